@@ -1,0 +1,111 @@
+"""Everything Saltern raises: one class for each thing a caller can do about it.
+
+Errors carry fields, so that a caller never parses a message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saltern.topology.violation import Violation
+
+
+class SalternError(Exception):
+    """Base of everything Saltern raises on purpose."""
+
+
+@dataclass(eq=False)
+class SizeError(SalternError):
+    """A size that cannot be read exactly, such as ``1.5.2G`` or ``0.3b``."""
+
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a size: {self.reason}; write a number with K, M, G or T, such as 2G or 512M"
+
+
+@dataclass(eq=False)
+class TopologyError(SalternError):
+    """The topology breaks rules; ``violations`` holds every one of them, never only the first."""
+
+    violations: "tuple[Violation, ...]"
+
+    def __str__(self) -> str:
+        count = len(self.violations)
+        noun = "violation" if count == 1 else "violations"
+        return "\n".join([f"invalid topology: {count} {noun}", *(str(v) for v in self.violations)])
+
+
+@dataclass(eq=False)
+class ParseError(SalternError):
+    """A tool printed something that this version does not understand: unknown, hence never "absent"."""
+
+    tool: str
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"cannot understand the output of {self.tool}: {self.reason}; it printed: {self.text[:500]!r}"
+
+
+@dataclass(eq=False)
+class CommandFailed(SalternError):
+    """A command ended with an exit code that its caller did not allow."""
+
+    argv: Sequence[str]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        said = (self.stderr.strip() or self.stdout.strip() or "nothing").replace("\n", "; ")
+        return f"`{' '.join(self.argv)}` ended with exit code {self.returncode} and said: {said}"
+
+
+@dataclass(eq=False)
+class CommandTimeout(SalternError):
+    """A command did not end in time and was killed; what it did is unknown until it is read again."""
+
+    argv: Sequence[str]
+    timeout_s: float
+
+    def __str__(self) -> str:
+        return f"`{' '.join(self.argv)}` did not end within {self.timeout_s:g} s and was killed"
+
+
+@dataclass(eq=False)
+class CommandMissing(SalternError):
+    """The program is not installed on this node."""
+
+    argv: Sequence[str]
+
+    def __str__(self) -> str:
+        return f"`{self.argv[0]}` is not installed on this node, or not on the PATH; install it and run again"
+
+
+@dataclass(eq=False)
+class Refused(SalternError):
+    """An action that a safety rule forbids now. Nothing was done.
+
+    ``subject`` names what it was about, ``reason`` what was found and why that forbids it, ``remedy`` what to do.
+    """
+
+    subject: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}. {self.remedy}"
+
+
+@dataclass(eq=False)
+class SliceError(SalternError):
+    """The pillar of this node holds no compiled share of a topology, or one of another version."""
+
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}. {self.remedy}"

@@ -1,0 +1,110 @@
+"""What can be done to a node: each action is one command or one file, and can be repeated after a crash."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadDrbd:
+    """Load the kernel module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume:
+    """Create a logical volume, marked by ``tag`` when it is not ``None``."""
+
+    volume_group: str
+    name: str
+    size_bytes: int
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendVolume:
+    """Grow a logical volume to ``size_bytes``; LVM itself refuses to shrink by this command."""
+
+    volume_group: str
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntagVolume:
+    """Take the mark ``tag`` from a logical volume."""
+
+    volume_group: str
+    name: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFile:
+    """Put ``text`` into ``path`` at once: whole and new, or not at all."""
+
+    path: str
+    text: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMetadata:
+    """Create DRBD metadata where there are none. Never forced: drbdadm then refuses to overwrite by itself."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustResource:
+    """Bring the kernel to what the configuration says, from nothing where it must (drbdadm adjust)."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFirstSync:
+    """Declare this side's new disk the good one (primary --force): only when both sides are provably new."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Make this side Primary, never by force."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demote:
+    """Make this side Secondary."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizeResource:
+    """Tell a connected Primary to use what both volumes have grown."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDomain:
+    """Create a domain from its configuration file."""
+
+    domain: str
+
+
+Action = (
+    LoadDrbd
+    | CreateVolume
+    | ExtendVolume
+    | UntagVolume
+    | WriteFile
+    | CreateMetadata
+    | AdjustResource
+    | StartFirstSync
+    | Promote
+    | Demote
+    | ResizeResource
+    | StartDomain
+)

@@ -1,0 +1,140 @@
+"""What one node should be: its share of the topology, complete, with every number fixed.
+
+This is all that a node is given of the cluster. It travels in the pillar as plain dictionaries and lists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Purpose(StrEnum):
+    """What a logical volume is for."""
+
+    DATA = "data"
+    META = "meta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A logical volume that must exist on this node and hold at least ``size_bytes``."""
+
+    volume_group: str
+    name: str
+    size_bytes: int
+    purpose: Purpose
+
+    @property
+    def path(self) -> str:
+        """The device, as ``/dev/XEN/dns``."""
+        return f"/dev/{self.volume_group}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceHost:
+    """One side of a DRBD resource: what stands in its ``on`` section."""
+
+    node: str
+    node_id: int
+    address: str  # IPv4 or IPv6, without brackets
+    port: int
+    minor: int
+    disk: str  # /dev/XEN/dns
+    meta_device: str  # /dev/XEN/meta or /dev/XEN/dns_meta
+    meta_index: int | None  # slot in a shared meta-disk, None for a flexible one
+
+    @property
+    def device(self) -> str:
+        """The block device of the resource, as ``/dev/drbd1``."""
+        return f"/dev/drbd{self.minor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A DRBD resource with one volume between two nodes; ``hosts`` holds the home first, then the partner."""
+
+    name: str
+    domain: str
+    protocol: str
+    size_bytes: int
+    hosts: tuple[ResourceHost, ResourceHost]
+    sections: Mapping[str, Mapping[str, str]]  # net, disk, handlers, options
+
+    @property
+    def home(self) -> str:
+        """The node where the domain belongs, and where the first synchronisation starts."""
+        return self.hosts[0].node
+
+    def on(self, node: str) -> ResourceHost:
+        """The side of ``node``; ``KeyError`` when it is neither."""
+        for host in self.hosts:
+            if host.node == node:
+                return host
+        raise KeyError(node)
+
+    def peer_of(self, node: str) -> ResourceHost:
+        """The other side than that of ``node``; ``KeyError`` when it is neither."""
+        return self.hosts[1] if self.on(node) is self.hosts[0] else self.hosts[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainDisk:
+    """A disk of a domain as its configuration names it: ``phy:/dev/drbd1,xvda,w``."""
+
+    device: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainInterface:
+    """A network interface of a domain."""
+
+    bridge: str
+    mac: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSpec:
+    """A domain that may run on this node: at home here, or with its replica here."""
+
+    name: str
+    uuid: str
+    home: str
+    partner: str
+    memory_bytes: int
+    vcpus: int
+    disks: tuple[DomainDisk, ...]
+    interfaces: tuple[DomainInterface, ...]
+    depends_on: tuple[str, ...]
+    order: int
+    xl: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSlice:
+    """Everything that ``node`` should be, in the order in which it is built.
+
+    ``volumes`` by name; ``resources`` by name; ``domains`` in start order (dependencies first).
+    """
+
+    cluster: str
+    node: str
+    volumes: tuple[Volume, ...]
+    resources: Mapping[str, Resource]
+    domains: Mapping[str, DomainSpec]
+
+
+RESOURCE_DIRECTORY = PurePosixPath("/etc/drbd.d")
+DOMAIN_DIRECTORY = PurePosixPath("/etc/xen")
+
+
+def resource_file(resource: str) -> str:
+    """Where the configuration of a resource stands on a node."""
+    return str(RESOURCE_DIRECTORY / f"{resource}.res")
+
+
+def domain_file(domain: str) -> str:
+    """Where the configuration of a domain stands on a node."""
+    return str(DOMAIN_DIRECTORY / f"{domain}.cfg")

@@ -1,0 +1,92 @@
+"""The cluster as its administrator describes it, with every default filled in.
+
+Numbers (minor, port, node-ids, MAC, UUID, meta-disk place) are ``None`` until they are allocated; a complete
+topology has none missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A physical server that runs domains: a Xen dom0 and a Salt minion."""
+
+    name: str
+    address: str  # replication traffic of DRBD uses this one
+    volume_group: str
+    network: str | None = None  # CIDR of the replication network, where declared
+    volume_group_size_bytes: int | None = None  # for the capacity check, where declared
+    memory_bytes: int | None = None  # what domains may use together, where declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaDisk:
+    """Where DRBD keeps the metadata of one disk, in the volume group of each node.
+
+    ``index`` is the slot of 128 MiB in a shared volume (``/dev/XEN/meta[1]``), or ``None`` for a volume of its own.
+    """
+
+    volume: str
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrbdOptions:
+    """Options of one resource: section name (``net``, ``disk``, ``handlers``, ``options``) to option to value.
+
+    ``protocol`` stands apart because every resource has one.
+    """
+
+    protocol: str = "C"
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One block device of a domain: an LV on each of two nodes, replicated by one DRBD resource."""
+
+    device: str  # as the guest sees it: xvda
+    resource: str
+    volume: str
+    size_bytes: int
+    drbd: DrbdOptions
+    minor: int | None = None
+    port: int | None = None
+    meta_disk: MetaDisk | None = None
+    node_ids: tuple[int, int] | None = None  # home, partner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """One network interface of a domain; ``options`` are further keys of xl-network-configuration(5)."""
+
+    bridge: str
+    mac: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A Xen virtual machine, identified by its UUID, named for people."""
+
+    name: str
+    home: str
+    partner: str
+    memory_bytes: int
+    vcpus: int
+    disks: tuple[Disk, ...]
+    interfaces: tuple[Interface, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    order: int = 100  # lower starts earlier
+    uuid: str | None = None
+    xl: Mapping[str, object] = field(default_factory=dict)  # further keys of xl.cfg(5), passed through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A whole topology."""
+
+    name: str
+    nodes: Mapping[str, Node]
+    domains: Mapping[str, Domain]

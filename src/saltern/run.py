@@ -1,0 +1,128 @@
+"""The one door to a node: the only place where a command runs or a file of the node is read or written.
+
+Everything else takes a ``Host``, so that the same code runs on a real node and on a simulated one.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
+
+DEFAULT_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that has ended with an exit code that its caller allows."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Host(Protocol):
+    """A node: its commands, its files, its clock."""
+
+    def run(
+        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> Completed:
+        """Run a command without a shell and without standard input.
+
+        Raises ``CommandFailed`` for an exit code outside ``allowed``, ``CommandTimeout``, ``CommandMissing``.
+        """
+        ...
+
+    def read_text(self, path: str) -> str | None:
+        """The text of a file, ``None`` when there is no such file; any other failure raises ``OSError``."""
+        ...
+
+    def write_text(self, path: str, text: str, mode: int) -> None:
+        """Replace a file as a whole: after a crash it is the old one or the new one."""
+        ...
+
+    def now(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class LocalHost:
+    """This machine. ``root`` stands before every path of a file, for nodes that are simulated in a directory."""
+
+    def __init__(self, root: str = "/", environment: dict[str, str] | None = None) -> None:
+        self._root = Path(root)
+        self._environment = {**os.environ, **(environment or {}), "LC_ALL": "C"}
+
+    def run(
+        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> Completed:
+        """See ``Host.run``."""
+        try:
+            done = subprocess.run(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="surrogateescape",
+                timeout=timeout_s,
+                env=self._environment,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise CommandMissing(tuple(argv)) from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandTimeout(tuple(argv), timeout_s) from error
+        if done.returncode not in allowed:
+            raise CommandFailed(tuple(argv), done.returncode, done.stdout, done.stderr)
+        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+    def _path(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+    def read_text(self, path: str) -> str | None:
+        """See ``Host.read_text``."""
+        try:
+            return self._path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            return None
+
+    def write_text(self, path: str, text: str, mode: int) -> None:
+        """See ``Host.write_text``: a temporary file beside it, synced, then renamed over it."""
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A leading dot and no .res at the end: drbdadm and Xen must never read a half-written file.
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def now(self) -> float:
+        """See ``Host.now``."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See ``Host.sleep``."""
+        time.sleep(seconds)
