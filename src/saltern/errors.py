@@ -5,10 +5,6 @@ Errors carry fields, so that a caller never parses a message.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from saltern.topology.violation import Violation
 
 
 class SalternError(Exception):
@@ -26,11 +22,31 @@ class SizeError(SalternError):
         return f"{self.text!r} is not a size: {self.reason}; write a number with K, M, G or T, such as 2G or 512M"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One rule that a topology breaks.
+
+    ``rule`` is its stable name (``minor-unique``); ``paths`` are the pillar paths of everything involved
+    (``saltern:domains:dns:disks:xvda:minor``); ``found`` is what stands there,
+    ``allowed`` what may, ``remedy`` what to do.
+    """
+
+    rule: str
+    paths: tuple[str, ...]
+    found: str
+    allowed: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = " and ".join(self.paths)
+        return f"  [{self.rule}] {where}: {self.found}; allowed: {self.allowed}; {self.remedy}"
+
+
 @dataclass(eq=False)
 class TopologyError(SalternError):
     """The topology breaks rules; ``violations`` holds every one of them, never only the first."""
 
-    violations: "tuple[Violation, ...]"
+    violations: tuple[Violation, ...]
 
     def __str__(self) -> str:
         count = len(self.violations)

@@ -1,1 +1,1 @@
-
+"""Commands as argument lists."""

@@ -1,1 +1,1 @@
-
+"""From the pillar to a proven cluster: load, allocate, claim, validate, draw."""
