@@ -1,0 +1,43 @@
+"""The files of a simulated node that are real files under a directory, where drbdadm and xl look for them."""
+
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from saltern.sim.model import File
+
+
+class DirectoryFiles(MutableMapping[str, File]):
+    """Paths of a node to (text, mode), read from and written to ``root``; iterating sees ``/etc`` only."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+
+    def _path(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+    def __getitem__(self, path: str) -> File:
+        target = self._path(path)
+        try:
+            return target.read_text(encoding="utf-8", errors="surrogateescape"), target.stat().st_mode & 0o7777
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise KeyError(path) from error
+
+    def __setitem__(self, path: str, file: File) -> None:
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(file[0], encoding="utf-8", errors="surrogateescape")
+        target.chmod(file[1])
+
+    def __delitem__(self, path: str) -> None:
+        try:
+            self._path(path).unlink()
+        except FileNotFoundError as error:
+            raise KeyError(path) from error
+
+    def __iter__(self) -> Iterator[str]:
+        for target in sorted((self._root / "etc").rglob("*")):
+            if target.is_file():
+                yield f"/{target.relative_to(self._root)}"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,124 @@
+"""What a simulated cluster consists of: plain data that travel through JSON."""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saltern.sim.drbd import DrbdNode
+
+File = tuple[str, int]  # text, mode
+
+
+@dataclass
+class BlockDevice:
+    """A block device with what was written to it.
+
+    ``records`` maps a block of 4 KiB to the last value written there. ``metadata`` holds DRBD metadata by slot of 128 MiB,
+    -1 for flexible ones. ``holders`` names who holds the device open (a kernel that stops lets go of everything).
+    """
+
+    size_bytes: int
+    records: dict[int, int] = field(default_factory=dict)
+    metadata: dict[int, dict[str, object]] = field(default_factory=dict)
+    holders: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LogicalVolume:
+    """What LVM knows of a logical volume besides its block device."""
+
+    name: str
+    uuid: str
+    created_s: float
+    tags: list[str] = field(default_factory=list)
+    active: bool = True
+
+
+@dataclass
+class VolumeGroup:
+    """A volume group; ``leftovers`` are the extents of removed volumes with what still stands on them."""
+
+    name: str
+    uuid: str
+    extent_count: int
+    physical_volumes: list[str]
+    volumes: dict[str, LogicalVolume] = field(default_factory=dict)
+    leftovers: list[BlockDevice] = field(default_factory=list)
+    sequence: int = 1
+
+
+@dataclass
+class DomainDisk:
+    """A disk of a running domain.
+
+    ``path`` is the device in dom0. ``usable`` is false when its backend could not be opened: the guest then hangs, and
+    xl says nothing (transcripts 112, 114). ``acknowledged`` maps blocks to the values that the guest was told are
+    safely written; ``script`` is the block script, empty for the standard one.
+    """
+
+    vdev: str
+    path: str
+    target: str
+    script: str
+    mode: str
+    usable: bool = False
+    acknowledged: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class SimDomain:
+    """A domain of the hypervisor; ``config`` is what stands in its configuration file."""
+
+    domid: int
+    name: str
+    uuid: str
+    memory_bytes: int
+    vcpus: int
+    config: dict[str, object]
+    disks: list[DomainDisk]
+    created_s: float
+    paused: bool = False
+    cpu_time_s: float = 0.0
+    written_s: float = 0.0
+    stops_at_s: float | None = None  # a shutdown was asked for: the guest has stopped at that time
+    restarts: bool = False  # and comes up again, for a reboot
+    shutdown: bool = False  # the guest has stopped, its remains are not yet cleaned up
+
+    @property
+    def running(self) -> bool:
+        """Whether the guest executes instructions."""
+        return not self.paused and not self.shutdown
+
+
+@dataclass
+class SimNode:
+    """A node: what survives a power cut (files, devices, LVM), and what its kernel and hypervisor hold.
+
+    ``memory_bytes`` is what domains may use together. ``root`` is the directory of a node whose files are real ones.
+    """
+
+    name: str
+    address: str
+    memory_bytes: int
+    drbd_version: str  # "8.4" or "9"
+    drbd: "DrbdNode"
+    root: str = ""
+    files: MutableMapping[str, File] = field(default_factory=dict)
+    devices: dict[str, BlockDevice] = field(default_factory=dict)
+    physical_volumes: dict[str, str] = field(default_factory=dict)  # device to its UUID
+    volume_groups: dict[str, VolumeGroup] = field(default_factory=dict)
+    domains: list[SimDomain] = field(default_factory=list)
+    next_domid: int = 1
+    powered: bool = True
+    module_loaded: bool = False
+    booted_s: float = 0.0
+    log: list[tuple[str, ...]] = field(default_factory=list)  # the commands run here since the world was loaded
+
+    def device(self, path: str) -> BlockDevice | None:
+        """The block device at ``path``, which may be ``/dev/VG/LV`` or its name under ``/dev/mapper``."""
+        found = self.devices.get(path)
+        if found is None and path.startswith("/dev/mapper/"):
+            group, _, volume = path.removeprefix("/dev/mapper/").replace("--", "\0").partition("-")
+            found = self.devices.get(f"/dev/{group}/{volume}".replace("\0", "-"))
+        return found

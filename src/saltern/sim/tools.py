@@ -1,0 +1,72 @@
+"""Which program of a node is answered by which part of the simulator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from saltern.errors import CommandMissing
+
+if TYPE_CHECKING:
+    from saltern.sim.world import World
+
+
+@dataclass
+class Result:
+    """What a command ended with."""
+
+    returncode: int = 0
+    stdout: str = ""
+    stderr: str = ""
+
+
+# Each module has run(world, node, argv) -> Result. They are imported when first needed: a shim runs only one of them.
+PROGRAMS = {
+    **dict.fromkeys(
+        ("pvcreate", "pvs", "vgcreate", "vgs", "lvcreate", "lvextend", "lvreduce", "lvresize", "lvremove", "lvrename"),
+        "lvm",
+    ),
+    **dict.fromkeys(("lvchange", "lvs"), "lvm"),
+    **dict.fromkeys(("drbdadm", "drbdsetup", "drbdmeta"), "drbd"),
+    **dict.fromkeys(("modprobe", "modinfo"), "modules"),
+    "xl": "xen",
+}
+
+_READS = (
+    ("lvs",),
+    ("vgs",),
+    ("pvs",),
+    ("modinfo",),
+    ("xl", "list"),
+    ("xl", "info"),
+    ("xl", "domid"),
+    ("xl", "domname"),
+    ("xl", "vm-list"),
+    ("xl", "uptime"),
+    ("xl", "network-list"),
+    ("xl", "block-list"),
+    ("xl", "vcpu-list"),
+    ("xl", "dmesg"),
+    ("xl", "create", "-n"),
+    ("drbdadm", "-d"),
+    ("drbdadm", "--dry-run"),
+    ("drbdadm", "--version"),
+    ("drbdadm", "-V"),
+    *(("drbdadm", verb) for verb in ("dump", "dump-xml", "dump-md", "get-gi", "show-gi", "status", "role")),
+    *(("drbdadm", verb) for verb in ("cstate", "dstate", "sh-dev", "sh-resources", "sh-resource")),
+    *(("drbdsetup", verb) for verb in ("status", "events2", "show", "show-gi", "get-gi", "role", "cstate", "dstate")),
+)
+
+
+def changes_something(argv: Sequence[str]) -> bool:
+    """Whether a command may change the node: all but the known reads do."""
+    return not any(tuple(argv[: len(read)]) == read for read in _READS)
+
+
+def run(world: "World", node: str, argv: Sequence[str]) -> Result:
+    """Run a command on a node that is up; ``CommandMissing`` for a program that is not simulated."""
+    program = argv[0].rpartition("/")[2]
+    if program not in PROGRAMS:
+        raise CommandMissing(tuple(argv))
+    module = import_module(f"saltern.sim.{PROGRAMS[program]}")
+    return cast(Result, module.run(world, node, [program, *argv[1:]]))

@@ -1,0 +1,233 @@
+"""The simulated cluster as a whole: its nodes, the links between them, and its time."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from saltern.sim.directory import DirectoryFiles
+from saltern.sim.model import BlockDevice, DomainDisk, LogicalVolume, SimDomain, SimNode, VolumeGroup
+
+if TYPE_CHECKING:
+    from saltern.sim.host import SimHost
+
+__all__ = ["BlockDevice", "NodeSpec", "SimDomain", "SimNode", "VolumeGroup", "World"]
+
+EXTENT_BYTES = 4 * 1024**2
+PHYSICAL_DEVICE = "/dev/vdb"
+_MASK = 2**64 - 1
+_MAX_STEPS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSpec:
+    """A node to simulate; ``volume_group`` is empty for a node whose disk has no LVM on it yet.
+
+    ``volume_group_size_bytes`` is rounded down to extents of 4 MiB. ``memory_bytes`` is what domains may use together.
+    ``drbd`` is ``"8.4"`` or ``"9"``.
+    """
+
+    name: str
+    address: str
+    volume_group: str = "XEN"
+    volume_group_size_bytes: int = 64 * 1024**3
+    memory_bytes: int = 8 * 1024**3
+    drbd: str = "8.4"
+
+
+@dataclass
+class World:
+    """Nodes, cut links and virtual time. Deterministic: the same seed and the same commands give the same world."""
+
+    seed: int = 0
+    time_s: float = 0.0
+    drawn: int = 0  # how many random numbers have been given out
+    writes: int = 0  # every write of every guest has a number of its own
+    nodes: dict[str, SimNode] = field(default_factory=dict)
+    cut_links: set[frozenset[str]] = field(default_factory=set)
+
+    @classmethod
+    def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0) -> "World":
+        """A world of powered nodes whose volume groups are empty and whose DRBD module is not loaded."""
+        from saltern.sim.drbd import DrbdNode
+
+        world = cls(seed=seed)
+        for spec in specs:
+            node = SimNode(
+                name=spec.name,
+                address=spec.address,
+                memory_bytes=spec.memory_bytes,
+                drbd_version=spec.drbd,
+                drbd=DrbdNode(),
+            )
+            extents = spec.volume_group_size_bytes // EXTENT_BYTES
+            node.devices[PHYSICAL_DEVICE] = BlockDevice((extents + 1) * EXTENT_BYTES)
+            if spec.volume_group:
+                node.physical_volumes[PHYSICAL_DEVICE] = world.lvm_uuid()
+                node.volume_groups[spec.volume_group] = VolumeGroup(
+                    spec.volume_group, world.lvm_uuid(), extents, [PHYSICAL_DEVICE]
+                )
+            world.nodes[spec.name] = node
+        return world
+
+    # --- Time and faults -----------------------------------------------------------------------------------------
+    def advance(self, seconds: float) -> None:
+        """Let time pass on every node, in steps of one second (longer ones where that would be very many)."""
+        from saltern.sim import drbd, xen
+
+        step_s = max(1.0, seconds / _MAX_STEPS)
+        while seconds > 0:
+            self.time_s += min(step_s, seconds)
+            seconds -= step_s
+            drbd.advance(self)
+            xen.advance(self)
+
+    def power_cut(self, name: str) -> None:
+        """Take the power from a node: files, volumes and metadata stay, everything else is gone."""
+        from saltern.sim import drbd
+
+        node = self.nodes[name]
+        drbd.power_cut(self, name)
+        node.powered = False
+        node.module_loaded = False
+        node.domains = []
+        node.next_domid = 1
+        for device in node.devices.values():
+            device.holders.clear()
+
+    def boot(self, name: str) -> None:
+        """Give a node its power back: volume groups are active, no DRBD module is loaded, no domain runs."""
+        node = self.nodes[name]
+        node.powered = True
+        node.booted_s = self.time_s
+
+    def cut_link(self, a: str, b: str) -> None:
+        """Cut the replication link between two nodes."""
+        self.cut_links.add(self._link(a, b))
+
+    def heal_link(self, a: str, b: str) -> None:
+        """Mend the replication link between two nodes."""
+        self.cut_links.discard(self._link(a, b))
+
+    def linked(self, a: str, b: str) -> bool:
+        """Whether two nodes are up and can talk to each other."""
+        return self.nodes[a].powered and self.nodes[b].powered and self._link(a, b) not in self.cut_links
+
+    def _link(self, a: str, b: str) -> frozenset[str]:
+        for name in (a, b):
+            if name not in self.nodes:
+                raise KeyError(name)
+        return frozenset((a, b))
+
+    # --- Nodes ---------------------------------------------------------------------------------------------------
+    def host(self, name: str) -> "SimHost":
+        """A new door to a node: ``saltern.run.Host`` in this process and in virtual time."""
+        from saltern.sim.host import SimHost
+
+        if name not in self.nodes:
+            raise KeyError(name)
+        return SimHost(self, name)
+
+    def node_at(self, host: str) -> SimNode | None:
+        """The node with that name or address."""
+        for node in self.nodes.values():
+            if host in (node.name, node.address):
+                return node
+        return None
+
+    def read_file(self, name: str, path: str) -> str | None:
+        """The text of a node's file, or ``None``; ``/proc/drbd`` is there while the DRBD module is loaded."""
+        from saltern.sim import drbd
+
+        node = self.nodes[name]
+        if path == "/proc/drbd":
+            return drbd.proc_drbd(self, name) if node.module_loaded else None
+        found = node.files.get(path)
+        return None if found is None else found[0]
+
+    # --- Identifiers ---------------------------------------------------------------------------------------------
+    def random64(self) -> int:
+        """The next 64 random bits of this world (splitmix64 of the seed and a count)."""
+        self.drawn += 1
+        z = (self.seed * 0xD1342543DE82EF95 + self.drawn * 0x9E3779B97F4A7C15) & _MASK
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+        return z ^ (z >> 31)
+
+    def uuid(self) -> str:
+        """A random UUID, such as a domain gets when its configuration names none."""
+        text = f"{self.random64():016x}{self.random64():016x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+    def lvm_uuid(self) -> str:
+        """A random identifier in LVM's form: 32 letters and digits in seven groups."""
+        alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        bits = self.random64() << 128 | self.random64() << 64 | self.random64()
+        letters = "".join(alphabet[bits // 62**place % 62] for place in range(32))
+        ends = (0, 6, 10, 14, 18, 22, 26, 32)
+        return "-".join(letters[start:end] for start, end in zip(ends, ends[1:], strict=False))
+
+    # --- JSON ----------------------------------------------------------------------------------------------------
+    def to_json(self) -> str:
+        """The whole world as text; files of nodes that live in a directory stay there."""
+        links = [sorted(link) for link in self.cut_links]
+        return json.dumps(vars(self) | {"cut_links": sorted(links)}, default=_plain, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "World":
+        """The world that ``to_json`` wrote."""
+        fields = json.loads(text)
+        fields["nodes"] = {name: _node(node) for name, node in fields["nodes"].items()}
+        fields["cut_links"] = {frozenset(link) for link in fields["cut_links"]}
+        return cls(**fields)
+
+    def copy(self) -> "World":
+        """Another world in the same state, to try something from here more than once."""
+        return World.from_json(self.to_json())
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SimNode):
+        files = {} if value.root else dict(value.files)
+        return vars(value) | {"files": files, "log": [], "drbd": value.drbd.to_json()}
+    return vars(value)
+
+
+def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
+    return {int(number): value for number, value in mapping.items()}
+
+
+def _device(fields: dict[str, Any]) -> BlockDevice:
+    fields["records"] = _numbered(fields["records"])
+    fields["metadata"] = _numbered(fields["metadata"])
+    return BlockDevice(**fields)
+
+
+def _volume_group(fields: dict[str, Any]) -> VolumeGroup:
+    fields["volumes"] = {name: LogicalVolume(**volume) for name, volume in fields["volumes"].items()}
+    fields["leftovers"] = [_device(device) for device in fields["leftovers"]]
+    return VolumeGroup(**fields)
+
+
+def _disk(fields: dict[str, Any]) -> DomainDisk:
+    fields["acknowledged"] = _numbered(fields["acknowledged"])
+    return DomainDisk(**fields)
+
+
+def _domain(fields: dict[str, Any]) -> SimDomain:
+    fields["disks"] = [_disk(disk) for disk in fields["disks"]]
+    return SimDomain(**fields)
+
+
+def _node(fields: dict[str, Any]) -> SimNode:
+    from saltern.sim.drbd import DrbdNode
+
+    fields["drbd"] = DrbdNode.from_json(fields["drbd"])
+    if fields["root"]:
+        fields["files"] = DirectoryFiles(fields["root"])
+    else:
+        fields["files"] = {path: (text, mode) for path, (text, mode) in fields["files"].items()}
+    fields["devices"] = {path: _device(device) for path, device in fields["devices"].items()}
+    fields["volume_groups"] = {name: _volume_group(group) for name, group in fields["volume_groups"].items()}
+    fields["domains"] = [_domain(domain) for domain in fields["domains"]]
+    return SimNode(**fields)
