@@ -8,14 +8,17 @@ if TYPE_CHECKING:
     from saltern.sim.drbd import DrbdNode
 
 File = tuple[str, int]  # text, mode
+EXTENT_BYTES = 4 * 1024**2
+BLOCK_BYTES = 4 * 1024
+SLOT_BYTES = 128 * 1024**2  # of indexed DRBD metadata
 
 
 @dataclass
 class BlockDevice:
     """A block device with what was written to it.
 
-    ``records`` maps a block of 4 KiB to the last value written there. ``metadata`` holds DRBD metadata by slot of 128 MiB,
-    -1 for flexible ones. ``holders`` names who holds the device open (a kernel that stops lets go of everything).
+    ``records`` maps a block of 4 KiB to the last value written there. ``metadata`` holds DRBD metadata by slot of
+    128 MiB, -1 for flexible ones. ``holders`` names who holds the device open, and is empty after a power cut.
     """
 
     size_bytes: int
@@ -30,6 +33,7 @@ class LogicalVolume:
 
     name: str
     uuid: str
+    minor: int  # of the device mapper
     created_s: float
     tags: list[str] = field(default_factory=list)
     active: bool = True
@@ -116,9 +120,12 @@ class SimNode:
     log: list[tuple[str, ...]] = field(default_factory=list)  # the commands run here since the world was loaded
 
     def device(self, path: str) -> BlockDevice | None:
-        """The block device at ``path``, which may be ``/dev/VG/LV`` or its name under ``/dev/mapper``."""
-        found = self.devices.get(path)
-        if found is None and path.startswith("/dev/mapper/"):
-            group, _, volume = path.removeprefix("/dev/mapper/").replace("--", "\0").partition("-")
-            found = self.devices.get(f"/dev/{group}/{volume}".replace("\0", "-"))
-        return found
+        """The block device at ``path``: a disk, or an active volume as ``/dev/VG/LV`` or under ``/dev/mapper``."""
+        if path.startswith("/dev/mapper/"):
+            group_name, _, name = path.removeprefix("/dev/mapper/").replace("--", "\0").partition("-")
+            path = f"/dev/{group_name}/{name}".replace("\0", "-")
+        _, _, group_name, *names = f"{path}/".split("/")[:4]
+        group = self.volume_groups.get(group_name)
+        if group is not None and names and names[0] in group.volumes and not group.volumes[names[0]].active:
+            return None
+        return self.devices.get(path)

@@ -28,7 +28,7 @@ PROGRAMS = {
     ),
     **dict.fromkeys(("lvchange", "lvs"), "lvm"),
     **dict.fromkeys(("drbdadm", "drbdsetup", "drbdmeta"), "drbd"),
-    **dict.fromkeys(("modprobe", "modinfo"), "modules"),
+    "modprobe": "modules",
     "xl": "xen",
 }
 
@@ -36,7 +36,6 @@ _READS = (
     ("lvs",),
     ("vgs",),
     ("pvs",),
-    ("modinfo",),
     ("xl", "list"),
     ("xl", "info"),
     ("xl", "domid"),

@@ -3,17 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from saltern.sim.directory import DirectoryFiles
-from saltern.sim.model import BlockDevice, DomainDisk, LogicalVolume, SimDomain, SimNode, VolumeGroup
+from saltern.sim.model import EXTENT_BYTES, BlockDevice, DomainDisk, LogicalVolume, SimDomain, SimNode, VolumeGroup
 
 if TYPE_CHECKING:
     from saltern.sim.host import SimHost
 
 __all__ = ["BlockDevice", "NodeSpec", "SimDomain", "SimNode", "VolumeGroup", "World"]
 
-EXTENT_BYTES = 4 * 1024**2
 PHYSICAL_DEVICE = "/dev/vdb"
 _MASK = 2**64 - 1
 _MAX_STEPS = 60
@@ -165,7 +165,7 @@ class World:
         bits = self.random64() << 128 | self.random64() << 64 | self.random64()
         letters = "".join(alphabet[bits // 62**place % 62] for place in range(32))
         ends = (0, 6, 10, 14, 18, 22, 26, 32)
-        return "-".join(letters[start:end] for start, end in zip(ends, ends[1:], strict=False))
+        return "-".join(letters[start:end] for start, end in pairwise(ends))
 
     # --- JSON ----------------------------------------------------------------------------------------------------
     def to_json(self) -> str:
