@@ -67,6 +67,24 @@ class ParseError(SalternError):
 
 
 @dataclass(eq=False)
+class RenderError(SalternError):
+    """A value that cannot be written into a configuration file without changing what the file says.
+
+    ``subject`` names the resource or domain, ``place`` the option or key, ``reason`` what the format allows.
+    """
+
+    subject: str
+    place: str
+    value: object
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject}: {self.place}: {self.value!r} cannot be written: {self.reason}; change it in the topology"
+        )
+
+
+@dataclass(eq=False)
 class CommandFailed(SalternError):
     """A command ended with an exit code that its caller did not allow."""
 

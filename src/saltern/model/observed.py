@@ -99,12 +99,28 @@ class ReplicationState(StrEnum):
     BEHIND = "Behind"
 
 
+class Generation(StrEnum):
+    """The two generations of DRBD that Saltern serves; their configurations differ."""
+
+    V84 = "8.4"
+    V9 = "9"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrbdVersion:
     """The kernel module: ``kernel`` is its version, also before it is loaded, and ``None`` where there is none."""
 
     kernel: tuple[int, int, int] | None
     loaded: bool
+
+    @property
+    def generation(self) -> Generation | None:
+        """``None`` where there is no module, or one of a generation that Saltern does not serve."""
+        if self.kernel is None:
+            return None
+        if self.kernel[0] == 9:
+            return Generation.V9
+        return Generation.V84 if self.kernel[:2] == (8, 4) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,20 +219,6 @@ class Metadata:
 JUST_CREATED = 0x4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drbd:
-    """Everything DRBD on one node.
-
-    ``running`` and ``configured`` by resource name; ``adjustments`` are the commands that ``drbdadm adjust`` would
-    run, by resource name (absent or empty: the kernel is as the configuration says).
-    """
-
-    version: DrbdVersion
-    running: Mapping[str, RunningResource]
-    configured: Mapping[str, ConfiguredResource]
-    adjustments: Mapping[str, tuple[str, ...]]
-
-
 # --- Xen ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XenDomain:
@@ -236,6 +238,15 @@ class XenDomain:
     shut_down: bool
     crashed: bool
     dying: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XenMemory:
+    """What the hypervisor has to give (xl info); claims of domains that are being built are already taken off."""
+
+    free_memory_bytes: int
+    total_memory_bytes: int
+    xen_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,38 @@
+"""Command lines of xl(1)."""
+
+from saltern.argv.names import name
+
+
+def list_domains() -> list[str]:
+    """Read all domains; ``saltern.parse.xl_list`` understands the answer."""
+    return ["xl", "list", "-v"]
+
+
+def info() -> list[str]:
+    """Read what the hypervisor has; ``saltern.parse.xl_info`` understands the answer."""
+    return ["xl", "info"]
+
+
+def create(file: str) -> list[str]:
+    """Start a domain from its configuration file."""
+    return ["xl", "create", name(file)]
+
+
+def shutdown(domain: str) -> list[str]:
+    """Ask a domain to shut down; it goes on running until it does."""
+    return ["xl", "shutdown", name(domain)]
+
+
+def destroy(domain: str) -> list[str]:
+    """End a domain at once."""
+    return ["xl", "destroy", name(domain)]
+
+
+def pause(domain: str) -> list[str]:
+    """Hold a domain's processors."""
+    return ["xl", "pause", name(domain)]
+
+
+def unpause(domain: str) -> list[str]:
+    """Let a domain's processors go on."""
+    return ["xl", "unpause", name(domain)]

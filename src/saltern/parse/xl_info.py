@@ -1,0 +1,29 @@
+"""``xl info``: what the hypervisor is and has."""
+
+from saltern.errors import ParseError
+from saltern.model.observed import XenMemory
+from saltern.parse.scalars import whole_number
+from saltern.units import MIB
+
+_TOOL = "xl info"
+
+
+def parse(text: str) -> XenMemory:
+    """Memory in bytes (xl prints whole MiB) and the version; raises ``ParseError`` where one is missing or doubled.
+
+    Source: xl_info.c, transcript 105.
+    """
+    facts: dict[str, str] = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if not colon or key.strip() in facts:
+            raise ParseError(_TOOL, "a line is not a fact, or tells it twice", line)
+        facts[key.strip()] = value.strip()
+    try:
+        return XenMemory(
+            free_memory_bytes=whole_number(facts["free_memory"]) * MIB,
+            total_memory_bytes=whole_number(facts["total_memory"]) * MIB,
+            xen_version=facts["xen_version"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ParseError(_TOOL, f"a fact is missing or not a number: {error}", text) from error

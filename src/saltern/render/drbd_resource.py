@@ -1,0 +1,129 @@
+"""The configuration of a DRBD resource (drbd.conf(5)), for either generation."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from saltern.errors import RenderError
+from saltern.model.desired import Resource, ResourceHost
+from saltern.model.observed import Generation
+from saltern.render.header import HEADER
+
+_SECTIONS: Final = ("options", "net", "disk", "handlers")
+# Where the generations differ (drbd.conf-8.4(5), drbd.conf-9.0(5), `drbdsetup xml-help`): options that stand in another
+# section in the other one, and options that only one of them has. One topology serves both, so the latter are written
+# for the generation that has them; for the other they would be a syntax error that stops drbdadm for every resource.
+_MOVED: Final[Mapping[str, Mapping[Generation, str]]] = {
+    "fencing": {Generation.V84: "disk", Generation.V9: "net"},
+}
+_ONLY: Final[Mapping[Generation, frozenset[str]]] = {
+    Generation.V84: frozenset({"max-bio-bvecs", "unplug-watermark"}),
+    Generation.V9: frozenset(
+        {
+            *("allow-remote-read", "transport", "disconnected", "quorum-lost"),
+            *("auto-promote-timeout", "max-io-depth", "peer-ack-delay", "peer-ack-window"),
+            *("on-no-quorum", "on-suspended-primary-outdated", "quorum", "quorum-minimum-redundancy"),
+            *("twopc-retry-timeout", "twopc-timeout"),
+        }
+    ),
+}
+# What Saltern says itself: the one value that may stand in the topology as well, and why no other.
+_OWN: Final[Mapping[tuple[str, str], tuple[str | None, str]]] = {
+    ("net", "protocol"): (None, "it is the resource's `protocol`"),
+    ("net", "allow-two-primaries"): ("no", "it is switched on for a migration only, never in the file"),
+    ("options", "auto-promote"): ("no", "roles are Saltern's"),
+}
+# drbdadm_scanner.fl: a bare word, and the longest quoted one.
+_WORD: Final = re.compile(r"[A-Za-z0-9/._-]{1,128}")
+_OPTION: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_QUOTED_MAX: Final = 255
+
+
+def render(resource: Resource, generation: Generation) -> str:
+    """The text of ``/etc/drbd.d/RESOURCE.res``: the same input always gives the same text.
+
+    Raises ``RenderError`` for an option that Saltern keeps to itself and for a value that the file cannot hold.
+    """
+    sections = _sections(resource, generation)
+    lines = [HEADER, f"resource {_word(resource, 'name', resource.name)} {{"]
+    for section in _SECTIONS:
+        lines += _section(resource, section, sections[section])
+    for host in resource.hosts:
+        lines += _host(resource, host, generation)
+    return "\n".join([*lines, "}", ""])
+
+
+def _sections(resource: Resource, generation: Generation) -> dict[str, dict[str, str]]:
+    """Every option in the section where this generation looks for it, Saltern's own first, then by name."""
+    sections: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
+    sections["net"]["protocol"] = resource.protocol
+    if generation is Generation.V9:
+        sections["options"]["auto-promote"] = "no"
+    for section, options in sorted(resource.sections.items()):
+        if section not in sections:
+            raise RenderError(resource.name, section, dict(options), f"the sections are {', '.join(_SECTIONS)}")
+        for option, value in sorted(options.items()):
+            if not _is_left_out(resource, section, option, value, generation):
+                target = sections[_MOVED.get(option, {}).get(generation, section)]
+                if option in target:
+                    raise RenderError(resource.name, f"{section}/{option}", value, "another section has it as well")
+                target[option] = value
+    return sections
+
+
+def _is_left_out(resource: Resource, section: str, option: str, value: str, generation: Generation) -> bool:
+    """True for what Saltern says itself and for what this generation does not have."""
+    if (section, option) in _OWN:
+        allowed, reason = _OWN[section, option]
+        if value != allowed:
+            raise RenderError(resource.name, f"{section}/{option}", value, reason)
+        return True
+    return any(option in _ONLY[other] for other in Generation if other is not generation)
+
+
+def _section(resource: Resource, section: str, options: Mapping[str, str]) -> Iterator[str]:
+    if not options:
+        return
+    yield f"    {section} {{"
+    for option, value in options.items():
+        if _OPTION.fullmatch(option) is None:
+            raise RenderError(resource.name, section, option, "an option is lower-case letters, digits and dashes")
+        yield f"        {option} {_word(resource, f'{section}/{option}', value)};"
+    yield "    }"
+
+
+def _host(resource: Resource, host: ResourceHost, generation: Generation) -> Iterator[str]:
+    def word(place: str, value: str) -> str:
+        return _word(resource, f"{host.node}/{place}", value)
+
+    index = "" if host.meta_index is None else f"[{host.meta_index}]"
+    yield f"    on {word('node', host.node)} {{"
+    if generation is Generation.V9:
+        yield f"        node-id {host.node_id};"
+    yield f"        device {host.device};"
+    yield f"        disk {word('disk', host.disk)};"
+    yield f"        address {_address(resource, host)};"
+    yield f"        meta-disk {word('meta-disk', host.meta_device)}{index};"
+    yield "    }"
+
+
+def _address(resource: Resource, host: ResourceHost) -> str:
+    try:
+        address = ipaddress.ip_address(host.address)
+    except ValueError as error:
+        raise RenderError(resource.name, f"{host.node}/address", host.address, "not an IP address") from error
+    return f"ipv6 [{address}]:{host.port}" if address.version == 6 else f"{address}:{host.port}"
+
+
+def _word(resource: Resource, place: str, value: str) -> str:
+    """``value`` as drbdadm reads it back: bare where it can be, else quoted."""
+    if _WORD.fullmatch(value):
+        return value
+    # Inside quotes only the quote itself and the backslash are special (unescape() in shared_tool.c).
+    quoted = re.sub(r'(["\\])', r"\\\1", value)
+    if not value.isprintable() or len(quoted.encode()) > _QUOTED_MAX:
+        raise RenderError(
+            resource.name, place, value, f"drbd.conf holds printable text of at most {_QUOTED_MAX} bytes in quotes"
+        )
+    return f'"{quoted}"'
