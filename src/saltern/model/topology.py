@@ -1,6 +1,6 @@
 """The cluster as its administrator describes it, with every default filled in.
 
-Numbers (minor, port, node-ids, MAC, UUID, meta-disk place) are ``None`` until they are allocated; a complete
+Numbers (minor, port, node-ids, MAC, UUID, meta-disk slot) are ``None`` until they are allocated; a complete
 topology has none missing.
 """
 
@@ -24,11 +24,13 @@ class Node:
 class MetaDisk:
     """Where DRBD keeps the metadata of one disk, in the volume group of each node.
 
-    ``index`` is the slot of 128 MiB in a shared volume (``/dev/XEN/meta[1]``), or ``None`` for a volume of its own.
+    A shared volume has slots of 128 MiB: ``index`` is the disk's (``/dev/XEN/meta[1]``), ``None`` until it is allocated.
+    A volume of the disk's own has no slots.
     """
 
     volume: str
     index: int | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +53,9 @@ class Disk:
     volume: str
     size_bytes: int
     drbd: DrbdOptions
+    meta_disk: MetaDisk
     minor: int | None = None
     port: int | None = None
-    meta_disk: MetaDisk | None = None
     node_ids: tuple[int, int] | None = None  # home, partner
 
 

@@ -1,1 +1,55 @@
-"""From the pillar to a proven cluster: load, allocate, claim, validate, draw."""
+"""From the pillar to a proven cluster: load, allocate, claim, validate, draw.
+
+What the ext_pillar, the runner and the command line use is here: ``compile``, ``load_and_allocate``, ``write_allocation``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from saltern.desired import compile_slices
+from saltern.errors import TopologyError
+from saltern.model.desired import NodeSlice
+from saltern.model.topology import Cluster
+from saltern.topology import lockfile
+from saltern.topology.allocate import Allocation, allocate, complete
+from saltern.topology.load import load
+from saltern.topology.validate import violations
+
+__all__ = ["Allocation", "Compiled", "compile", "load_and_allocate", "write_allocation"]
+
+write_allocation = lockfile.write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A valid topology: the complete cluster, and the share of every node."""
+
+    cluster: Cluster
+    slices: Mapping[str, NodeSlice]
+
+
+def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the word for it
+    """The topology under the key ``saltern`` of a pillar, validated and cut into shares.
+
+    Never allocates: a number that is neither written nor in the allocation is a violation. Raises ``TopologyError`` with
+    every violation.
+    """
+    loaded = load(pillar)
+    cluster = complete(loaded.cluster, loaded.allocation)
+    found = violations(loaded, cluster)
+    if found:
+        raise TopologyError(found)
+    return Compiled(cluster=cluster, slices=compile_slices(cluster))
+
+
+def load_and_allocate(pillar: Mapping[str, object]) -> Allocation:
+    """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
+
+    Raises ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
+    """
+    loaded = load(pillar)
+    allocation = allocate(loaded.cluster, loaded.allocation)
+    found = violations(loaded, complete(loaded.cluster, allocation))
+    if found:
+        raise TopologyError(found)
+    return allocation

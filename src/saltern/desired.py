@@ -1,0 +1,320 @@
+"""What one node should be: its share of a complete cluster, and the way that share travels in the pillar.
+
+This module also runs on the node: it imports the model and the standard library only.
+"""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from saltern.errors import SliceError
+from saltern.model.desired import (
+    METADATA_PEERS,
+    DomainDisk,
+    DomainInterface,
+    DomainSpec,
+    NodeSlice,
+    Purpose,
+    Resource,
+    ResourceHost,
+    Volume,
+)
+from saltern.model.topology import Cluster, Disk, Domain, Interface, Node
+from saltern.units import MIB, SECTOR_BYTES
+
+SLICE_VERSION: Final = 1
+SLOT_BYTES: Final = 128 * MIB  # MD_RESERVED_SECT of DRBD: the length of one slot in a shared meta-disk
+
+_T = TypeVar("_T")
+
+
+def metadata_size_bytes(size_bytes: int, peers: int = METADATA_PEERS) -> int:
+    """What DRBD metadata take for a disk of ``size_bytes`` with room for ``peers``.
+
+    A bitmap for each peer, one bit for 4 KiB in whole 4 KiB blocks, and 72 sectors for superblock and activity log
+    (DRBD User's Guide, "Estimating metadata size").
+    """
+    sectors = -(-size_bytes // SECTOR_BYTES)
+    return (-(-sectors // 2**18) * 8 * peers + 72) * SECTOR_BYTES
+
+
+# --- Compiling ---------------------------------------------------------------------------------------------------
+def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
+    """The share of every node, by node. ``cluster`` must be complete and valid, else ``ValueError``."""
+    volumes: dict[str, list[Volume]] = defaultdict(list)
+    slots: dict[tuple[str, str], int] = {}
+    resources: dict[str, dict[str, Resource]] = {node: {} for node in cluster.nodes}
+    domains: dict[str, dict[str, DomainSpec]] = {node: {} for node in cluster.nodes}
+    for domain in start_order(cluster.domains):
+        spec = _domain_spec(domain)
+        pair = cluster.nodes[domain.home], cluster.nodes[domain.partner]
+        for node in pair:
+            domains[node.name][domain.name] = spec
+        for disk in domain.disks:
+            resource = _resource(domain, disk, pair)
+            for node in pair:
+                resources[node.name][disk.resource] = resource
+                volumes[node.name] += _volumes(disk, node)
+                if disk.meta_disk.shared:
+                    place = node.name, disk.meta_disk.volume
+                    slots[place] = max(slots.get(place, 0), _known(disk.meta_disk.index) + 1)
+    for (name, volume), count in slots.items():
+        group = cluster.nodes[name].volume_group
+        volumes[name].append(
+            Volume(volume_group=group, name=volume, size_bytes=count * SLOT_BYTES, purpose=Purpose.META)
+        )
+    return {
+        name: NodeSlice(
+            cluster=cluster.name,
+            node=name,
+            volumes=tuple(sorted(volumes[name], key=lambda volume: volume.name)),
+            resources=dict(sorted(resources[name].items())),
+            domains=domains[name],
+        )
+        for name in sorted(cluster.nodes)
+    }
+
+
+def start_order(domains: Mapping[str, Domain]) -> list[Domain]:
+    """The domains in the order in which they start: dependencies first, then by ``order``, then by name.
+
+    Dependencies on domains that are not there count as met. Raises ``ValueError`` for a cycle.
+    """
+    waiting = {name: sum(other in domains for other in domain.depends_on) for name, domain in domains.items()}
+    dependants: dict[str, list[Domain]] = defaultdict(list)
+    for domain in domains.values():
+        for other in domain.depends_on:
+            dependants[other].append(domain)
+    ready = [(domain.order, name) for name, domain in domains.items() if not waiting[name]]
+    heapq.heapify(ready)
+    started = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        started.append(domains[name])
+        for dependant in dependants[name]:
+            waiting[dependant.name] -= 1
+            if not waiting[dependant.name]:
+                heapq.heappush(ready, (dependant.order, dependant.name))
+    if len(started) < len(domains):
+        raise ValueError("the dependencies of domains form a cycle")
+    return started
+
+
+def _known(value: _T | None) -> _T:
+    if value is None:
+        raise ValueError("the cluster is not complete: a number is missing")
+    return value
+
+
+def _resource(domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
+    home_id, partner_id = _known(disk.node_ids)
+    return Resource(
+        name=disk.resource,
+        domain=domain.name,
+        protocol=disk.drbd.protocol,
+        size_bytes=disk.size_bytes,
+        hosts=(_host(disk, pair[0], home_id), _host(disk, pair[1], partner_id)),
+        sections=disk.drbd.sections,
+    )
+
+
+def _host(disk: Disk, node: Node, node_id: int) -> ResourceHost:
+    group = f"/dev/{node.volume_group}"
+    return ResourceHost(
+        node=node.name,
+        node_id=node_id,
+        address=node.address,
+        port=_known(disk.port),
+        minor=_known(disk.minor),
+        disk=f"{group}/{disk.volume}",
+        meta_device=f"{group}/{disk.meta_disk.volume}",
+        meta_index=disk.meta_disk.index,
+    )
+
+
+def _volumes(disk: Disk, node: Node) -> Iterable[Volume]:
+    group = node.volume_group
+    yield Volume(volume_group=group, name=disk.volume, size_bytes=disk.size_bytes, purpose=Purpose.DATA)
+    if not disk.meta_disk.shared:
+        size_bytes = metadata_size_bytes(disk.size_bytes)
+        yield Volume(volume_group=group, name=disk.meta_disk.volume, size_bytes=size_bytes, purpose=Purpose.META)
+
+
+def _domain_spec(domain: Domain) -> DomainSpec:
+    return DomainSpec(
+        name=domain.name,
+        uuid=_known(domain.uuid),
+        home=domain.home,
+        partner=domain.partner,
+        memory_bytes=domain.memory_bytes,
+        vcpus=domain.vcpus,
+        disks=tuple(DomainDisk(device=disk.device, resource=disk.resource) for disk in domain.disks),
+        interfaces=tuple(_interface_spec(interface) for interface in domain.interfaces),
+        depends_on=domain.depends_on,
+        order=domain.order,
+        xl=domain.xl,
+    )
+
+
+def _interface_spec(interface: Interface) -> DomainInterface:
+    return DomainInterface(bridge=interface.bridge, mac=_known(interface.mac), options=interface.options)
+
+
+# --- Travelling in the pillar ------------------------------------------------------------------------------------
+def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
+    """The share as plain dictionaries, lists, text and numbers, for the key ``saltern`` of a node's pillar."""
+    return {
+        "slice_version": SLICE_VERSION,
+        "cluster": share.cluster,
+        "node": share.node,
+        "volumes": [
+            {
+                "volume_group": volume.volume_group,
+                "name": volume.name,
+                "size_bytes": volume.size_bytes,
+                "purpose": volume.purpose.value,
+            }
+            for volume in share.volumes
+        ],
+        "resources": {name: _resource_to_pillar(resource) for name, resource in share.resources.items()},
+        # A list, because the order of starting is part of what it says.
+        "domains": [_domain_to_pillar(domain) for domain in share.domains.values()],
+    }
+
+
+def _resource_to_pillar(resource: Resource) -> dict[str, Any]:
+    return {
+        "domain": resource.domain,
+        "protocol": resource.protocol,
+        "size_bytes": resource.size_bytes,
+        "hosts": [
+            {
+                "node": host.node,
+                "node_id": host.node_id,
+                "address": host.address,
+                "port": host.port,
+                "minor": host.minor,
+                "disk": host.disk,
+                "meta_device": host.meta_device,
+                "meta_index": host.meta_index,
+            }
+            for host in resource.hosts
+        ],
+        "sections": {name: dict(options) for name, options in resource.sections.items()},
+    }
+
+
+def _domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "uuid": domain.uuid,
+        "home": domain.home,
+        "partner": domain.partner,
+        "memory_bytes": domain.memory_bytes,
+        "vcpus": domain.vcpus,
+        "disks": [{"device": disk.device, "resource": disk.resource} for disk in domain.disks],
+        "interfaces": [
+            {"bridge": interface.bridge, "mac": interface.mac, "options": dict(interface.options)}
+            for interface in domain.interfaces
+        ],
+        "depends_on": list(domain.depends_on),
+        "order": domain.order,
+        "xl": dict(domain.xl),
+    }
+
+
+def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
+    """The share that ``slice_to_pillar`` wrote. Raises ``SliceError`` for anything else."""
+    version = data.get("slice_version") if isinstance(data, Mapping) else None
+    if version is None:
+        raise SliceError(
+            "this pillar holds no compiled share of a topology: the master's ext_pillar `saltern` is not configured, "
+            "or this node is not in the topology",
+            "Add `ext_pillar: [{saltern: {}}]` to the master's configuration and see that the node is under `saltern:nodes`",
+        )
+    if version != SLICE_VERSION:
+        raise SliceError(
+            f"this pillar holds a share of version {version!r}, and this node's Saltern reads version {SLICE_VERSION}",
+            "Install the same version of Saltern on the master and on the node",
+        )
+    try:
+        return NodeSlice(
+            cluster=_of(str, data["cluster"]),
+            node=_of(str, data["node"]),
+            volumes=tuple(_volume_from_pillar(volume) for volume in _of(list, data["volumes"])),
+            resources={name: _resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
+            domains={item["name"]: _domain_from_pillar(item) for item in _of(list, data["domains"])},
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise SliceError(
+            f"this pillar holds a damaged share of a topology ({type(error).__name__}: {error})",
+            "Refresh the pillar; if that does not help, compare the versions of Saltern on the master and on the node",
+        ) from error
+
+
+def _of(kind: type[_T], value: object) -> _T:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{str(value)[:60]!r} is not of type {kind.__name__}")
+    return value
+
+
+def _texts(data: object) -> dict[str, str]:
+    return {_of(str, name): _of(str, value) for name, value in _of(dict, data).items()}
+
+
+def _volume_from_pillar(data: Mapping[str, Any]) -> Volume:
+    return Volume(
+        volume_group=_of(str, data["volume_group"]),
+        name=_of(str, data["name"]),
+        size_bytes=_of(int, data["size_bytes"]),
+        purpose=Purpose(data["purpose"]),
+    )
+
+
+def _resource_from_pillar(name: str, data: Mapping[str, Any]) -> Resource:
+    home, partner = _of(list, data["hosts"])
+    return Resource(
+        name=_of(str, name),
+        domain=_of(str, data["domain"]),
+        protocol=_of(str, data["protocol"]),
+        size_bytes=_of(int, data["size_bytes"]),
+        hosts=(_host_from_pillar(home), _host_from_pillar(partner)),
+        sections={_of(str, section): _texts(options) for section, options in _of(dict, data["sections"]).items()},
+    )
+
+
+def _host_from_pillar(data: Mapping[str, Any]) -> ResourceHost:
+    index = data["meta_index"]
+    return ResourceHost(
+        node=_of(str, data["node"]),
+        node_id=_of(int, data["node_id"]),
+        address=_of(str, data["address"]),
+        port=_of(int, data["port"]),
+        minor=_of(int, data["minor"]),
+        disk=_of(str, data["disk"]),
+        meta_device=_of(str, data["meta_device"]),
+        meta_index=None if index is None else _of(int, index),
+    )
+
+
+def _domain_from_pillar(data: Mapping[str, Any]) -> DomainSpec:
+    return DomainSpec(
+        name=_of(str, data["name"]),
+        uuid=_of(str, data["uuid"]),
+        home=_of(str, data["home"]),
+        partner=_of(str, data["partner"]),
+        memory_bytes=_of(int, data["memory_bytes"]),
+        vcpus=_of(int, data["vcpus"]),
+        disks=tuple(
+            DomainDisk(device=_of(str, disk["device"]), resource=_of(str, disk["resource"]))
+            for disk in _of(list, data["disks"])
+        ),
+        interfaces=tuple(
+            DomainInterface(bridge=_of(str, item["bridge"]), mac=_of(str, item["mac"]), options=_texts(item["options"]))
+            for item in _of(list, data["interfaces"])
+        ),
+        depends_on=tuple(_of(str, name) for name in _of(list, data["depends_on"])),
+        order=_of(int, data["order"]),
+        xl=_of(dict, data["xl"]),
+    )

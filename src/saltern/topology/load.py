@@ -1,0 +1,161 @@
+"""From the pillar to a cluster: types, forms, defaults. What needs more than one place of it is for the validator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saltern.errors import TopologyError, Violation
+from saltern.model.topology import Cluster, Disk, Domain, DrbdOptions, Interface, MetaDisk, Node
+from saltern.topology import lockfile, schema, values
+from saltern.topology.allocate import Allocation
+from saltern.topology.read import Reader
+from saltern.topology.values import Wrong
+
+ROOT: Final = "saltern"
+NODES: Final = f"{ROOT}:nodes"
+DOMAINS: Final = f"{ROOT}:domains"
+FIRST_DEVICE: Final = "xvda"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What could be read, and everything that could not.
+
+    ``cluster`` has the numbers that the topology writes itself. A node, domain, disk or interface that lacks something it
+    needs is left out of it; ``nodes`` and ``domains`` are the names that stand in the pillar all the same.
+    """
+
+    cluster: Cluster
+    allocation: Allocation
+    violations: tuple[Violation, ...]
+    nodes: frozenset[str]
+    domains: frozenset[str]
+
+
+def load(pillar: Mapping[str, object]) -> Loaded:
+    """Read the key ``saltern`` of a pillar. Raises ``TopologyError`` only where there is none to read."""
+    loader = _Loader()
+    if not isinstance(pillar, Mapping) or ROOT not in pillar:
+        loader.refuse(ROOT, Wrong("missing-key", "nothing", "the topology", "write the topology under this key"))
+        raise TopologyError(tuple(loader.violations))
+    top = loader.section(schema.CLUSTER, pillar[ROOT], ROOT)
+    if top is None:
+        raise TopologyError(tuple(loader.violations))
+    return loader.cluster(top)
+
+
+class _Loader(Reader):
+    def cluster(self, top: dict[str, Any]) -> Loaded:
+        drbd = self._drbd(top, ROOT, DrbdOptions())
+        nodes = {name: self._node(name, data) for name, data in self.named(values.NODE, top["nodes"], NODES)}
+        domains = {
+            name: self._domain(name, data, drbd) for name, data in self.named(values.NAME, top["domains"], DOMAINS)
+        }
+        allocation = lockfile.read(top["allocation"], self)
+        return Loaded(
+            cluster=Cluster(
+                name=top["cluster"],
+                nodes={name: node for name, node in nodes.items() if node is not None},
+                domains={name: domain for name, domain in domains.items() if domain is not None},
+            ),
+            allocation=allocation,
+            violations=tuple(self.violations),
+            nodes=frozenset(nodes),
+            domains=frozenset(domains),
+        )
+
+    def _node(self, name: str, data: object) -> Node | None:
+        found = self.section(schema.NODE, data, f"{NODES}:{name}")
+        if found is None:
+            return None
+        return Node(
+            name=name,
+            address=found["address"],
+            volume_group=found["volume_group"],
+            network=found["network"],
+            volume_group_size_bytes=found["volume_group_size"],
+            memory_bytes=found["memory"],
+        )
+
+    def _domain(self, name: str, data: object, drbd: DrbdOptions) -> Domain | None:
+        path = f"{DOMAINS}:{name}"
+        found = self.section(schema.DOMAIN, data, path)
+        if found is None:
+            return None
+        drbd = self._drbd(found, path, drbd)
+        return Domain(
+            name=name,
+            home=found["home"],
+            partner=found["partner"],
+            memory_bytes=found["memory"],
+            vcpus=found["vcpus"],
+            disks=self._disks(name, found["disks"], f"{path}:disks", drbd),
+            interfaces=self._interfaces(found["interfaces"], f"{path}:interfaces"),
+            depends_on=found["depends_on"],
+            order=found["order"],
+            uuid=found["uuid"],
+            xl=self._passed_through(schema.XL, found["xl"], f"{path}:xl"),
+        )
+
+    def _disks(self, domain: str, data: Mapping[object, object], path: str, drbd: DrbdOptions) -> tuple[Disk, ...]:
+        if not data:
+            self.refuse(path, Wrong("no-disk", "no disk", "at least one", "write `xvda: {size: 2G}` below it"))
+        disks = [
+            self._disk(domain, device, disk, f"{path}:{device}", drbd)
+            for device, disk in self.named(values.DEVICE, data, path)
+        ]
+        return tuple(disk for disk in disks if disk is not None)
+
+    def _disk(self, domain: str, device: str, data: object, path: str, drbd: DrbdOptions) -> Disk | None:
+        found = self.section(schema.DISK, data, path)
+        if found is None:
+            return None
+        resource = found["resource"] or (domain if device == FIRST_DEVICE else f"{domain}-{device}")
+        volume = found["volume"] or self.value(values.VOLUME, resource, f"{path}:volume")
+        meta_disk = found["meta_disk"] or self._own_meta_disk(resource, path)
+        if volume is None or meta_disk is None:
+            return None
+        return Disk(
+            device=device,
+            resource=resource,
+            volume=volume,
+            size_bytes=found["size"],
+            drbd=self._drbd(found, path, drbd),
+            minor=found["minor"],
+            port=found["port"],
+            meta_disk=meta_disk,
+            node_ids=found["node_ids"],
+        )
+
+    def _own_meta_disk(self, resource: str, path: str) -> MetaDisk | None:
+        volume = self.value(values.VOLUME, f"{resource}_meta", f"{path}:resource")
+        return None if volume is None else MetaDisk(volume=volume)
+
+    def _interfaces(self, data: list[object], path: str) -> tuple[Interface, ...]:
+        interfaces = [self._interface(item, f"{path}:{position}") for position, item in enumerate(data)]
+        return tuple(interface for interface in interfaces if interface is not None)
+
+    def _interface(self, data: object, path: str) -> Interface | None:
+        found = self.section(schema.INTERFACE, data, path)
+        if found is None:
+            return None
+        bridge, mac = found.pop("bridge"), found.pop("mac")
+        return Interface(bridge=bridge, mac=mac, options=found)
+
+    def _drbd(self, owner: dict[str, Any], path: str, base: DrbdOptions) -> DrbdOptions:
+        """The options of ``base`` with those that ``owner`` writes over them."""
+        if owner["drbd"] is None:
+            return base
+        path = f"{path}:drbd"
+        found = self.section(schema.DRBD, owner["drbd"], path)
+        if found is None:
+            return base
+        sections = dict(base.sections)
+        for name, section in schema.DRBD_SECTIONS.items():
+            options = self._passed_through(section, found[name], f"{path}:{name}")
+            if options:
+                sections[name] = {**sections.get(name, {}), **options}
+        return DrbdOptions(protocol=found["protocol"] or base.protocol, sections=sections)
+
+    def _passed_through(self, section: schema.Section, data: object, path: str) -> dict[str, Any]:
+        return {} if data is None else self.section(section, data, path) or {}

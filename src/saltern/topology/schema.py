@@ -1,0 +1,418 @@
+"""Every key of the topology, described once: the loader checks with it, the reference is generated from it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from saltern.topology import drbd_options, values, xl_keys
+from saltern.topology.values import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: what it takes, what happens without it, what it means.
+
+    ``default`` is the value, ``default_text`` its description where it depends on something else.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    example: str = ""
+    required: bool = False
+    default: Any = None
+    default_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A mapping with known keys.
+
+    ``passed_through`` are keys of another program, which ``page`` describes. ``owned`` are keys of it that are decided
+    elsewhere: name -> what to do instead.
+    """
+
+    path: str
+    meaning: str
+    keys: tuple[Key, ...] = ()
+    passed_through: tuple[Key, ...] = ()
+    page: str = ""
+    owned: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, Key]:
+        """All its keys by name."""
+        return {key.name: key for key in (*self.keys, *self.passed_through)}
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names that must be there."""
+        return frozenset(key.name for key in self.keys if key.required)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The value of every key that is not required, where none is written; keys that are passed through have none."""
+        return {key.name: key.default for key in self.keys if not key.required}
+
+
+class Row(NamedTuple):
+    """One line of the reference."""
+
+    path: str
+    kind: str
+    allowed: str
+    default: str
+    required: bool
+    meaning: str
+    example: str
+
+
+def _drbd_option(section: str, option: str) -> Key:
+    forced = drbd_options.FORCED.get((section, option))
+    kind = values.OPTION if forced is None else values.one_of("unsafe-option", (forced.value,), forced.reason)
+    return Key(name=option, kind=kind, meaning="See drbd.conf(5).")
+
+
+def _drbd_section(name: str) -> Section:
+    forced = {option for section, option in drbd_options.FORCED if section == name}
+    return Section(
+        path=f"saltern:drbd:{name}",
+        meaning=f"Any option of the section `{name}` of drbd.conf(5) that Saltern does not decide.",
+        passed_through=tuple(_drbd_option(name, option) for option in sorted(drbd_options.KNOWN[name] | forced)),
+        page="drbd.conf(5)",
+        owned={option: what for (section, option), what in drbd_options.OWNED.items() if section == name},
+    )
+
+
+DRBD_SECTIONS: Final = {name: _drbd_section(name) for name in drbd_options.KNOWN}
+
+DRBD: Final = Section(
+    path="saltern:drbd",
+    meaning="Options of DRBD for every disk; a domain and a disk can override each of them under a key of this name.",
+    keys=(
+        Key(
+            name="protocol",
+            kind=values.one_of("protocol", ("A", "B", "C")),
+            default_text="C",
+            meaning="When a write counts as done: C when it is on both disks. Live migration needs C.",
+            example="C",
+        ),
+        *(
+            Key(
+                name=name,
+                kind=values.MAPPING,
+                default_text="none",
+                meaning=f"Options of the section `{name}` of drbd.conf(5).",
+                example="{ping-int: 3}" if name == "net" else "",
+            )
+            for name in drbd_options.KNOWN
+        ),
+    ),
+)
+
+CLUSTER: Final = Section(
+    path="saltern",
+    meaning="The whole cluster.",
+    keys=(
+        Key(
+            name="cluster",
+            kind=values.CLUSTER,
+            default="cluster",
+            meaning="The name of the cluster; several clusters can live under one master.",
+            example="example",
+        ),
+        Key(
+            name="drbd",
+            kind=values.MAPPING,
+            default_text="none",
+            meaning="Options of DRBD for every disk.",
+            example="{protocol: C}",
+        ),
+        Key(name="nodes", kind=values.MAPPING, required=True, meaning="The physical servers, by their host names."),
+        Key(
+            name="domains",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="The virtual machines, by their names.",
+        ),
+        Key(
+            name="allocation",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="The numbers that were allocated, as `salt-run topology.allocate` wrote them. Not for editing by hand.",
+        ),
+    ),
+)
+
+NODE: Final = Section(
+    path="saltern:nodes:NODE",
+    meaning="A physical server: a Xen dom0 and a Salt minion.",
+    keys=(
+        Key(
+            name="address",
+            kind=values.ADDRESS,
+            required=True,
+            meaning="The address that replication uses.",
+            example="192.168.1.190",
+        ),
+        Key(
+            name="volume_group",
+            kind=values.VOLUME_GROUP,
+            required=True,
+            meaning="The LVM volume group for all volumes of this node.",
+            example="XEN",
+        ),
+        Key(
+            name="network",
+            kind=values.NETWORK,
+            default_text="not checked",
+            meaning="The replication network; both nodes of a domain must be in the same.",
+            example="192.168.1.0/24",
+        ),
+        Key(
+            name="volume_group_size",
+            kind=values.CAPACITY,
+            default_text="not checked",
+            meaning="The size of the volume group: everything placed here must fit.",
+            example="100G",
+        ),
+        Key(
+            name="memory",
+            kind=values.CAPACITY,
+            default_text="not checked",
+            meaning="The memory that domains may use together: those at home here must fit.",
+            example="8G",
+        ),
+    ),
+)
+
+DOMAIN: Final = Section(
+    path="saltern:domains:DOMAIN",
+    meaning="A Xen virtual machine.",
+    keys=(
+        Key(
+            name="home",
+            kind=values.NODE,
+            required=True,
+            meaning="The node where it belongs when all is well.",
+            example="dom0",
+        ),
+        Key(
+            name="partner",
+            kind=values.NODE,
+            required=True,
+            meaning="The node that holds the replica of its disks.",
+            example="dom0m",
+        ),
+        Key(name="memory", kind=values.MEMORY, required=True, meaning="Its memory.", example="256M"),
+        Key(
+            name="vcpus", kind=values.integer("vcpus", 1, 512), default=1, meaning="How many CPUs it has.", example="2"
+        ),
+        Key(
+            name="order",
+            kind=values.integer("order", 0, 1_000_000),
+            default=100,
+            meaning="Domains with a lower number start earlier, unless `depends_on` says otherwise.",
+            example="10",
+        ),
+        Key(
+            name="depends_on",
+            kind=values.NAMES,
+            default=(),
+            default_text="none",
+            meaning="Domains that start before it.",
+            example="[router]",
+        ),
+        Key(
+            name="uuid",
+            kind=values.UUID,
+            default_text="allocated",
+            meaning="Its identity: what Saltern knows it by.",
+            example="0c5be1a6-3f58-5d3c-a77c-2f6b2e8d9f10",
+        ),
+        Key(
+            name="drbd",
+            kind=values.MAPPING,
+            default_text="that of the cluster",
+            meaning="Options of DRBD for all its disks.",
+            example="{net: {max-buffers: 8000}}",
+        ),
+        Key(
+            name="disks",
+            kind=values.MAPPING,
+            required=True,
+            meaning="Its disks, at least one, by the device that the guest sees.",
+        ),
+        Key(
+            name="interfaces",
+            kind=values.LIST,
+            default=(),
+            default_text="none",
+            meaning="Its network interfaces, in the order of the guest.",
+        ),
+        Key(
+            name="xl",
+            kind=values.MAPPING,
+            default_text="none",
+            meaning="Further keys of xl.cfg(5), each under its own name.",
+            example="{type: pvh, kernel: /boot/vmlinuz}",
+        ),
+    ),
+)
+
+DISK: Final = Section(
+    path="saltern:domains:DOMAIN:disks:DEVICE",
+    meaning="A block device of the guest: a volume on each of two nodes, replicated by one DRBD resource.",
+    keys=(
+        Key(name="size", kind=values.DISK_SIZE, required=True, meaning="Its size. Volumes only grow.", example="2G"),
+        Key(
+            name="resource",
+            kind=values.RESOURCE,
+            default_text="the domain's name for xvda, else DOMAIN-DEVICE",
+            meaning="The name of the DRBD resource and of its file.",
+            example="dns",
+        ),
+        Key(
+            name="volume",
+            kind=values.VOLUME,
+            default_text="the name of the resource",
+            meaning="The logical volume, of the same name on both nodes.",
+            example="dns",
+        ),
+        Key(
+            name="minor",
+            kind=values.MINOR,
+            default_text="allocated",
+            meaning="The number of the device: 1 for /dev/drbd1.",
+            example="1",
+        ),
+        Key(
+            name="port",
+            kind=values.PORT,
+            default_text="allocated",
+            meaning="The TCP port of the replication, on both nodes.",
+            example="7792",
+        ),
+        Key(
+            name="node_ids",
+            kind=values.NODE_IDS,
+            default_text="allocated",
+            meaning="The node-ids of DRBD 9: of the home, of the partner.",
+            example="[0, 1]",
+        ),
+        Key(
+            name="meta_disk",
+            kind=values.META_DISK,
+            default_text="a volume of its own, RESOURCE_meta",
+            meaning="A slot of 128 MiB in a volume that several disks share for their metadata; "
+            "without a number the slot is allocated.",
+            example="meta[1]",
+        ),
+        Key(
+            name="drbd",
+            kind=values.MAPPING,
+            default_text="that of the domain",
+            meaning="Options of DRBD for this disk.",
+            example="{protocol: C}",
+        ),
+    ),
+)
+
+INTERFACE: Final = Section(
+    path="saltern:domains:DOMAIN:interfaces:POSITION",
+    meaning="A network interface of the guest; it takes the further keys of xl-network-configuration(5) too.",
+    keys=(
+        Key(name="bridge", kind=values.BRIDGE, required=True, meaning="The bridge on the node.", example="xenbr0"),
+        Key(
+            name="mac",
+            kind=values.MAC,
+            default_text="allocated",
+            meaning="Its MAC address.",
+            example="00:16:3e:12:34:56",
+        ),
+    ),
+    passed_through=tuple(
+        Key(name=name, kind=values.INTERFACE_OPTION, meaning="See xl-network-configuration(5).")
+        for name in sorted(xl_keys.INTERFACE_KEYS)
+    ),
+    page="xl-network-configuration(5)",
+)
+
+XL: Final = Section(
+    path="saltern:domains:DOMAIN:xl",
+    meaning="Any key of xl.cfg(5) that Saltern does not write itself.",
+    passed_through=tuple(
+        Key(name=name, kind=values.XL_VALUE, meaning="See xl.cfg(5).") for name in sorted(xl_keys.XL_KEYS)
+    ),
+    page="xl.cfg(5)",
+    owned={name: f"take it out: it is written as {where}" for name, where in xl_keys.OWNED.items()},
+)
+
+ALLOCATION: Final = Section(
+    path="saltern:allocation",
+    meaning="What was allocated.",
+    keys=(Key(name="domains", kind=values.MAPPING, default={}, default_text="none", meaning="By domain."),),
+)
+
+ALLOCATED_DOMAIN: Final = Section(
+    path="saltern:allocation:domains:DOMAIN",
+    meaning="What was allocated to one domain.",
+    keys=(
+        Key(name="uuid", kind=values.UUID, default_text="none", meaning="Its UUID."),
+        Key(
+            name="node_ids",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="The node-id of each of its two nodes.",
+            example="{dom0: 0, dom0m: 1}",
+        ),
+        Key(
+            name="macs",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="The MAC address of each interface, by its bridge; the second on the same bridge is `xenbr0/2`.",
+        ),
+        Key(name="disks", kind=values.MAPPING, default={}, default_text="none", meaning="By device."),
+    ),
+)
+
+ALLOCATED_DISK: Final = Section(
+    path="saltern:allocation:domains:DOMAIN:disks:DEVICE",
+    meaning="What was allocated to one disk.",
+    keys=(
+        Key(name="minor", kind=values.MINOR, default_text="none", meaning="The minor."),
+        Key(name="port", kind=values.PORT, default_text="none", meaning="The TCP port."),
+        Key(name="slot", kind=values.SLOT, default_text="none", meaning="The slot in the shared meta-disk."),
+    ),
+)
+
+SECTIONS: Final = (
+    CLUSTER,
+    DRBD,
+    *DRBD_SECTIONS.values(),
+    NODE,
+    DOMAIN,
+    DISK,
+    INTERFACE,
+    XL,
+    ALLOCATION,
+    ALLOCATED_DOMAIN,
+    ALLOCATED_DISK,
+)
+
+
+def rows() -> Iterator[Row]:
+    """Every key for the reference, in reading order; the keys of other programs' files come as one row for each page."""
+    for section in SECTIONS:
+        for key in section.keys:
+            default = "" if key.required else key.default_text or str(key.default)
+            path = f"{section.path}:{key.name}"
+            yield Row(path, key.kind.name, key.kind.allowed, default, key.required, key.meaning, key.example)
+        if section.passed_through:
+            names = ", ".join(key.name for key in section.passed_through)
+            yield Row(f"{section.path}:KEY", "passed through", names, "none", False, f"See {section.page}.", "")

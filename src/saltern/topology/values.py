@@ -1,0 +1,364 @@
+"""How single values of a topology are read: one kind for each sort of value, exact, never a traceback.
+
+YAML turns much of what people write into something else (``no`` into false, ``10:20:30:40:50:10`` into a number).
+Each kind therefore says what it found in the words of the person who wrote it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from saltern.errors import SizeError
+from saltern.model.topology import MetaDisk
+from saltern.units import MIB, format_size, parse_size
+
+MAX_SHOWN = 60
+
+
+class Wrong(Exception):
+    """A value that its kind does not accept. It never leaves the loader, which adds the path."""
+
+    def __init__(self, rule: str, found: str, allowed: str, remedy: str) -> None:
+        super().__init__(rule, found, allowed, remedy)
+        self.rule, self.found, self.allowed, self.remedy = rule, found, allowed, remedy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A sort of value: its name, what is allowed in words, and the function that reads it or raises ``Wrong``."""
+
+    name: str
+    allowed: str
+    read: Callable[[object], Any]
+
+
+def describe(value: object) -> str:
+    """What stands there, in words and never longer than a line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true (or yes, on)" if value else "false (or no, off)"
+    if isinstance(value, int):
+        # Python refuses to print numbers of more than 4300 digits.
+        return f"the number {value}" if abs(value) < 10**MAX_SHOWN else "a number that is far too large"
+    if isinstance(value, float):
+        return f"the number {value!r}"
+    if isinstance(value, str):
+        return f"the text {value[:MAX_SHOWN]!r}{'...' if len(value) > MAX_SHOWN else ''}"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return f"a value of type {type(value).__name__}"
+
+
+def _wrong_type(value: object, allowed: str) -> Wrong:
+    if value is None:
+        remedy = "write a value, or take the key out"
+    elif isinstance(value, str):
+        remedy = "write it without quotes"
+    elif isinstance(value, bool):
+        remedy = "YAML reads yes, no, on and off as booleans: write it in quotes"
+    else:
+        remedy = "write it in quotes, so that YAML reads it as text"
+    return Wrong("type", describe(value), allowed, remedy)
+
+
+def _matching(rule: str, allowed: str, pattern: str, remedy: str, reserved: Collection[str] = ()) -> Kind:
+    fullmatch = re.compile(pattern, re.ASCII).fullmatch
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise _wrong_type(value, allowed)
+        if fullmatch(value) is None:
+            raise Wrong(rule, describe(value), allowed, remedy)
+        if value in reserved:
+            raise Wrong(rule, f"the reserved name {value!r}", allowed, remedy)
+        return value
+
+    return Kind(name=rule, allowed=allowed, read=read)
+
+
+def integer(rule: str, low: int, high: int) -> Kind:
+    """A whole number from ``low`` to ``high``."""
+    allowed = f"a whole number from {low} to {high}"
+
+    def read(value: object) -> int:
+        if type(value) is not int:
+            remedy = "write it without quotes" if isinstance(value, str) else "write a whole number"
+            raise Wrong("type", describe(value), allowed, remedy)
+        if not low <= value <= high:
+            raise Wrong(rule, describe(value), allowed, "choose another number")
+        return value
+
+    return Kind(name=rule, allowed=allowed, read=read)
+
+
+def one_of(rule: str, choices: Collection[str], why: str = "choose one of these") -> Kind:
+    """One of a few words; a boolean counts as ``yes`` or ``no``."""
+    allowed = " or ".join(choices)
+
+    def read(value: object) -> str:
+        word = _BOOLEAN_WORDS[value] if isinstance(value, bool) else value
+        if not isinstance(word, str):
+            raise _wrong_type(value, allowed)
+        if word not in choices:
+            raise Wrong(rule, describe(value), allowed, why)
+        return word
+
+    return Kind(name=rule, allowed=allowed, read=read)
+
+
+_BOOLEAN_WORDS: Final = {True: "yes", False: "no"}
+_parse_size = lru_cache(maxsize=4096)(parse_size)
+
+
+def size(low_bytes: int, high_bytes: int, step_bytes: int = 1) -> Kind:
+    """A size from ``low_bytes`` to ``high_bytes`` in whole multiples of ``step_bytes``; read as bytes."""
+    allowed = f"a size from {format_size(low_bytes)} to {format_size(high_bytes)} such as 2G or 512M"
+    if step_bytes > 1:
+        allowed += f", in steps of {format_size(step_bytes)}"
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            remedy = "write it as text with a unit, such as 1.5G" if isinstance(value, float) else "write a size"
+            raise Wrong("type", describe(value), allowed, remedy)
+        try:
+            size_bytes = _parse_size(value) if isinstance(value, str) else value
+        except SizeError as error:
+            raise Wrong("size", f"{describe(value)} ({error.reason})", allowed, "write a size with a unit") from error
+        if not low_bytes <= size_bytes <= high_bytes or size_bytes % step_bytes:
+            remedy = "a number without a unit counts bytes: write the unit too" if isinstance(value, int) else ""
+            raise Wrong("size", describe(value), allowed, remedy or "choose another size")
+        return size_bytes
+
+    return Kind(name="size", allowed=allowed, read=read)
+
+
+# --- Names -------------------------------------------------------------------------------------------------------
+# They become file names, DRBD resource names and arguments of xl: `all` means every resource to drbdadm, digits alone
+# are a domain id to xl, and the two endings are what xl calls a domain in the middle of a migration.
+NAME: Final = _matching(
+    "name",
+    "1 to 48 letters, digits, `_`, `.` and `-`, at least one of them a letter, and a letter or a digit first",
+    r"(?!.*--(?:incoming|migratedaway)$)(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_.-]{0,47}",
+    "choose another name (`all`, `Domain-0` and names of migrating domains are reserved)",
+    reserved=frozenset({"all", "Domain-0"}),
+)
+RESOURCE: Final = _matching(
+    "name", NAME.allowed.replace("48", "64"), r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "choose another name",
+    reserved=frozenset({"all"}),
+)  # fmt: skip
+NODE: Final = _matching(
+    "name",
+    "the host name that `uname -n` prints: at most 64 letters, digits, `_`, `.` and `-`",
+    r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?",
+    "write the host name",
+)
+CLUSTER: Final = _matching(
+    "name", NAME.allowed, r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", "choose another name"
+)
+DEVICE: Final = _matching(
+    "device",
+    "a device of the guest such as xvda, sdb or hda, with a partition number where wanted",
+    r"(?:xvd[a-z]{1,2}|sd[a-p]|hd[a-d])(?:[1-9][0-9]?)?",
+    "write xvda for the first disk, xvdb for the second",
+)
+BRIDGE: Final = _matching(
+    "bridge", "the name of a bridge such as xenbr0", r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", "write the bridge's name"
+)
+INTERFACE_LABEL: Final = _matching(
+    "bridge", "a bridge such as xenbr0, or xenbr0/2", r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,70}", "allocate again"
+)
+
+# lvm(8), VALID NAMES.
+_LVM_RESERVED = (
+    "_cdata|_cmeta|_corig|_cpool|_cvol|_imeta|_iorig|_mimage|_mlog|_pmspare|_rimage|_rmeta|_tdata|_tmeta|_vdata|"
+    "_vorigin|_wcorig"
+)
+_LVM_NAME = r"(?!\.\.?$)[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}"
+VOLUME: Final = _matching(
+    "lvm-name",
+    "a name of lvm(8): letters, digits, `_`, `+`, `.` and `-`, none of its reserved names, no `-` first",
+    rf"(?!snapshot|pvmove)(?!.*(?:{_LVM_RESERVED})){_LVM_NAME}",
+    "choose another name for the volume",
+)
+VOLUME_GROUP: Final = _matching(
+    "lvm-name", "a name of lvm(8): letters, digits, `_`, `+`, `.` and `-`, no `-` first", _LVM_NAME, "write its name"
+)
+
+
+# --- Numbers that are allocated or written ------------------------------------------------------------------------
+MINOR: Final = integer("minor", 0, 255)  # the bound of DRBD 8.4, so that a topology fits both generations
+PORT: Final = integer("port", 1, 65535)
+NODE_ID: Final = integer("node-id", 0, 31)  # DRBD_PEERS_MAX of DRBD 9
+MAX_SLOT: Final = 255
+SLOT: Final = integer("meta-disk", 0, MAX_SLOT)
+
+_META_DISK: Final = re.compile(r"(?P<volume>[^\[\]]+)(?:\[(?P<index>[0-9]{1,3})\])?", re.ASCII)
+_META_DISK_ALLOWED: Final = f"a volume and its slot such as meta[1] (0 to {MAX_SLOT}), or meta alone to be given a slot"
+
+
+def _read_meta_disk(value: object) -> MetaDisk:
+    if not isinstance(value, str):
+        raise _wrong_type(value, _META_DISK_ALLOWED)
+    match = _META_DISK.fullmatch(value)
+    if match is None:
+        raise Wrong("meta-disk", describe(value), _META_DISK_ALLOWED, "write it as meta[1]")
+    index = None if match["index"] is None else SLOT.read(int(match["index"]))
+    return MetaDisk(volume=VOLUME.read(match["volume"]), index=index, shared=True)
+
+
+META_DISK: Final = Kind(name="meta-disk", allowed=_META_DISK_ALLOWED, read=_read_meta_disk)
+
+
+def _read_node_ids(value: object) -> tuple[int, int]:
+    allowed = "two different numbers from 0 to 31, home first: [0, 1]"
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise Wrong("type", describe(value), allowed, "write both, in brackets")
+    home, partner = NODE_ID.read(value[0]), NODE_ID.read(value[1])
+    if home == partner:
+        raise Wrong("node-id", f"the number {home} for both nodes", allowed, "give each node its own")
+    return home, partner
+
+
+NODE_IDS: Final = Kind(name="node-ids", allowed="two different numbers from 0 to 31, home first", read=_read_node_ids)
+
+
+# --- Addresses ---------------------------------------------------------------------------------------------------
+_MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}", re.IGNORECASE | re.ASCII)
+_MAC_ALLOWED: Final = "a unicast MAC address such as 00:16:3e:12:34:56"
+
+
+def _read_mac(value: object) -> str:
+    if type(value) is int:
+        remedy = "YAML reads digits and colons as one number: write the address in quotes"
+        raise Wrong("type", describe(value), _MAC_ALLOWED, remedy)
+    if not isinstance(value, str):
+        raise _wrong_type(value, _MAC_ALLOWED)
+    if _MAC.fullmatch(value) is None:
+        raise Wrong("mac", describe(value), _MAC_ALLOWED, "write six pairs of hexadecimal digits with colons between")
+    if int(value[1], 16) & 1:
+        raise Wrong("mac", f"the group address {value}", _MAC_ALLOWED, "the first pair must be even")
+    return value.lower()
+
+
+MAC: Final = Kind(name="mac", allowed=_MAC_ALLOWED, read=_read_mac)
+
+UUID: Final = _matching(
+    "uuid",
+    "a UUID in lower case such as 0c5be1a6-3f58-5d3c-a77c-2f6b2e8d9f10",
+    r"(?!00000000-0000-0000-0000-000000000000$)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "write it as `uuidgen` prints it",
+)
+
+
+def _read_address(value: object) -> str:
+    allowed = "an IPv4 or IPv6 address such as 192.168.1.190"
+    if not isinstance(value, str):
+        raise _wrong_type(value, allowed)
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError as error:
+        raise Wrong("address", describe(value), allowed, "write the address, not a host name") from error
+    if "%" in value or address.is_multicast or address.is_unspecified:
+        raise Wrong("address", describe(value), allowed, "write an address that the partner can connect to")
+    return str(address)
+
+
+ADDRESS: Final = Kind(name="address", allowed="an IPv4 or IPv6 address", read=_read_address)
+
+
+def _read_network(value: object) -> str:
+    allowed = "a network such as 192.168.1.0/24"
+    if not isinstance(value, str):
+        raise _wrong_type(value, allowed)
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise Wrong("network", describe(value), allowed, "write the first address and the prefix length") from error
+
+
+NETWORK: Final = Kind(name="network", allowed="a network in CIDR notation", read=_read_network)
+
+
+# --- What is passed through to configuration files ----------------------------------------------------------------
+# Quotes, backslashes and control characters end or change a quoted string in drbd.conf and xl.cfg alike.
+_UNSAFE: Final = re.compile(r"""["'\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]""")
+_PLAIN: Final = "text without quotes, backslashes and control characters, or a whole number"
+
+
+def _plain_text(value: str, allowed: str, extra: str = "") -> str:
+    if _UNSAFE.search(value) or any(character in value for character in extra) or not value:
+        raise Wrong("unsafe-text", describe(value), allowed, "write it without these characters, and not empty")
+    return value
+
+
+def _read_option(value: object) -> str:
+    if isinstance(value, bool):
+        return _BOOLEAN_WORDS[value]
+    if isinstance(value, int) and abs(value) < 2**63:
+        return str(value)
+    if not isinstance(value, str):
+        raise Wrong("type", describe(value), _PLAIN, "write text, a whole number, yes or no")
+    return _plain_text(value, _PLAIN)
+
+
+OPTION: Final = Kind(name="option", allowed=_PLAIN, read=_read_option)
+
+
+def _read_interface_option(value: object) -> str:
+    allowed = f"{_PLAIN}; no comma"
+    return _plain_text(_read_option(value), allowed, extra=",")
+
+
+INTERFACE_OPTION: Final = Kind(name="option", allowed=f"{_PLAIN}; no comma", read=_read_interface_option)
+
+MAX_NESTING: Final = 4
+
+
+def _read_xl(value: object, depth: int = 0) -> object:
+    allowed = f"{_PLAIN}, yes or no, or a list of these"
+    if isinstance(value, int) and abs(value) < 2**63:
+        return int(value)  # a BOOLEAN of xl.cfg(5) is a number
+    if isinstance(value, str):
+        return _plain_text(value, allowed)
+    if isinstance(value, list | tuple) and depth < MAX_NESTING:
+        return [_read_xl(item, depth + 1) for item in value]
+    raise Wrong("type", describe(value), allowed, "write it as xl.cfg(5) tells")
+
+
+XL_VALUE: Final = Kind(name="xl value", allowed="text, a whole number, yes or no, or a list of these", read=_read_xl)
+
+
+# --- Containers: what is inside is read by the loader --------------------------------------------------------------
+def _read_mapping(value: object) -> Mapping[object, object]:
+    if not isinstance(value, Mapping):
+        raise Wrong("type", describe(value), "a mapping", "write `name: value` lines below it, or {} for none")
+    return value
+
+
+MAPPING: Final = Kind(name="mapping", allowed="a mapping", read=_read_mapping)
+
+
+def _read_list(value: object) -> list[object] | tuple[object, ...]:
+    if not isinstance(value, list | tuple):
+        raise Wrong("type", describe(value), "a list", "write it in brackets, [] for none")
+    return value
+
+
+LIST: Final = Kind(name="list", allowed="a list", read=_read_list)
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(NAME.read(name) for name in _read_list(value)))
+
+
+NAMES: Final = Kind(name="names", allowed="a list of names of domains", read=_read_names)
+
+DISK_SIZE: Final = size(4 * MIB, 1024**5)  # one extent of LVM; 1 PiB is the limit of DRBD
+MEMORY: Final = size(4 * MIB, 1024**5, MIB)  # xl counts memory in MiB
+CAPACITY: Final = size(MIB, 1024**6)
