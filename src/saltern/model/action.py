@@ -47,9 +47,13 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMetadata:
-    """Create DRBD metadata where there are none. Never forced: drbdadm then refuses to overwrite by itself."""
+    """Create DRBD metadata where there are none. Never forced: drbdadm then refuses to overwrite by itself.
+
+    ``max_peers`` is how many peers they have room for; ``None`` for DRBD 8.4, which has one.
+    """
 
     resource: str
+    max_peers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

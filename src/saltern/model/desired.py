@@ -126,6 +126,9 @@ class NodeSlice:
     domains: Mapping[str, DomainSpec]
 
 
+# Peers that metadata have room for: the partner, one that replaces it, and a tie-breaker. Room cannot be added later.
+METADATA_PEERS = 3
+
 RESOURCE_DIRECTORY = PurePosixPath("/etc/drbd.d")
 DOMAIN_DIRECTORY = PurePosixPath("/etc/xen")
 

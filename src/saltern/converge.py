@@ -1,0 +1,175 @@
+"""Converging one node: look, plan a step, do it, look again; or, as a dry run, foresee instead of doing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from saltern.act import perform
+from saltern.errors import Refused, SalternError
+from saltern.model.action import Action, Promote
+from saltern.model.desired import NodeSlice
+from saltern.model.observed import ConnectionState
+from saltern.observe import Observation
+from saltern.plan.activation import connection_state
+from saltern.plan.items import Item, Kind, items, step
+from saltern.plan.project import Part, project, touched
+from saltern.plan.step import Change, Step, Wait
+from saltern.run import Host
+
+DEFAULT_WAIT_S = 60.0
+_POLL_S = 0.5
+_STEPS_AT_MOST = 10
+# How long a connection that was down may take to show whether the sides accept each other.
+_SETTLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one item: ``result`` is ``None`` for a dry run that would change something."""
+
+    result: bool | None
+    changes: dict[str, Change] = field(default_factory=dict)
+    comment: str = ""
+    actions: tuple[Action, ...] = ()
+
+
+class Converge:
+    """One run over one node. Every tool is read once, and again after a change that touches what it tells.
+
+    ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``told`` is called before each
+    action; ``known`` is what need not be read any more.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        node_slice: NodeSlice,
+        *,
+        test: bool = False,
+        wait_s: float = DEFAULT_WAIT_S,
+        told: Callable[[Action], None] | None = None,
+        known: Mapping[Part, object] | None = None,
+    ) -> None:
+        self._host = host
+        self._slice = node_slice
+        self._items = frozenset(items(node_slice))
+        self._test = test
+        self._wait_left_s = wait_s
+        self._told = told
+        self._view = Observation(host, node_slice.node)
+        self._view.assume(known or {})
+
+    def all(self) -> dict[Item, Outcome]:
+        """Every item of the node, in order."""
+        return {item: self.item(item) for item in items(self._slice)}
+
+    def item(self, item: Item) -> Outcome:
+        """Bring one item to what it should be, or tell why that cannot be done now.
+
+        Raises ``KeyError`` for an item that the slice does not have, and nothing else.
+        """
+        if item not in self._items:
+            raise KeyError(str(item))
+        run = _Run()
+        try:
+            comment = self._steps(item, run)
+        except (SalternError, OSError) as error:
+            trouble = self._give_roles_back(run)
+            return Outcome(result=False, changes=run.changes, comment="; ".join([*run.comments, str(error), *trouble]))
+        result = None if self._test and run.actions else True
+        return Outcome(result=result, changes=run.changes, comment=comment, actions=tuple(run.actions))
+
+    def _steps(self, item: Item, run: "_Run") -> str:
+        """Take steps until none is left; returns what is to be said."""
+        for _ in range(_STEPS_AT_MOST):
+            found = step(item, self._slice, self._view)
+            while isinstance(found, Wait):
+                if self._test:
+                    return "; ".join([*run.comments, f"{found.reason}: this would be waited for"])
+                self._wait(str(item), found.reason, found.remedy)
+                found = step(item, self._slice, self._view)
+            if not found.actions:
+                return "; ".join(run.comments) or found.comment
+            self._take(item, found, run)
+        raise Refused(str(item), "it does not settle: what is done is undone again", "See what else acts on this node")
+
+    def _take(self, item: Item, found: Step, run: "_Run") -> None:
+        again = run.last is not None and found.actions == run.last.actions
+        if again and found.waits_for is not None:
+            self._wait(str(item), found.waits_for, "Apply again when that has happened")
+        elif again:
+            raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
+        standalone = self._standalone(item)
+        for action in found.actions:
+            run.actions.append(action)
+            self._do(action)
+        if standalone and not self._test:
+            self._settle(item)
+        if run.last is None or found.actions != run.last.actions:
+            run.took(found)
+
+    def _do(self, action: Action) -> None:
+        if self._test:
+            self._view.assume(project(action, self._slice, self._view))
+            return
+        if self._told is not None:
+            self._told(action)
+        try:
+            perform(self._host, action)
+        finally:
+            # Also after a failure: what the command did until then is unknown until it is read.
+            self._view.forget(touched(action))
+
+    def _wait(self, subject: str, reason: str, remedy: str) -> None:
+        if self._wait_left_s <= 0:
+            raise Refused(subject, reason, remedy)
+        pause_s = min(_POLL_S, self._wait_left_s)
+        self._wait_left_s -= pause_s
+        self._host.sleep(pause_s)
+        self._view.forget_all()
+
+    def _standalone(self, item: Item) -> bool:
+        return item.kind is Kind.ACTIVATION and self._state(item) is ConnectionState.STANDALONE
+
+    def _state(self, item: Item) -> ConnectionState | None:
+        return connection_state(self._view.running.get(item.name))
+
+    def _settle(self, item: Item) -> None:
+        """After a reconnection: see whether the sides accept each other, or part again as in a split-brain."""
+        deadline = self._host.now() + _SETTLE_S
+        while self._host.now() < deadline and self._state(item) is not ConnectionState.CONNECTED:
+            if self._state(item) in (None, ConnectionState.STANDALONE):
+                raise Refused(
+                    f"resource {item.name}",
+                    "it was told to connect and is StandAlone again: a split-brain, or the partner is configured differently",
+                    "Look at `dmesg` on both nodes; in a split-brain decide which side's changes to give up. "
+                    "Saltern never discards data by itself",
+                )
+            self._host.sleep(_POLL_S)
+            self._view.forget_all()
+
+    def _give_roles_back(self, run: "_Run") -> list[str]:
+        """After a failure: a side that was promoted and serves no domain becomes Secondary again, as far as it can."""
+        trouble = []
+        for name in {action.resource: None for action in run.actions if isinstance(action, Promote)}:
+            try:
+                self._view.forget_all()
+                self._steps(Item(Kind.ROLE, name), _Run())
+            except (SalternError, OSError) as error:
+                trouble.append(f"giving back the role of {name} failed: {error}")
+        return trouble
+
+
+class _Run:
+    """What was done so far for one item."""
+
+    def __init__(self) -> None:
+        self.actions: list[Action] = []
+        self.changes: dict[str, Change] = {}
+        self.comments: list[str] = []
+        self.last: Step | None = None
+
+    def took(self, found: Step) -> None:
+        """Remember a step whose actions have all been done."""
+        self.changes |= found.changes
+        self.comments.append(found.comment)
+        self.last = found

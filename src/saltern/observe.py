@@ -1,0 +1,187 @@
+"""Looking at a node: which command tells what, and the parser that reads it. Nothing here changes anything."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar, cast
+
+from saltern.argv import drbd as drbd_argv
+from saltern.argv import lvm as lvm_argv
+from saltern.argv import xen as xen_argv
+from saltern.errors import Refused
+from saltern.model.desired import Resource
+from saltern.model.observed import (
+    ConfiguredResource,
+    DrbdVersion,
+    Generation,
+    Lvm,
+    Metadata,
+    MetadataState,
+    RunningResource,
+    Xen,
+)
+from saltern.parse import (
+    drbd_version,
+    drbdadm_adjust,
+    drbdadm_dump_xml,
+    drbdmeta_gi,
+    drbdsetup_events2,
+    lvs,
+    vgs,
+    xl_info,
+    xl_list,
+)
+from saltern.plan import project
+from saltern.plan.project import Part
+from saltern.run import Host
+
+_PROC_DRBD = "/proc/drbd"
+T = TypeVar("T")
+
+
+def read_lvm(host: Host) -> Lvm:
+    """All volume groups and logical volumes: two processes."""
+    return Lvm(
+        volume_groups=vgs.parse(host.run(lvm_argv.vgs()).stdout), volumes=lvs.parse(host.run(lvm_argv.lvs()).stdout)
+    )
+
+
+def read_version(host: Host) -> DrbdVersion:
+    """The DRBD module: a file while it is loaded, one process to learn which one could be."""
+    text = host.read_text(_PROC_DRBD)
+    if text is not None:
+        return drbd_version.parse_proc_drbd(text)
+    return drbd_version.parse_drbdadm(host.run(drbd_argv.version()).stdout)
+
+
+def generation(version: DrbdVersion) -> Generation:
+    """The generation of DRBD to write configurations for. Raises ``Refused`` where there is none that Saltern serves."""
+    if version.generation is None:
+        found = "no drbd module" if version.kernel is None else "DRBD {}.{}.{}".format(*version.kernel)
+        raise Refused("DRBD", f"this kernel has {found}", "Install the module of DRBD 8.4 or 9")
+    return version.generation
+
+
+def read_running(host: Host, version: DrbdVersion) -> Mapping[str, RunningResource]:
+    """What the kernel runs: one process, none while the module is not loaded."""
+    if not version.loaded:
+        return {}
+    return drbdsetup_events2.parse(host.run(drbd_argv.events2()).stdout)
+
+
+def read_configured(host: Host) -> Mapping[str, ConfiguredResource]:
+    """What drbdadm reads: one process."""
+    return drbdadm_dump_xml.parse(host.run(drbd_argv.dump_xml()).stdout)
+
+
+def read_adjustments(
+    host: Host,
+    node: str,
+    configured: Mapping[str, ConfiguredResource],
+    running: Mapping[str, RunningResource],
+) -> Mapping[str, tuple[str, ...]]:
+    """What ``drbdadm adjust all`` would run: one process, none where nothing is configured."""
+    if not configured:
+        return {}
+    return drbdadm_adjust.parse(host.run(drbd_argv.adjust_dry_run()).stdout, configured, node, running)
+
+
+def read_metadata(host: Host, node: str, resource: Resource, version: DrbdVersion, lvm: Lvm) -> Metadata:
+    """The metadata of this node's side, straight from the meta-disk: one process, none where there is no meta-disk.
+
+    drbdmeta needs no configuration, so the answer does not depend on anybody's mistake in another resource.
+    """
+    side = resource.on(node)
+    group, _, name = side.meta_device.removeprefix("/dev/").partition("/")
+    if (group, name) not in lvm.volumes:
+        return Metadata(state=MetadataState.NO_DEVICE)
+    done = host.run(drbd_argv.get_gi(side, resource.peer_of(node).node_id, generation(version)), allowed=(0, 1, 20))
+    return drbdmeta_gi.parse(done.returncode, done.stdout, done.stderr)
+
+
+def read_xen(host: Host) -> Xen:
+    """All domains: one process."""
+    return Xen(domains=xl_list.parse(host.run(xen_argv.list_domains()).stdout))
+
+
+def read_free_memory_bytes(host: Host) -> int:
+    """What the hypervisor can give to a new domain: one process."""
+    return xl_info.parse(host.run(xen_argv.info()).stdout).free_memory_bytes
+
+
+class Observation:
+    """A ``View`` of a real (or simulated) node: each part is read when it is first asked for, and kept until forgotten."""
+
+    def __init__(self, host: Host, node: str) -> None:
+        self._host = host
+        self._node = node
+        self._parts: dict[Part, object] = {}
+
+    def forget(self, parts: Iterable[Part]) -> None:
+        """Read these parts again when they are next asked for."""
+        for part in parts:
+            self._parts.pop(part, None)
+
+    def forget_all(self) -> None:
+        """Read everything again."""
+        self._parts.clear()
+
+    def assume(self, parts: Mapping[Part, object]) -> None:
+        """Take these values as what was read: the foresight of a dry run."""
+        self._parts.update(parts)
+
+    def _part(self, part: Part, read: Callable[[], T]) -> T:
+        if part not in self._parts:
+            self._parts[part] = read()
+        return cast(T, self._parts[part])
+
+    @property
+    def lvm(self) -> Lvm:
+        """See ``View``."""
+        return self._part(project.LVM, lambda: read_lvm(self._host))
+
+    @property
+    def version(self) -> DrbdVersion:
+        """See ``View``."""
+        return self._part(project.VERSION, lambda: read_version(self._host))
+
+    @property
+    def generation(self) -> Generation:
+        """See ``View``."""
+        return generation(self.version)
+
+    @property
+    def running(self) -> Mapping[str, RunningResource]:
+        """See ``View``."""
+        return self._part(project.RUNNING, lambda: read_running(self._host, self.version))
+
+    @property
+    def configured(self) -> Mapping[str, ConfiguredResource]:
+        """See ``View``."""
+        return self._part(project.CONFIGURED, lambda: read_configured(self._host))
+
+    @property
+    def adjustments(self) -> Mapping[str, tuple[str, ...]]:
+        """See ``View``."""
+        return self._part(
+            project.ADJUSTMENTS, lambda: read_adjustments(self._host, self._node, self.configured, self.running)
+        )
+
+    @property
+    def xen(self) -> Xen:
+        """See ``View``."""
+        return self._part(project.XEN, lambda: read_xen(self._host))
+
+    @property
+    def free_memory_bytes(self) -> int:
+        """See ``View``."""
+        return self._part(project.MEMORY, lambda: read_free_memory_bytes(self._host))
+
+    def metadata(self, resource: Resource) -> Metadata:
+        """See ``View``."""
+        return self._part(
+            project.metadata_of(resource.name),
+            lambda: read_metadata(self._host, self._node, resource, self.version, self.lvm),
+        )
+
+    def file(self, path: str) -> str | None:
+        """See ``View``."""
+        return self._part(project.file_at(path), lambda: self._host.read_text(path))

@@ -1,0 +1,63 @@
+"""Resources in the kernel: up, connected, and as configured."""
+
+from saltern.errors import Refused
+from saltern.model.action import AdjustResource, LoadDrbd
+from saltern.model.desired import NodeSlice, Resource
+from saltern.model.observed import ConnectionState, MetadataState, RunningResource
+from saltern.plan.metadata import is_attached
+from saltern.plan.step import Step
+from saltern.plan.view import View
+
+
+def module_step(view: View) -> Step:
+    """Load the DRBD module. Raises ``Refused`` where the node has none."""
+    if view.version.loaded:
+        return Step(comment="the DRBD module is loaded")
+    if view.version.kernel is None:
+        raise Refused("DRBD", "this kernel has no drbd module", "Install one (drbd-dkms, or Debian's stock kernel)")
+    return Step(
+        comment="the DRBD module is loaded now",
+        actions=(LoadDrbd(),),
+        changes={"module drbd": {"old": None, "new": "loaded"}},
+    )
+
+
+def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
+    """Bring a resource up, or adjust what differs from its configuration.
+
+    Raises ``Refused`` when it has no configuration or no metadata yet: ``drbdadm adjust`` would stop half-way.
+    """
+    running = view.running.get(resource.name)
+    differences = _differences(resource, running, view)
+    if not differences:
+        return Step(comment=f"{resource.name} is up and as configured")
+    if resource.name not in view.configured:
+        raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
+    if not is_attached(resource, view) and view.metadata(resource).state is not MetadataState.VALID:
+        raise Refused(f"resource {resource.name}", "it has no metadata", "Apply the whole layer `drbd`")
+    return Step(
+        comment=f"{resource.name} is adjusted to its configuration",
+        actions=(AdjustResource(resource=resource.name),),
+        changes={f"resource {resource.name}": {"old": ", ".join(differences), "new": "up and as configured"}},
+    )
+
+
+def connection_state(running: RunningResource | None) -> ConnectionState | None:
+    """The state of the connection to the partner; ``None`` when there is no connection, as after ``disconnect``."""
+    if running is None or not running.connections:
+        return None
+    return running.connections[0].state
+
+
+def _differences(resource: Resource, running: RunningResource | None, view: View) -> list[str]:
+    if running is None:
+        return ["down"]
+    found = []
+    if not is_attached(resource, view):
+        found.append("without a disk")
+    state = connection_state(running)
+    if state is None or state is ConnectionState.STANDALONE:
+        found.append("not connecting")
+    if not found and view.adjustments.get(resource.name):
+        found.append("different from its configuration")
+    return found

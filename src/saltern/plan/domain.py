@@ -1,0 +1,170 @@
+"""Running domains: started at home, once, on good data, and never because the partner is out of sight."""
+
+from collections.abc import Iterator
+
+from saltern.errors import Refused
+from saltern.model.action import Promote, StartDomain
+from saltern.model.desired import DomainSpec, NodeSlice, domain_file
+from saltern.model.observed import (
+    Connection,
+    ConnectionState,
+    DiskState,
+    ReplicationState,
+    Role,
+    RunningResource,
+    XenDomain,
+)
+from saltern.plan.step import Step, Wait
+from saltern.plan.view import View
+from saltern.units import format_size
+
+
+def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
+    """Start a domain on its home, when it provably runs nowhere else and its disks are UpToDate here.
+
+    The proof is DRBD's: a connected partner that is Secondary on every disk cannot be running the domain.
+    Raises ``Refused`` for what time will not heal, returns ``Wait`` for what it may.
+    """
+    found = view.xen.by_uuid(domain.uuid)
+    if found is not None:
+        return _present(domain, node_slice, found)
+    _refuse_taken_name(domain, view)
+    if node_slice.node != domain.home:
+        return Step(comment=f"{domain.name} belongs to {domain.home}")
+    sides = [_side(domain, disk.resource, view) for disk in domain.disks]
+    away = _runs_on_partner(domain, sides)
+    if away is not None:
+        return away
+    for wait in _obstacles(domain, sides):
+        return wait
+    _require_configuration(domain, view)
+    _require_memory(domain, view)
+    secondary = tuple(side.name for side in sides if side.role is not Role.PRIMARY)
+    if secondary:
+        # One step of its own: what is seen after it, connected and this side Primary, keeps the partner from promoting.
+        return Step(
+            comment=f"the disks of {domain.name} become Primary",
+            actions=tuple(Promote(resource=name) for name in secondary),
+        )
+    return Step(
+        comment=f"{domain.name} is started",
+        actions=(StartDomain(domain=domain.name),),
+        changes={f"domain {domain.name}": {"old": None, "new": "running"}},
+    )
+
+
+def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain) -> Step | Wait:
+    subject = f"domain {domain.name}"
+    if found.shut_down or found.dying:
+        return Wait(
+            reason=f"{subject} (domid {found.domid}) is being shut down",
+            remedy="Apply again when `xl list` no longer shows it",
+        )
+    if found.crashed:
+        raise Refused(
+            subject,
+            "it has crashed and is kept as it is",
+            f"Look at it, run `xl destroy {found.domid}`, and apply again",
+        )
+    if found.name != domain.name:
+        raise Refused(
+            subject,
+            f"it is here as {found.name}: a migration is going on, or was interrupted",
+            "Wait for its end; after an interruption, look at both nodes with `xl list` before ending either side",
+        )
+    if found.paused:
+        raise Refused(
+            subject,
+            "it is paused",
+            f"When no migration is going on, run `xl unpause {domain.name}` or `xl destroy {domain.name}`",
+        )
+    where = "at home" if node_slice.node == domain.home else f"here, away from its home {domain.home}"
+    return Step(comment=f"{domain.name} runs {where}")
+
+
+def _refuse_taken_name(domain: DomainSpec, view: View) -> None:
+    for other in view.xen.domains:
+        if (
+            other.name is not None
+            and other.name.removesuffix("--incoming").removesuffix("--migratedaway") == domain.name
+        ):
+            raise Refused(
+                f"domain {domain.name}",
+                f"a domain called {other.name} with another UUID ({other.uuid}) is on this node",
+                f"If it is the same machine, started by hand, write `uuid: {other.uuid}` in the topology or shut it down",
+            )
+
+
+def _side(domain: DomainSpec, resource: str, view: View) -> RunningResource:
+    running = view.running.get(resource)
+    if running is None or 0 not in running.devices:
+        raise Refused(f"domain {domain.name}", f"resource {resource} is not up on this node", "Apply the layer `drbd`")
+    return running
+
+
+def _connection(side: RunningResource) -> Connection | None:
+    return side.connections[0] if side.connections else None
+
+
+def _runs_on_partner(domain: DomainSpec, sides: list[RunningResource]) -> Step | None:
+    roles = [connection.role if (connection := _connection(side)) is not None else Role.UNKNOWN for side in sides]
+    if all(role is Role.PRIMARY for role in roles):
+        return Step(comment=f"{domain.name} runs on {domain.partner}, or its disks are in use there")
+    return None
+
+
+def _obstacles(domain: DomainSpec, sides: list[RunningResource]) -> Iterator[Wait]:
+    """Why the domain cannot be started now; raises ``Refused`` for what needs a person."""
+    for side in sides:
+        connection = _connection(side)
+        if connection is None or connection.state is ConnectionState.STANDALONE:
+            raise Refused(
+                f"domain {domain.name}",
+                f"{side.name} does not connect (StandAlone): the sides may have diverged",
+                f"Look at `dmesg` on both nodes for a split-brain of {side.name} and decide which side to keep",
+            )
+        if connection.state is not ConnectionState.CONNECTED:
+            yield Wait(
+                reason=f"{side.name} is not connected to {domain.partner} ({connection.state}), so {domain.name} may be "
+                "running there: unknown is not down",
+                remedy=f"Bring {domain.partner} back, or see to the replication network, and apply again",
+            )
+        elif connection.role is not Role.SECONDARY:
+            yield Wait(
+                reason=f"{side.name} is {connection.role} on {domain.partner}, so {domain.name} may be running there",
+                remedy=f"Look at {domain.name} on {domain.partner} with `xl list`",
+            )
+        yield from _disk_obstacles(domain, side, connection)
+
+
+def _disk_obstacles(domain: DomainSpec, side: RunningResource, connection: Connection) -> Iterator[Wait]:
+    disk = side.devices[0].disk
+    if side.suspended:
+        yield Wait(reason=f"I/O of {side.name} is suspended", remedy="See `drbdsetup status` for the reason")
+    if disk is DiskState.UP_TO_DATE:
+        return
+    replication = connection.volumes[0].replication if 0 in connection.volumes else ReplicationState.OFF
+    if replication in (ReplicationState.OFF, ReplicationState.ESTABLISHED):
+        raise Refused(
+            f"domain {domain.name}",
+            f"the disk of {side.name} is {disk} here, and no synchronisation is going on",
+            "Only UpToDate data are started; synchronise it from the partner first",
+        )
+    yield Wait(
+        reason=f"the disk of {side.name} is {disk} here and being synchronised ({replication})",
+        remedy="Apply again when the synchronisation has ended",
+    )
+
+
+def _require_configuration(domain: DomainSpec, view: View) -> None:
+    if view.file(domain_file(domain.name)) is None:
+        raise Refused(f"domain {domain.name}", f"{domain_file(domain.name)} is missing", "Apply the whole layer `xen`")
+
+
+def _require_memory(domain: DomainSpec, view: View) -> None:
+    if domain.memory_bytes > view.free_memory_bytes:
+        raise Refused(
+            f"domain {domain.name}",
+            f"it needs {format_size(domain.memory_bytes)}, the hypervisor has {format_size(view.free_memory_bytes)} free",
+            "Stop or move another domain, or give this one less memory in the topology",
+        )

@@ -1,0 +1,86 @@
+"""The order in which a node is built, and the step of every item."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from saltern.model.desired import NodeSlice
+from saltern.plan import activation, configuration, domain, metadata, role, synchronisation, volume
+from saltern.plan.step import Step, Wait
+from saltern.plan.view import View
+
+
+class Kind(StrEnum):
+    """What can be asked for, one layer after the other."""
+
+    MODULE = "module"
+    VOLUME = "volume"
+    RESOURCE_CONFIGURATION = "resource configuration"
+    METADATA = "metadata"
+    ACTIVATION = "activation"
+    FIRST_SYNCHRONISATION = "first synchronisation"
+    SIZE = "size"
+    DOMAIN_CONFIGURATION = "domain configuration"
+    DOMAIN = "domain"
+    ROLE = "role"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing on one node that should be so; ``name`` is that of a volume (path), resource or domain."""
+
+    kind: Kind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}".rstrip()
+
+
+def items(node_slice: NodeSlice) -> Iterator[Item]:
+    """Everything a node should be, in the order in which it is made."""
+    yield Item(Kind.MODULE)
+    for each in node_slice.volumes:
+        yield Item(Kind.VOLUME, each.path)
+    for kind in (
+        Kind.RESOURCE_CONFIGURATION,
+        Kind.METADATA,
+        Kind.ACTIVATION,
+        Kind.FIRST_SYNCHRONISATION,
+        Kind.SIZE,
+    ):
+        for name in node_slice.resources:
+            yield Item(kind, name)
+    for kind in (Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
+        for name in node_slice.domains:
+            yield Item(kind, name)
+    for name in node_slice.resources:
+        yield Item(Kind.ROLE, name)
+
+
+_RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
+    Kind.RESOURCE_CONFIGURATION: configuration.resource_step,
+    Kind.METADATA: metadata.step,
+    Kind.ACTIVATION: activation.step,
+    Kind.FIRST_SYNCHRONISATION: synchronisation.first_step,
+    Kind.SIZE: synchronisation.size_step,
+    Kind.ROLE: role.step,
+}
+_DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
+    Kind.DOMAIN_CONFIGURATION: configuration.domain_step,
+    Kind.DOMAIN: domain.step,
+}
+
+
+def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
+    """The next step of an item. Raises ``Refused`` when a safety rule forbids it.
+
+    The item is one of ``items(node_slice)``.
+    """
+    if item.kind is Kind.MODULE:
+        return activation.module_step(view)
+    if item.kind is Kind.VOLUME:
+        found = next(each for each in node_slice.volumes if each.path == item.name)
+        return volume.step(found, node_slice, view)
+    if item.kind in _RESOURCE_STEPS:
+        return _RESOURCE_STEPS[item.kind](node_slice.resources[item.name], node_slice, view)
+    return _DOMAIN_STEPS[item.kind](node_slice.domains[item.name], node_slice, view)

@@ -1,0 +1,102 @@
+"""The first synchronisation, and the growth of a replicated device."""
+
+from saltern.errors import Refused
+from saltern.model.action import Demote, Promote, ResizeResource, StartFirstSync
+from saltern.model.desired import NodeSlice, Resource
+from saltern.model.observed import (
+    Connection,
+    ConnectionState,
+    DiskState,
+    PeerDevice,
+    ReplicationState,
+    Role,
+    RunningResource,
+)
+from saltern.plan.step import Step, Wait
+from saltern.plan.view import View
+from saltern.units import format_size
+
+
+def first_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
+    """Start the first synchronisation, on the home node, when both sides are provably new.
+
+    The proof: this side's metadata are just created, and the sides are connected with both disks Inconsistent. DRBD's
+    handshake drops the connection when only one of two Inconsistent sides is new (drbd_sync_handshake, drbd_receiver.c).
+    """
+    running = _running(resource, view)
+    device = running.devices[0]
+    if device.disk is not DiskState.INCONSISTENT:
+        return Step(comment=f"the disk of {resource.name} is {device.disk}")
+    if node_slice.node != resource.home:
+        return Step(comment=f"{resource.name} is synchronised from {resource.home}, its home")
+    peer = _peer_device(running)
+    if peer is None:
+        return _wait_for_partner(
+            resource, node_slice.node, "its first synchronisation starts when both sides are there"
+        )
+    if peer.replication is not ReplicationState.ESTABLISHED or peer.disk is not DiskState.INCONSISTENT:
+        return Step(comment=f"{resource.name} is being synchronised ({peer.replication}, the partner is {peer.disk})")
+    if not view.metadata(resource).just_created:
+        raise Refused(
+            f"resource {resource.name}",
+            "both disks are Inconsistent, and this one is not new: neither side has the whole data",
+            "Decide which side to keep and say so by hand (`drbdadm primary --force` on that side), or restore a backup",
+        )
+    return Step(
+        comment=f"the first synchronisation of {resource.name} starts from this node",
+        actions=(StartFirstSync(resource=resource.name), Demote(resource=resource.name)),
+        changes={f"data of {resource.name}": {"old": "Inconsistent", "new": "UpToDate"}},
+    )
+
+
+def size_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
+    """Make DRBD use what both volumes have grown; the Primary does it, or the home node where there is none."""
+    running = _running(resource, view)
+    device = running.devices[0]
+    if device.size_bytes is None or device.size_bytes >= resource.size_bytes:
+        return Step(comment=f"{resource.name} has its size")
+    connection = _connection(running)
+    peer = _peer_device(running)
+    if connection is None or peer is None:
+        return _wait_for_partner(resource, node_slice.node, "it grows when both sides are there")
+    if connection.role is Role.PRIMARY or (running.role is not Role.PRIMARY and node_slice.node != resource.home):
+        return Step(comment=f"{resource.name} is grown by {resource.peer_of(node_slice.node).node}")
+    if device.disk is not DiskState.UP_TO_DATE or peer.disk is not DiskState.UP_TO_DATE:
+        return Wait(
+            reason=f"{resource.name} grows when it is synchronised (here {device.disk}, there {peer.disk})",
+            remedy="Apply again when the synchronisation has ended",
+        )
+    grown = format_size(resource.size_bytes)
+    promoted = running.role is not Role.PRIMARY
+    return Step(
+        comment=f"{resource.name} grows to {grown}",
+        # "Need one Primary node to resize" (transcript 205).
+        actions=(Promote(resource=resource.name),) if promoted else (ResizeResource(resource=resource.name),),
+        changes={} if promoted else {f"size of {resource.name}": {"old": format_size(device.size_bytes), "new": grown}},
+        waits_for=f"the volume on {resource.peer_of(node_slice.node).node} has not grown yet",
+    )
+
+
+def _running(resource: Resource, view: View) -> RunningResource:
+    running = view.running.get(resource.name)
+    if running is None or 0 not in running.devices or running.devices[0].disk is DiskState.DISKLESS:
+        raise Refused(f"resource {resource.name}", "it is not up on this node", "Apply the whole layer `drbd`")
+    return running
+
+
+def _connection(running: RunningResource) -> Connection | None:
+    connected = [each for each in running.connections if each.state is ConnectionState.CONNECTED]
+    return connected[0] if connected else None
+
+
+def _peer_device(running: RunningResource) -> PeerDevice | None:
+    connection = _connection(running)
+    return connection.volumes.get(0) if connection is not None else None
+
+
+def _wait_for_partner(resource: Resource, node: str, consequence: str) -> Wait:
+    partner = resource.peer_of(node).node
+    return Wait(
+        reason=f"{resource.name} is not connected to {partner}; {consequence}",
+        remedy=f"Apply {partner} too, see that the replication network between the nodes works, then apply again",
+    )

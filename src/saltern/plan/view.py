@@ -1,0 +1,62 @@
+"""What a step may know of the node it is about."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from saltern.model.desired import Resource
+from saltern.model.observed import ConfiguredResource, DrbdVersion, Generation, Lvm, Metadata, RunningResource, Xen
+
+
+class View(Protocol):
+    """A node as it is, or as it would be after what a dry run has foreseen.
+
+    Reading a part raises what the reader raised: a part that could not be read is never empty.
+    """
+
+    @property
+    def lvm(self) -> Lvm:
+        """Volume groups and logical volumes."""
+        ...
+
+    @property
+    def version(self) -> DrbdVersion:
+        """The DRBD kernel module."""
+        ...
+
+    @property
+    def generation(self) -> Generation:
+        """The generation of DRBD on this node."""
+        ...
+
+    @property
+    def running(self) -> Mapping[str, RunningResource]:
+        """What the kernel runs, by resource name."""
+        ...
+
+    @property
+    def configured(self) -> Mapping[str, ConfiguredResource]:
+        """What drbdadm reads, by resource name, whoever wrote it."""
+        ...
+
+    @property
+    def adjustments(self) -> Mapping[str, tuple[str, ...]]:
+        """The commands that ``drbdadm adjust`` would run, by resource name."""
+        ...
+
+    @property
+    def xen(self) -> Xen:
+        """The domains that the hypervisor knows."""
+        ...
+
+    @property
+    def free_memory_bytes(self) -> int:
+        """What the hypervisor can give to a new domain."""
+        ...
+
+    def metadata(self, resource: Resource) -> Metadata:
+        """The metadata of this node's side of a resource."""
+        ...
+
+    def file(self, path: str) -> str | None:
+        """The text of a file, ``None`` when there is none."""
+        ...

@@ -1,0 +1,96 @@
+"""Logical volumes: created and grown, never shrunk, never removed."""
+
+from saltern.errors import Refused
+from saltern.model.action import CreateVolume, ExtendVolume
+from saltern.model.desired import NodeSlice, Purpose, Resource, Volume
+from saltern.model.observed import LogicalVolume, MetadataState, VolumeGroup
+from saltern.plan.step import Step
+from saltern.plan.view import View
+from saltern.units import format_size, round_up
+
+# On a volume that Saltern created and that nobody has stored anything in. It goes away with the first metadata.
+BLANK_TAG = "saltern.blank"
+
+
+def step(volume: Volume, node_slice: NodeSlice, view: View) -> Step:
+    """Create a volume that is missing, grow one that is too small.
+
+    Raises ``Refused`` when the volume group is missing or full, when the volume is not active, and when metadata tell
+    that a data volume of this name has been lost.
+    """
+    group = view.lvm.volume_groups.get(volume.volume_group)
+    if group is None:
+        raise Refused(
+            f"volume {volume.path}",
+            f"the volume group {volume.volume_group} does not exist on this node",
+            f"Create it (vgcreate {volume.volume_group} DEVICE), or correct `volume_group` of the node in the topology",
+        )
+    wanted_bytes = round_up(volume.size_bytes, group.extent_size_bytes)
+    present = view.lvm.volumes.get((volume.volume_group, volume.name))
+    if present is None:
+        return _create(volume, wanted_bytes, group, node_slice, view)
+    return _keep_or_grow(volume, wanted_bytes, present, group)
+
+
+def _create(volume: Volume, wanted_bytes: int, group: VolumeGroup, node_slice: NodeSlice, view: View) -> Step:
+    users = _users(volume, node_slice)
+    if volume.purpose is Purpose.DATA:
+        for resource in users:
+            _refuse_to_replace_a_lost_volume(volume, resource, view)
+    _require_free(volume, wanted_bytes, group)
+    shared = any(resource.on(node_slice.node).meta_index is not None for resource in users)
+    tag = None if volume.purpose is Purpose.META and shared else BLANK_TAG
+    return Step(
+        comment=f"{volume.path} is created with {format_size(wanted_bytes)}",
+        actions=(CreateVolume(volume_group=volume.volume_group, name=volume.name, size_bytes=wanted_bytes, tag=tag),),
+        changes={f"volume {volume.path}": {"old": None, "new": format_size(wanted_bytes)}},
+    )
+
+
+def _keep_or_grow(volume: Volume, wanted_bytes: int, present: LogicalVolume, group: VolumeGroup) -> Step:
+    if not present.active:
+        raise Refused(
+            f"volume {volume.path}",
+            "it exists but is not active",
+            f"Find out why, then run `lvchange --activate y {volume.volume_group}/{volume.name}`",
+        )
+    if present.size_bytes >= wanted_bytes:
+        return Step(comment=f"{volume.path} has {format_size(present.size_bytes)}")
+    _require_free(volume, wanted_bytes - present.size_bytes, group)
+    return Step(
+        comment=f"{volume.path} grows to {format_size(wanted_bytes)}",
+        actions=(ExtendVolume(volume_group=volume.volume_group, name=volume.name, size_bytes=wanted_bytes),),
+        changes={
+            f"volume {volume.path}": {"old": format_size(present.size_bytes), "new": format_size(wanted_bytes)},
+        },
+    )
+
+
+def _users(volume: Volume, node_slice: NodeSlice) -> list[Resource]:
+    return [
+        resource
+        for resource in node_slice.resources.values()
+        if volume.path in (resource.on(node_slice.node).disk, resource.on(node_slice.node).meta_device)
+    ]
+
+
+def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, view: View) -> None:
+    # A new, empty volume under metadata that say UpToDate would be served, and replicated, as good data.
+    metadata = view.metadata(resource)
+    if metadata.state is MetadataState.VALID and not metadata.just_created:
+        raise Refused(
+            f"volume {volume.path}",
+            f"it is missing, but the metadata of {resource.name} (generation {metadata.current:016X}) say that it held "
+            "data: this replica has been lost",
+            f"To rebuild it from the partner, run `drbd.metadata_wipe {resource.name}` on this node and apply again",
+        )
+
+
+def _require_free(volume: Volume, needed_bytes: int, group: VolumeGroup) -> None:
+    if needed_bytes > group.free_bytes:
+        raise Refused(
+            f"volume {volume.path}",
+            f"{format_size(needed_bytes)} more are needed, the volume group {group.name} has "
+            f"{format_size(group.free_bytes)} free",
+            f"Add a physical volume (vgextend {group.name} DEVICE), or make the disk smaller in the topology",
+        )

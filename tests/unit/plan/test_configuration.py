@@ -1,0 +1,122 @@
+"""Configurations are written whole, never over somebody else's file, never with a number that is in use here."""
+
+from dataclasses import replace
+
+import pytest
+from nodes import pair_slice, running, view
+
+from saltern.errors import CommandFailed, Refused
+from saltern.model.action import WriteFile
+from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume, Generation
+from saltern.plan.configuration import domain_step, resource_step
+from saltern.plan.project import CONFIGURED
+from saltern.render import drbd_resource
+from saltern.render.header import HEADER
+
+SLICE = pair_slice()
+DNS = SLICE.resources["dns"]
+PATH = "/etc/drbd.d/dns.res"
+TEXT = drbd_resource.render(DNS, Generation.V84)
+
+
+def stranger(node: str = "dom0", **fields) -> dict[str, ConfiguredResource]:
+    volume = {"minor": 40, "disk": "/dev/XEN/theirs", "meta_device": "/dev/XEN/theirs_meta", "meta_index": None}
+    place = {"address": "192.168.1.190", "port": 9000}
+    host = ConfiguredHost(
+        node=node,
+        volumes={0: ConfiguredVolume(**{**volume, **{k: v for k, v in fields.items() if k in volume}})},
+        **{**place, **{k: v for k, v in fields.items() if k in place}},
+    )
+    return {"theirs": ConfiguredResource(name="theirs", file="/etc/drbd.d/theirs.res", hosts=(host,))}
+
+
+def test_a_missing_configuration_is_written_for_root_alone() -> None:
+    found = resource_step(DNS, SLICE, view(files={PATH: None}))
+    assert found.actions == (WriteFile(path=PATH, text=TEXT, mode=0o600),)
+
+
+def test_a_configuration_as_it_should_be_is_left_alone() -> None:
+    assert resource_step(DNS, SLICE, view(files={PATH: TEXT})).actions == ()
+
+
+def test_an_edited_configuration_of_ours_is_rewritten_and_the_difference_told() -> None:
+    edited = TEXT.replace("7792", "7793", 1)
+    found = resource_step(DNS, SLICE, view(files={PATH: edited}))
+    assert found.actions == (WriteFile(path=PATH, text=TEXT, mode=0o600),)
+    assert "+        address 192.168.1.190:7792;" in found.changes[f"file {PATH}"]["new"]
+
+
+def test_a_secret_is_not_told_in_the_difference() -> None:
+    secret = replace(DNS, sections={"net": {"shared-secret": "hunter2", "cram-hmac-alg": "sha256"}})
+    found = resource_step(secret, SLICE, view(files={PATH: TEXT}))
+    assert "hunter2" not in str(found.changes)
+    assert "cram-hmac-alg" in str(found.changes)
+
+
+def test_a_file_of_somebody_else_is_not_touched() -> None:
+    with pytest.raises(Refused, match="was not written by Saltern"):
+        resource_step(DNS, SLICE, view(files={PATH: TEXT.removeprefix(HEADER)}))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "what"),
+    [
+        (stranger(minor=1), "minor 1 on dom0"),
+        (stranger(port=7792), "port 7792"),
+        (stranger(disk="/dev/XEN/dns"), "disk /dev/XEN/dns"),
+        (stranger(disk="/dev/XEN/dns_meta"), "meta-disk /dev/XEN/dns_meta"),
+        (stranger(meta_device="/dev/XEN/dns_meta"), "meta-disk /dev/XEN/dns_meta"),
+        (stranger(meta_device="/dev/XEN/dns"), "disk /dev/XEN/dns"),
+        (stranger("dom0m", minor=1), "minor 1 on dom0m"),
+    ],
+)
+def test_a_number_that_something_else_uses_here_is_refused(theirs, what) -> None:
+    with pytest.raises(Refused, match=f"{what}.* belongs to resource theirs"):
+        resource_step(DNS, SLICE, view(files={PATH: None}, configured=theirs))
+
+
+def test_a_neighbour_with_numbers_of_its_own_is_no_conflict() -> None:
+    assert resource_step(DNS, SLICE, view(files={PATH: None}, configured=stranger())).actions
+
+
+def test_the_minor_of_a_running_resource_without_a_configuration_is_in_use() -> None:
+    leftover = {"theirs": replace(running()["dns"], name="theirs")}
+    with pytest.raises(Refused, match="minor 1 is in use here by the running resource theirs"):
+        resource_step(DNS, SLICE, view(files={PATH: None}, resources=leftover))
+
+
+def test_a_resource_of_the_same_name_in_another_file_is_refused() -> None:
+    same = {"dns": replace(stranger()["theirs"], name="dns")}
+    with pytest.raises(Refused, match="theirs.res defines a resource of the same name"):
+        resource_step(DNS, SLICE, view(files={PATH: None}, configured=same))
+
+
+def test_a_running_resource_keeps_its_minor() -> None:
+    moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=5)})}
+    with pytest.raises(Refused, match="runs with minor 5"):
+        resource_step(DNS, SLICE, view(files={PATH: None}, resources=moved))
+
+
+class _UnreadableConfiguration:
+    def run(self, argv, **_):
+        raise CommandFailed(argv, 10, "", "Parse error")
+
+
+def broken(files):
+    found = view(files=files, host=_UnreadableConfiguration())
+    found.forget([CONFIGURED])
+    return found
+
+
+def test_a_broken_file_of_ours_is_rewritten_although_drbdadm_cannot_read_it() -> None:
+    assert resource_step(DNS, SLICE, broken({PATH: HEADER + "\nresource dns {"})).actions
+
+
+def test_nothing_new_is_written_while_drbdadm_cannot_read_its_configuration() -> None:
+    with pytest.raises(CommandFailed):
+        resource_step(DNS, SLICE, broken({PATH: None}))
+
+
+def test_the_configuration_of_a_domain_names_its_drbd_device() -> None:
+    found = domain_step(SLICE.domains["dns"], SLICE, view(files={"/etc/xen/dns.cfg": None}))
+    assert "phy:/dev/drbd1,xvda,w" in found.actions[0].text

@@ -1,0 +1,69 @@
+"""Volumes are created and grown, never shrunk, and a lost one is never replaced in silence."""
+
+from dataclasses import replace
+
+import pytest
+from nodes import BLANK, NEW, USED, lvm, pair_slice, view
+
+from saltern.errors import Refused
+from saltern.model.action import CreateVolume, ExtendVolume
+from saltern.model.observed import Metadata, MetadataState
+from saltern.plan.volume import BLANK_TAG, step
+from saltern.units import GIB, MIB
+
+SLICE = pair_slice()
+DATA, META = SLICE.volumes
+GONE = Metadata(state=MetadataState.NO_DEVICE)
+
+
+def test_a_missing_data_volume_is_created_and_marked_as_blank() -> None:
+    found = step(DATA, SLICE, view(metadata=GONE))
+    assert found.actions == (CreateVolume(volume_group="XEN", name="dns", size_bytes=GIB, tag=BLANK_TAG),)
+    assert found.changes == {"volume /dev/XEN/dns": {"old": None, "new": "1G"}}
+
+
+def test_a_metadata_volume_of_its_own_is_marked_as_blank_a_shared_one_is_not() -> None:
+    assert step(META, SLICE, view()).actions[0].tag == BLANK_TAG
+    shared = pair_slice(shared_meta=True)
+    assert step(shared.volumes[1], shared, view()).actions[0].tag is None
+
+
+def test_a_size_between_extents_is_rounded_up() -> None:
+    found = step(replace(DATA, size_bytes=GIB + 1), SLICE, view(metadata=BLANK))
+    assert found.actions[0].size_bytes == GIB + 4 * MIB
+
+
+def test_a_volume_that_is_too_small_grows() -> None:
+    found = step(DATA, SLICE, view(volumes=lvm({"dns": (512 * MIB, set())})))
+    assert found.actions == (ExtendVolume(volume_group="XEN", name="dns", size_bytes=GIB),)
+
+
+@pytest.mark.parametrize("size_bytes", [GIB, 3 * GIB])
+def test_a_volume_that_is_large_enough_stays_as_it_is(size_bytes: int) -> None:
+    assert step(DATA, SLICE, view(volumes=lvm({"dns": (size_bytes, set())}))).actions == ()
+
+
+def test_a_lost_data_volume_is_not_replaced_by_an_empty_one_under_its_metadata() -> None:
+    with pytest.raises(Refused, match="this replica has been lost"):
+        step(DATA, SLICE, view(metadata=USED))
+
+
+def test_a_data_volume_whose_metadata_never_held_data_is_created() -> None:
+    assert step(DATA, SLICE, view(metadata=NEW)).actions
+
+
+def test_a_full_volume_group_is_refused_before_lvm_refuses() -> None:
+    with pytest.raises(Refused, match="has 512M free"):
+        step(DATA, SLICE, view(volumes=lvm(free_bytes=512 * MIB), metadata=BLANK))
+
+
+def test_a_missing_volume_group_is_refused() -> None:
+    with pytest.raises(Refused, match="volume group XEN does not exist"):
+        step(DATA, SLICE, view(volumes=replace(lvm(), volume_groups={})))
+
+
+def test_an_inactive_volume_is_refused() -> None:
+    found = lvm({"dns": (GIB, set())})
+    inactive = replace(found.volumes["XEN", "dns"], active=False)
+    with pytest.raises(Refused, match="lvchange --activate y XEN/dns"):
+        step(DATA, SLICE, view(volumes=replace(found, volumes={("XEN", "dns"): inactive})))
