@@ -1,0 +1,61 @@
+# `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: venv
+venv: $(READY) ## Make .venv with all that development needs
+
+# Its own name comes last, so that an interrupted installation is done again.
+$(READY): pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version) (a minute or two the first time)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]' 2>&1 | sed -unE 's/^Collecting ([^ ]+).*/  \1/p; s/^Installing.*/  installing/p; /[Ee][Rr][Rr][Oo][Rr]/p'
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Two simulated nodes, from an empty volume group to running domains (under 2 minutes)
+	@exec $(BIN)/python demo/run.py
+
+.PHONY: demo-shell
+demo-shell: $(READY) ## The same cluster, and a shell to play with it
+	@exec $(BIN)/python demo/shell.py
+
+.PHONY: test
+test: $(READY) ## Run every test
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+.PHONY: lint
+lint: $(READY) ## Check format, style, types, the direction of imports, SLS and YAML
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/salt-lint $$(git ls-files '*.sls')
+	$(BIN)/yamllint --strict $$(git ls-files '*.yml' '*.yaml')
+	@# With an __init__.py, this directory would hide Salt itself from every Python that is started in the checkout.
+	@test ! -e salt/__init__.py || { echo 'salt/__init__.py must not exist: it would hide Salt'; exit 1; }
+
+.PHONY: bench
+bench: $(READY) ## Measure, and print the figures as a table
+	@$(BIN)/python -m bench
+
+.PHONY: wheel
+wheel: $(READY) ## Build dist/saltern-VERSION-py3-none-any.whl
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+.PHONY: clean
+clean: ## Remove all that was made here
+	rm -rf $(VENV) .demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,73 @@
+"""
+Xen domains of this node
+========================
+
+Each state is about one domain of this node's share of the topology in the pillar.
+
+.. versionadded:: 0.1.0
+"""
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    import saltern
+except ImportError:
+    saltern = None
+else:
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern import bridge
+        from saltern.plan.items import Item, Kind
+
+__virtualname__ = "xen"
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return __virtualname__
+    return False, (
+        f"this file belongs to Saltern {WRITTEN_FOR}, but the core in this minion's Python is {found}: "
+        "run state.apply without the name of a state, which brings both; restart the minion if this stays"
+    )
+
+
+def _item(name, item):
+    return bridge.state_return(name, item, __context__, __instance_id__, __opts__, __pillar__)
+
+
+def domain_configured(name):
+    """
+    Ensure that ``/etc/xen/NAME.cfg`` says what the topology says.
+
+    It is written on both nodes of the domain, so that either can run it.
+
+    name
+        The domain
+
+    .. code-block:: yaml
+
+        dns:
+          xen.domain_configured: []
+    """
+    return _item(name, Item(Kind.DOMAIN_CONFIGURATION, name))
+
+
+def domain_running(name):
+    """
+    Ensure that a domain runs, on its home node.
+
+    Runs ``xl create`` when the domain provably runs nowhere and all its disks are UpToDate here. On the partner
+    node nothing is ever started.
+
+    name
+        The domain
+
+    .. code-block:: yaml
+
+        dns:
+          xen.domain_running: []
+    """
+    return _item(name, Item(Kind.DOMAIN, name))

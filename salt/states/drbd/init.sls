@@ -1,0 +1,16 @@
+# DRBD resources: all configured before any is brought up, since one bad file blocks drbdadm for all of them.
+{%- from "map.jinja" import resources with context %}
+include:
+  - share
+{%- if resources %}
+drbd kernel module is loaded:
+  drbd.module_loaded: []
+{%- endif %}
+{%- for step in ('resource_configured', 'metadata_present', 'resource_running', 'first_synchronised',
+                'size_used') %}
+{%- for name in resources %}
+{{ name }} {{ step }}:
+  drbd.{{ step }}:
+    - name: {{ name | json }}
+{%- endfor %}
+{%- endfor %}

@@ -1,0 +1,12 @@
+# What `salt '*' state.apply` applies, in the order in which a node is built.
+base:
+  '*':
+    - share
+  # Only minions that the ext_pillar has given a share of the topology.
+  'I@saltern:slice_version:*':
+    - match: compound
+    - core
+    - lvm
+    - drbd
+    - xen
+    - drbd.roles
