@@ -17,7 +17,7 @@ _LINE: Final = re.compile(
     r" (?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?:-|[0-9a-f]{1,8}) +\S+"
 )
 _DOMAIN_0 = 0
-_NO_NAME = "(null)"
+_NO_NAMES = frozenset({"(null)", ""})
 
 
 def parse(text: str) -> tuple[XenDomain, ...]:
@@ -50,7 +50,7 @@ def _domain(line: str) -> XenDomain:
     state = match["state"]
     return XenDomain(
         domid=int(match["domid"]),
-        name=None if name == _NO_NAME else name,
+        name=None if name in _NO_NAMES else name,
         uuid=match["uuid"],
         memory_bytes=int(match["memory_mib"]) * MIB,
         vcpus=int(match["vcpus"]),
