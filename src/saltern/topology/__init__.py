@@ -48,8 +48,8 @@ def load_and_allocate(pillar: Mapping[str, object]) -> Allocation:
     Raises ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
     """
     loaded = load(pillar)
-    allocation = allocate(loaded.cluster, loaded.allocation)
-    found = violations(loaded, complete(loaded.cluster, allocation))
+    allocation, exhausted = allocate(loaded.cluster, loaded.allocation)
+    found = violations(loaded, complete(loaded.cluster, allocation), exhausted)
     if found:
         raise TopologyError(found)
     return allocation

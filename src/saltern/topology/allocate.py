@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from saltern.errors import TopologyError, Violation
+from saltern.errors import Violation
 from saltern.model.topology import Cluster, Disk, Domain, Interface, MetaDisk
 from saltern.topology.values import MAX_SLOT
 
@@ -105,13 +105,14 @@ class _Pool:
         return number
 
 
-def allocate(cluster: Cluster, previous: Allocation) -> Allocation:
+def allocate(cluster: Cluster, previous: Allocation) -> tuple[Allocation, tuple[Violation, ...]]:
     """Numbers for everything that ``cluster`` leaves open, those of ``previous`` kept.
 
     Depends on nothing but its arguments, not on the order of their mappings. Entries of ``previous`` that nothing
-    needs any longer are left out. Raises ``TopologyError`` when the numbers of a node are used up.
+    needs any longer are left out. Where the numbers of a node are used up there is a violation instead of a number.
     """
-    return _Allocator(cluster, previous).allocate()
+    allocator = _Allocator(cluster, previous)
+    return allocator.allocate(), tuple(allocator.violations)
 
 
 class _Wish(NamedTuple):
@@ -133,7 +134,7 @@ class _Allocator:
         self._ports = _Pool(FIRST_PORT, LAST_PORT)
         self._slots = _Pool(FIRST_SLOT, MAX_SLOT)
         self._macs: set[str] = set()
-        self._violations: list[Violation] = []
+        self.violations: list[Violation] = []
 
     def allocate(self) -> Allocation:
         for domain in self._domains:
@@ -142,18 +143,17 @@ class _Allocator:
         disks = {
             domain.name: self._disks(domain) for domain in sorted(self._domains, key=self._has_moved, reverse=True)
         }
-        numbers = {
-            domain.name: DomainNumbers(
-                uuid=self._uuid(domain),
-                node_ids=self._node_ids(domain),
-                macs=self._interfaces(domain),
-                disks=disks[domain.name],
-            )
-            for domain in self._domains
-        }
-        if self._violations:
-            raise TopologyError(tuple(self._violations))
-        return Allocation(domains=numbers)
+        return Allocation(
+            domains={
+                domain.name: DomainNumbers(
+                    uuid=self._uuid(domain),
+                    node_ids=self._node_ids(domain),
+                    macs=self._interfaces(domain),
+                    disks=disks[domain.name],
+                )
+                for domain in self._domains
+            }
+        )
 
     def _before(self, domain: Domain) -> DomainNumbers:
         return self._previous.domains.get(domain.name, NOTHING)
@@ -204,7 +204,7 @@ class _Allocator:
             return wish.before
         number = wish.pool.lowest(wish.places)
         if number is None:
-            self._violations.append(_exhausted(wish, path))
+            self.violations.append(_exhausted(wish, path))
         return number
 
     def _uuid(self, domain: Domain) -> str | None:

@@ -133,7 +133,8 @@ class _Loader(Reader):
 
     def _interfaces(self, data: list[object], path: str) -> tuple[Interface, ...]:
         interfaces = [self._interface(item, f"{path}:{position}") for position, item in enumerate(data)]
-        return tuple(interface for interface in interfaces if interface is not None)
+        # All or none: leaving one out would shift the positions, and with them the paths and labels, of the others.
+        return tuple(interface for interface in interfaces if interface is not None) if None not in interfaces else ()
 
     def _interface(self, data: object, path: str) -> Interface | None:
         found = self.section(schema.INTERFACE, data, path)

@@ -1,0 +1,121 @@
+"""Who claims what: one graph between the places in the pillar and the things that only one of them may have.
+
+A claim is a thing in a place: minor 1 on dom0, port 7792 at 192.168.1.190, the slot meta[1] on dom0. Its neighbours are the
+pillar paths that ask for it. A claim with two neighbours is a conflict.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import networkx as nx
+
+from saltern.errors import Violation
+from saltern.model.topology import Cluster, Disk, Domain
+
+
+# Rule, place, thing: a thing that may have one owner in one place. The place is empty for what must be unique in the
+# cluster. A plain tuple, because there are a dozen of them for each domain.
+Claim = tuple[str, str, str | int]
+
+
+class _Rule(NamedTuple):
+    found: str  # with {thing} and {place}
+    allowed: str
+    remedy: str
+
+
+_NUMBER: Final = "write another number for one of them, or take both out and allocate"
+RULES: Final = {
+    "minor-unique": _Rule("minor {thing} on {place}", "each minor once on a node", _NUMBER),
+    "port-unique": _Rule("port {thing} at {place}", "each port once at an address", _NUMBER),
+    "slot-unique": _Rule("the slot {thing} on {place}", "one disk in a slot", _NUMBER),
+    "node-id-unique": _Rule("node-id {thing} in resource {place}", "two different node-ids", _NUMBER),
+    "volume-unique": _Rule(
+        "the volume {thing} on {place}",
+        "a volume for the data of one disk, for its metadata, or for slots of metadata",
+        "name another volume in one of them",
+    ),
+    "resource-unique": _Rule("the resource {thing}", "each name once in the cluster", "name one of them differently"),
+    "mac-unique": _Rule("the MAC address {thing}", "each address once in the cluster", "write another address"),
+    "uuid-unique": _Rule("the UUID {thing}", "each UUID once in the cluster", "write another UUID"),
+    "address-unique": _Rule("the address {thing}", "an address for each node", "write the node's own address"),
+}
+
+
+_NO_ATTRIBUTES: Final[dict[str, object]] = {}
+
+
+def _no_attributes() -> dict[str, object]:
+    return _NO_ATTRIBUTES
+
+
+class _ClaimGraph(nx.Graph):  # type: ignore[type-arg] # generic in its stubs only
+    """A graph without attributes: one empty dictionary for all nodes and edges instead of one for each of them."""
+
+    node_attr_dict_factory = staticmethod(_no_attributes)
+    edge_attr_dict_factory = staticmethod(_no_attributes)
+
+
+def claim_graph(cluster: Cluster) -> "nx.Graph[str | Claim]":
+    """The bipartite graph between pillar paths (text) and claims."""
+    graph = _ClaimGraph()
+    graph.add_edges_from(_edges(cluster))
+    return graph
+
+
+def _edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
+    for name, node in sorted(cluster.nodes.items()):
+        yield f"saltern:nodes:{name}:address", ("address-unique", "", node.address)
+    # A shared volume is one owner: the first disk that has a slot in it stands for all.
+    shared: set[tuple[str, str]] = set()
+    for name, domain in sorted(cluster.domains.items()):
+        path = f"saltern:domains:{name}"
+        if domain.uuid is not None:
+            yield f"{path}:uuid", ("uuid-unique", "", domain.uuid)
+        for position, interface in enumerate(domain.interfaces):
+            if interface.mac is not None:
+                yield f"{path}:interfaces:{position}:mac", ("mac-unique", "", interface.mac)
+        for disk in domain.disks:
+            yield from _disk_edges(cluster, domain, disk, f"{path}:disks:{disk.device}", shared)
+
+
+def _disk_edges(
+    cluster: Cluster, domain: Domain, disk: Disk, path: str, shared: set[tuple[str, str]]
+) -> Iterator[tuple[str, Claim]]:
+    yield f"{path}:resource", ("resource-unique", "", disk.resource)
+    for position, node_id in enumerate(disk.node_ids or ()):
+        yield f"{path}:node_ids:{position}", ("node-id-unique", disk.resource, node_id)
+    meta_disk = disk.meta_disk
+    # A set, because a domain whose home is its partner has been told so already.
+    for name in sorted({domain.home, domain.partner}):
+        yield f"{path}:volume", ("volume-unique", name, disk.volume)
+        if disk.minor is not None:
+            yield f"{path}:minor", ("minor-unique", name, disk.minor)
+        if disk.port is not None and name in cluster.nodes:
+            yield f"{path}:port", ("port-unique", cluster.nodes[name].address, disk.port)
+        if not meta_disk.shared or (name, meta_disk.volume) not in shared:
+            yield f"{path}:meta_disk", ("volume-unique", name, meta_disk.volume)
+        if meta_disk.shared:
+            shared.add((name, meta_disk.volume))
+        if meta_disk.index is not None:
+            yield f"{path}:meta_disk", ("slot-unique", name, f"{meta_disk.volume}[{meta_disk.index}]")
+
+
+def conflicts(graph: "nx.Graph[str | Claim]") -> Iterator[Violation]:
+    """A violation for each thing with several owners, with the paths of all of them and every place where they meet."""
+    places: dict[tuple[str, str | int, tuple[str, ...]], list[str]] = defaultdict(list)
+    for claim, owners in graph.adjacency():
+        if len(owners) > 1 and isinstance(claim, tuple):
+            rule_name, place, thing = claim
+            paths = tuple(sorted(str(owner) for owner in owners))
+            places[rule_name, thing, paths].append(place)
+    for (name, thing, paths), where in places.items():
+        rule = RULES[name]
+        yield Violation(
+            rule=name,
+            paths=paths,
+            found=f"{rule.found.format(thing=thing, place=' and '.join(sorted(where)))} is claimed {len(paths)} times",
+            allowed=rule.allowed,
+            remedy=rule.remedy,
+        )
