@@ -10,15 +10,13 @@ from saltern.sim import tools
 if TYPE_CHECKING:
     from saltern.sim.world import World
 
-COMMAND_S = 0.05
-
 
 class Killed(BaseException):
     """The program that used this host was killed at this point; no handler of ordinary errors may stop it."""
 
 
 class SimHost:
-    """A node of a world, as ``saltern.run.Host``. Every command takes 50 ms of virtual time.
+    """A node of a world, as ``saltern.run.Host``.
 
     ``commands`` lists the commands run through this door. ``changes`` counts commands and file writes that may have
     changed something.
@@ -52,8 +50,10 @@ class SimHost:
         node.log.append(command)
         if tools.changes_something(command):
             self._change(before=True)
-        result = tools.run(self.world, self.name, command)
-        self.world.advance(COMMAND_S)
+        try:
+            result = tools.run(self.world, self.name, command)
+        except tools.NeverEnds:
+            raise CommandTimeout(command, timeout_s) from None
         if tools.changes_something(command):
             self._change(before=False)
         if result.returncode not in allowed:

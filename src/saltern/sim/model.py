@@ -84,7 +84,7 @@ class SimDomain:
     created_s: float
     paused: bool = False
     cpu_time_s: float = 0.0
-    written_s: float = 0.0
+    lived_until_s: float = 0.0
     stops_at_s: float | None = None  # a shutdown was asked for: the guest has stopped at that time
     restarts: bool = False  # and comes up again, for a reboot
     shutdown: bool = False  # the guest has stopped, its remains are not yet cleaned up
@@ -124,8 +124,8 @@ class SimNode:
         if path.startswith("/dev/mapper/"):
             group_name, _, name = path.removeprefix("/dev/mapper/").replace("--", "\0").partition("-")
             path = f"/dev/{group_name}/{name}".replace("\0", "-")
-        _, _, group_name, *names = f"{path}/".split("/")[:4]
+        group_name, _, name = path.removeprefix("/dev/").partition("/")
         group = self.volume_groups.get(group_name)
-        if group is not None and names and names[0] in group.volumes and not group.volumes[names[0]].active:
+        if group is not None and name in group.volumes and not group.volumes[name].active:
             return None
         return self.devices.get(path)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from saltern.sim.world import World
 
 
+COMMAND_S = 0.05
+
+
 @dataclass
 class Result:
     """What a command ended with."""
@@ -18,6 +21,10 @@ class Result:
     returncode: int = 0
     stdout: str = ""
     stderr: str = ""
+
+
+class NeverEnds(Exception):
+    """A command that waits for something that will not happen."""
 
 
 # Each module has run(world, node, argv) -> Result. They are imported when first needed: a shim runs only one of them.
@@ -29,7 +36,7 @@ PROGRAMS = {
     **dict.fromkeys(("lvchange", "lvs"), "lvm"),
     **dict.fromkeys(("drbdadm", "drbdsetup", "drbdmeta"), "drbd"),
     "modprobe": "modules",
-    "xl": "xen",
+    "xl": "xl",
 }
 
 _READS = (
@@ -63,9 +70,14 @@ def changes_something(argv: Sequence[str]) -> bool:
 
 
 def run(world: "World", node: str, argv: Sequence[str]) -> Result:
-    """Run a command on a node that is up; ``CommandMissing`` for a program that is not simulated."""
+    """Run a command on a node that is up; it takes 50 ms, or as long as it says.
+
+    ``CommandMissing`` for a program that is not simulated, ``NeverEnds`` for a command that would hang.
+    """
     program = argv[0].rpartition("/")[2]
     if program not in PROGRAMS:
         raise CommandMissing(tuple(argv))
     module = import_module(f"saltern.sim.{PROGRAMS[program]}")
-    return cast(Result, module.run(world, node, [program, *argv[1:]]))
+    result = cast(Result, module.run(world, node, [program, *argv[1:]]))
+    world.advance(COMMAND_S)
+    return result

@@ -1,10 +1,223 @@
-"""Domains over time."""
+"""The hypervisor and libxl: domains come, run, write to their disks, and go.
+
+Failures are told in libxl's words (transcripts 111, 117, 167, 170, 171, 260).
+"""
 
 from typing import TYPE_CHECKING
+
+from saltern.sim import block
+from saltern.sim.model import DomainDisk, SimDomain, SimNode
 
 if TYPE_CHECKING:
     from saltern.sim.world import World
 
+GUEST_STOPS_S = 2.0  # from the request to the last instruction of the guest
+CLEANED_UP_S = 1.0  # from there until the toolstack has removed what is left
+CPU_SHARE = 0.02
+BLOCKS = 16  # of each disk that a guest writes to, one after the other
+DRBD_SCRIPT = "block-drbd"
 
+
+class XenError(Exception):
+    """A domain that could not be made: the lines of libxl."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+        self.lines = list(lines)
+
+
+# --- Time ------------------------------------------------------------------------------------------------------------
 def advance(world: "World") -> None:
     """Let every domain live up to ``world.time_s``."""
+    for node in world.nodes.values():
+        for domain in list(node.domains):
+            if domain.running:
+                _run(world, node, domain)
+            elif domain.shutdown and domain.stops_at_s is not None:
+                _clean_up(world, node, domain)
+
+
+def _run(world: "World", node: SimNode, domain: SimDomain) -> None:
+    if domain.stops_at_s is not None and world.time_s >= domain.stops_at_s and not hangs(domain):
+        domain.shutdown = True
+        return
+    if int(world.time_s) > int(domain.lived_until_s):
+        domain.cpu_time_s += CPU_SHARE * (world.time_s - domain.lived_until_s)
+        domain.lived_until_s = world.time_s
+        for disk in domain.disks:
+            _write(world, node, disk)
+
+
+def _write(world: "World", node: SimNode, disk: DomainDisk) -> None:
+    if not disk.usable or disk.mode == "r":
+        return
+    world.writes += 1
+    number = world.writes % BLOCKS
+    if block.write_block(world, node.name, disk.path, number, world.writes):
+        disk.acknowledged[number] = world.writes
+
+
+def _clean_up(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """What xl's own process does when a guest has stopped: destroy what is left, and start it again for a reboot."""
+    if domain.stops_at_s is None or world.time_s < domain.stops_at_s + CLEANED_UP_S:
+        return
+    remove(world, node, domain)
+    if domain.restarts:
+        again = new_domain(world, node, domain.name, domain.uuid, domain.config, domain)
+        try:
+            attach_disks(world, node, again)
+        except XenError:
+            return
+        node.domains.append(again)
+
+
+def hangs(domain: SimDomain) -> bool:
+    """Whether a guest waits for a disk that will never answer."""
+    return any(not disk.usable for disk in domain.disks)
+
+
+def ask_to_stop(world: "World", domain: SimDomain, *, restart: bool) -> None:
+    """Tell a guest to shut down or to reboot; it takes its time."""
+    domain.stops_at_s = world.time_s + GUEST_STOPS_S
+    domain.restarts = restart
+
+
+# --- Making and removing ---------------------------------------------------------------------------------------------
+def free_memory_bytes(node: SimNode) -> int:
+    """What is left for further domains."""
+    return node.memory_bytes - sum(domain.memory_bytes for domain in node.domains)
+
+
+def new_domain(
+    world: "World", node: SimNode, name: str, uuid: str, config: dict[str, object], like: SimDomain
+) -> SimDomain:
+    """A domain with the next number, with the memory, processors and disks of ``like``, not yet on its node."""
+    domid = node.next_domid
+    node.next_domid += 1
+    disks = [DomainDisk(disk.vdev, disk.path, disk.target, disk.script, disk.mode) for disk in like.disks]
+    return SimDomain(
+        domid=domid,
+        name=name,
+        uuid=uuid,
+        memory_bytes=like.memory_bytes,
+        vcpus=like.vcpus,
+        config=config,
+        disks=disks,
+        created_s=world.time_s,
+        lived_until_s=world.time_s,
+    )
+
+
+def check_name(node: SimNode, domain: SimDomain) -> None:
+    """Refuse a name that another domain of this node has."""
+    if any(other.name == domain.name for other in node.domains if other is not domain):
+        raise XenError(
+            f"libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain {domain.domid}:"
+            f'Domain with name "{domain.name}" already exists.'
+        )
+
+
+def check_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """Refuse disks whose device is not there. A device that cannot be opened is not noticed."""
+    for index, disk in enumerate(domain.disks):
+        if not disk.script and not block.exists(world, node.name, disk.path):
+            raise XenError(
+                f"libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev={disk.vdev} "
+                f"failed to stat: {disk.path}: No such file or directory",
+                f"libxl: error: libxl_create.c:1318:initiate_domain_create: Domain {domain.domid}:"
+                f"Unable to set disk defaults for disk {index}",
+            )
+
+
+def check_memory(node: SimNode, domain: SimDomain) -> None:
+    """Refuse a domain that needs more memory than there is."""
+    if domain.memory_bytes > free_memory_bytes(node):
+        raise XenError(
+            "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: "
+            "Out of memory",
+            "libxl: error: libxl_dom.c:586:libxl__build_dom: xc_dom_boot_mem_init failed: Cannot allocate memory",
+            f"libxl: error: libxl_create.c:1640:domcreate_rebuild_done: Domain {domain.domid}:"
+            "cannot (re-)build domain: -3",
+        )
+
+
+def gone(domain: SimDomain) -> list[str]:
+    """What libxl says when it clears away a domain that did not come to life."""
+    return [
+        f"libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain {domain.domid}:Non-existant domain",
+        f"libxl: error: libxl_domain.c:1137:domain_destroy_callback: Domain {domain.domid}:Unable to destroy guest",
+        f"libxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain {domain.domid}:Destruction of domain failed",
+    ]
+
+
+def attach_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """Run the block scripts and let the backend open each device; none stays open where one script fails."""
+    for disk in domain.disks:
+        try:
+            _run_script(world, node, disk)
+        except XenError as error:
+            detach_disks(world, node, domain)
+            raise XenError(
+                *error.lines,
+                f"libxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain {domain.domid}:"
+                "unable to add disk devices",
+            ) from error
+        write = disk.mode == "w"
+        disk.usable = block.open_device(world, node.name, disk.path, _holder(domain), write=write)
+
+
+def _run_script(world: "World", node: SimNode, disk: DomainDisk) -> None:
+    if disk.script == DRBD_SCRIPT:
+        _promote(world, node, disk)
+    elif disk.script:
+        raise _script_failed(disk)
+    users = (other for domain in node.domains for other in domain.disks if other.usable and other is not disk)
+    if disk.mode == "w" and any(other.path == disk.path and other.mode == "w" for other in users):
+        script = f"/etc/xen/scripts/{disk.script or 'block'}"
+        raise XenError(
+            f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} add [441] "
+            "exited with error status 1",
+            "libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: "
+            f"script: Device {disk.path} is mounted in a guest domain,",
+            "and so cannot be mounted now.",
+        )
+
+
+def _promote(world: "World", node: SimNode, disk: DomainDisk) -> None:
+    """What block-drbd of drbd-utils does for a resource: find its device, make it Primary."""
+    from saltern.sim import drbd
+
+    device = drbd.run(world, node.name, ["drbdadm", "sh-dev", disk.target])
+    if device.returncode or drbd.run(world, node.name, ["drbdadm", "primary", disk.target]).returncode:
+        raise _script_failed(disk)
+    disk.path = device.stdout.strip()
+
+
+def _script_failed(disk: DomainDisk) -> XenError:
+    script = f"/etc/xen/scripts/{disk.script}"
+    return XenError(
+        f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} add [1497] exited with error status 1",
+        f"libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: {script} failed; error detected.",
+    )
+
+
+def detach_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """Close every device of a domain; block-drbd makes its resource Secondary afterwards."""
+    from saltern.sim import drbd
+
+    for disk in domain.disks:
+        if disk.usable:
+            block.close_device(world, node.name, disk.path, _holder(domain))
+            disk.usable = False
+        if disk.script == DRBD_SCRIPT and disk.path:
+            drbd.run(world, node.name, ["drbdadm", "secondary", disk.target])
+
+
+def _holder(domain: SimDomain) -> str:
+    return f"xen-{domain.domid}"
+
+
+def remove(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """End a domain at once."""
+    node.domains.remove(domain)
+    detach_disks(world, node, domain)
