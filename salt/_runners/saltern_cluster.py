@@ -1,0 +1,78 @@
+"""
+A cluster as a whole, asked from the master
+===========================================
+
+Loaded as ``cluster``, beside the functions of Salt's own runner of that name; a file called ``cluster.py`` would take
+its place.
+
+.. versionadded:: 0.1.0
+"""
+
+import salt.client
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    import saltern
+except ImportError:
+    saltern = None
+else:
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern.desired import slice_from_pillar
+        from saltern.status import Answer, cluster_status, status_text
+
+__virtualname__ = "cluster"
+_ASKED = ("drbd.status", "xen.domains")
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return __virtualname__
+    return False, f"this file belongs to Saltern {WRITTEN_FOR}, but the core in the master's Python is {found}"
+
+
+def status(timeout=15):
+    """
+    Return where the domains run and belong, the state of their disks, and everything that is wrong, in words.
+
+    Text for people; data with ``--out=json`` or any other outputter. All nodes are asked at the same time, in one
+    call, for ``drbd.status`` and ``xen.domains``. The exit code is 0 also when something is wrong.
+
+    timeout
+        Seconds to wait for the nodes. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.status
+        salt-run cluster.status --out=json
+    """
+    shown = __salt__["topology.show"]()
+    if "retcode" in shown:
+        return shown
+    shares = {node: slice_from_pillar(share) for node, share in shown.items()}
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        said = client.cmd(list(shares), list(_ASKED), [[] for _ in _ASKED], tgt_type="list", timeout=timeout)
+    found = cluster_status(shares, {node: _answer(said.get(node)) for node in shares})
+    return found if __opts__.get("output") else status_text(found)
+
+
+def _answer(said):
+    if not isinstance(said, dict):
+        return Answer(resources={}, domains=[], trouble="the minion does not answer")
+    resources, domains = (said[function] for function in _ASKED)
+    if isinstance(resources, dict) and isinstance(domains, list):
+        return Answer(resources=resources, domains=domains)
+    # Of several functions in one call, Salt returns the traceback of one that raised; its last line tells why.
+    trouble = next(str(each) for each in (resources, domains) if isinstance(each, str)).strip().rpartition("\n")[2]
+    if trouble == "TypeError: 'str' object is not callable":
+        # What Salt makes of a function that a minion does not have.
+        trouble = f"it has no {' and '.join(_ASKED)} yet; state.apply brings them"
+    return Answer(resources={}, domains=[], trouble=trouble)

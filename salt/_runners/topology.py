@@ -1,0 +1,168 @@
+"""
+The topology of a cluster, on the master
+========================================
+
+The topology is the file that the master's configuration names, else ``saltern/init.sls`` in the first of the base
+environment's pillar roots that has one; its allocation is ``allocation.sls`` beside it.
+
+.. code-block:: yaml
+
+    saltern:
+      topology: /srv/pillar/saltern/init.sls
+
+.. versionadded:: 0.1.0
+"""
+
+import pathlib
+
+import salt.loader
+import salt.template
+import salt.utils.dictupdate
+from salt.exceptions import SaltException
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    import saltern
+except ImportError:
+    saltern = None
+else:
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern import topology
+        from saltern.desired import slice_to_pillar
+        from saltern.errors import TopologyError
+        from saltern.run import LocalHost
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return True
+    return False, f"this file belongs to Saltern {WRITTEN_FOR}, but the core in the master's Python is {found}"
+
+
+def validate():
+    """
+    Check the topology; every violation is told, with both owners and their pillar paths.
+
+    Nothing is changed and no node is asked. The exit code is 1 when the topology is invalid.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.validate
+    """
+
+    def check(pillar):
+        cluster = topology.compile(pillar).cluster
+        return {"valid": True, "cluster": cluster.name, "nodes": list(cluster.nodes), "domains": list(cluster.domains)}
+
+    return _with_pillar(check)
+
+
+def allocate():
+    """
+    Give numbers to what has none, and write them to ``allocation.sls`` beside the topology.
+
+    Numbers that are there, written by hand or allocated before, are never changed. Commit both files together.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.allocate
+    """
+
+    def write(pillar):
+        path = _path().with_name("allocation.sls")
+        text = topology.write_allocation(topology.load_and_allocate(pillar))
+        changed = not path.exists() or path.read_text(encoding="utf-8") != text
+        if changed:
+            LocalHost().write_text(str(path), text, 0o644)
+        return {"file": str(path), "changed": changed}
+
+    return _with_pillar(write)
+
+
+def show(node=None):
+    """
+    Return what the nodes are given of the topology.
+
+    node
+        Only what this node is given. Default: all of them
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.show dom0
+    """
+
+    def select(pillar):
+        slices = topology.compile(pillar).slices
+        if node is None:
+            return {name: slice_to_pillar(share) for name, share in slices.items()}
+        if node not in slices:
+            return _failed(f"the topology has no node {node!r}; it has {', '.join(slices)}")
+        return slice_to_pillar(slices[node])
+
+    return _with_pillar(select)
+
+
+def _with_pillar(function):
+    try:
+        return function(_pillar())
+    except TopologyError as error:
+        return {**_failed(None), "valid": False, "violations": [str(each).strip() for each in error.violations]}
+    except (SaltException, OSError) as error:
+        return _failed(str(error))
+
+
+def _failed(reason):
+    # The one makes orchestration fail, the other gives salt-run its exit code; an exception would be shown as a
+    # traceback, with the reason below it.
+    __context__["retcode"] = 1
+    return {"retcode": 1, **({"error": reason} if reason else {})}
+
+
+def _path():
+    configured = __opts__.get("saltern", {}).get("topology")
+    if configured:
+        return pathlib.Path(configured)
+    found = [pathlib.Path(root) / "saltern" / "init.sls" for root in __opts__["pillar_roots"].get("base", [])]
+    for path in found:
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"no topology: none of {', '.join(map(str, found))} exists; "
+        "write one, or name it as `saltern: {topology: PATH}` in the master's configuration"
+    )
+
+
+def _pillar():
+    """The topology and its allocation, rendered as Salt renders a pillar."""
+    path = _path()
+    pillar = _rendered(path)
+    allocation = path.with_name("allocation.sls")
+    return salt.utils.dictupdate.merge(pillar, _rendered(allocation)) if allocation.exists() else pillar
+
+
+def _rendered(path):
+    renderers = salt.loader.render(__opts__, salt.loader.minion_mods(__opts__))
+    return salt.template.compile_template(
+        str(path),
+        renderers,
+        __opts__["renderer"],
+        __opts__["renderer_blacklist"],
+        __opts__["renderer_whitelist"],
+    )
