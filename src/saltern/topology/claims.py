@@ -13,7 +13,6 @@ import networkx as nx
 from saltern.errors import Violation
 from saltern.model.topology import Cluster, Disk, Domain
 
-
 # Rule, place, thing: a thing that may have one owner in one place. The place is empty for what must be unique in the
 # cluster. A plain tuple, because there are a dozen of them for each domain.
 Claim = tuple[str, str, str | int]

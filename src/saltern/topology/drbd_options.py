@@ -23,7 +23,7 @@ KNOWN: Final = {
     "disk": _words(
         """
         al-extents al-updates c-delay-target c-fill-target c-max-rate c-min-rate c-plan-ahead disable-write-same
-        discard-zeroes-if-aligned disk-barrier disk-drain disk-flushes disk-timeout fencing max-bio-bvecs md-flushes
+        discard-zeroes-if-aligned disk-barrier disk-drain disk-flushes disk-timeout max-bio-bvecs md-flushes
         on-io-error read-balancing resync-after resync-rate rs-discard-granularity
         """
     ),
@@ -45,6 +45,7 @@ KNOWN: Final = {
 # Written elsewhere in the topology, or decided by Saltern: section, option -> what to do instead.
 OWNED: Final = {
     ("net", "protocol"): "write it as `protocol` beside `net`",
+    ("disk", "fencing"): "write it under `net`: it is written where each generation of DRBD looks for it",
     ("disk", "size"): "take it out: the size of a disk is `size` of the disk",
 }
 

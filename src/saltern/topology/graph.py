@@ -51,7 +51,7 @@ def _mermaid_lines(cluster: Cluster) -> Iterator[str]:
             yield f'    {domains[domain.name]}["{_domain_label(domain, "<br/>")}"]'
         yield "  end"
     for (first, second), count in _pairs(cluster):
-        yield f'  {nodes[first]} <== "{_resources(count)}" ==> {nodes[second]}'
+        yield f"  {nodes[first]} <==>|{_resources(count)}| {nodes[second]}"
     for name, other in _dependencies(cluster):
         yield f"  {domains[name]} -.-> {domains[other]}"
 

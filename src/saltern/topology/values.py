@@ -286,14 +286,20 @@ NETWORK: Final = Kind(name="network", allowed="a network in CIDR notation", read
 
 
 # --- What is passed through to configuration files ----------------------------------------------------------------
-# Quotes, backslashes and control characters end or change a quoted string in drbd.conf and xl.cfg alike.
-_UNSAFE: Final = re.compile(r"""["'\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]""")
-_PLAIN: Final = "text without quotes, backslashes and control characters, or a whole number"
+# Quotes and backslashes end or change a quoted string in drbd.conf and xl.cfg alike; what cannot be printed cannot be
+# reviewed either.
+_UNSAFE: Final = frozenset("\"'\\")
+_MAX_TEXT_BYTES: Final = 255  # the longest word that drbdadm reads
+_PLAIN: Final = "printable text of at most 255 bytes without quotes and backslashes, or a whole number"
 
 
-def _plain_text(value: str, allowed: str, extra: str = "") -> str:
-    if _UNSAFE.search(value) or any(character in value for character in extra) or not value:
-        raise Wrong("unsafe-text", describe(value), allowed, "write it without these characters, and not empty")
+def _plain_text(value: str, allowed: str) -> str:
+    # The order matters: what is printable can be encoded.
+    if not value.isprintable() or not _UNSAFE.isdisjoint(value) or value != value.strip() or not value:
+        remedy = "write it without these characters, not empty and without blanks at its ends"
+        raise Wrong("unsafe-text", describe(value), allowed, remedy)
+    if len(value.encode()) > _MAX_TEXT_BYTES:
+        raise Wrong("unsafe-text", describe(value), allowed, "write a shorter text, or put it into a file")
     return value
 
 
@@ -311,8 +317,10 @@ OPTION: Final = Kind(name="option", allowed=_PLAIN, read=_read_option)
 
 
 def _read_interface_option(value: object) -> str:
-    allowed = f"{_PLAIN}; no comma"
-    return _plain_text(_read_option(value), allowed, extra=",")
+    text = _read_option(value)
+    if "," in text:
+        raise Wrong("unsafe-text", describe(text), f"{_PLAIN}; no comma", "xl splits at commas: write it without")
+    return text
 
 
 INTERFACE_OPTION: Final = Kind(name="option", allowed=f"{_PLAIN}; no comma", read=_read_interface_option)

@@ -22,9 +22,9 @@ OWNED: Final = {
 
 XL_KEYS: Final = _words(
     """
-    acpi acpi_firmware acpi_laptop_slate acpi_s3 acpi_s4 altp2m altp2m_count altp2mhvm apic arm_sci argo
-    assisted_x2apic assisted_xapic bios bios_path_override blkdev_start boot bootloader bootloader_args builder cap
-    channel claim_mode cmdline cpu_weight cpuid cpus cpus_soft device_model_args device_model_args_hvm
+    acpi acpi_firmware acpi_laptop_slate acpi_s3 acpi_s4 altp2m altp2m_count altp2mhvm apic arm_sci
+    assisted_x2apic assisted_xapic bios bios_path_override boot bootloader bootloader_args builder cap
+    channel cmdline cpu_weight cpuid cpus cpus_soft device_model_args device_model_args_hvm
     device_model_args_pv device_model_override device_model_stubdomain_override device_model_stubdomain_seclabel
     device_model_user device_model_version device_tree display dm_restrict driver_domain dtdev e820_host extra
     extratime firmware firmware_override gfx_passthru gic_version hap hdtype hpet init_seclabel iomem ioports irqs
@@ -33,12 +33,12 @@ XL_KEYS: Final = _words(
     nr_spis nx on_crash on_poweroff on_reboot on_soft_reset on_watchdog oos opengl p9 pae passthrough pci
     pci_msitranslate pci_permissive pci_power_mgmt pci_seize period pool pvcalls pvshim pvshim_cmdline pvshim_extra
     pvshim_path ramdisk rdm rdm_mem_boundary root rtc_timeoffset sdl seclabel serial shadow_memory slice
-    smbios_firmware soundhw spice spice_clipboard_sharing spice_image_compression spice_streaming_video
+    smbios smbios_firmware soundhw spice spice_clipboard_sharing spice_image_compression spice_streaming_video
     spiceagent_mouse spicedisable_ticketing spicehost spicepasswd spiceport spicetls_port spiceusbredirection
     spicevdagent static_shm stdvga stubdomain_cmdline stubdomain_kernel stubdomain_memory stubdomain_ramdisk
-    suppress_spurious_page_faults sve tee timer_mode tsc_mode type usb usbctrl usbdev usbdevice usbversion
+    suppress_spurious_page_faults sve tee timer_mode trap_unmapped_accesses tsc_mode type usb usbctrl usbdev usbdevice usbversion
     vendor_device vfb vga videoram viridian virtio vkb vkb_device vmtrace_buf_kb vnc vncconsole vncdisplay vnclisten
-    vncpasswd vncunused vncviewer vnuma vpmu vpt_align vsnd vtpm vuart vdispl xauthority xen_platform_pci
+    vncpasswd vncunused vncviewer vnuma vpt_align vsnd vtpm vuart vdispl xauthority xen_platform_pci
     xend_suspend_evtchn_compat
     """
 )

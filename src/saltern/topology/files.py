@@ -1,0 +1,57 @@
+"""A topology in files: ``init.sls`` and, beside it, ``allocation.sls``, read without Salt."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saltern.errors import FileError
+
+TOPOLOGY_FILE = "init.sls"
+ALLOCATION_FILE = "allocation.sls"
+
+
+def topology_file(path: Path) -> Path:
+    """The topology that ``path`` means: the file itself, or the one of the usual name in a directory."""
+    return path / TOPOLOGY_FILE if path.is_dir() else path
+
+
+def allocation_file(path: Path) -> Path:
+    """Where the allocation of the topology at ``path`` stands."""
+    return topology_file(path).with_name(ALLOCATION_FILE)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The pillar that the topology at ``path`` and its allocation make together. Raises ``FileError``."""
+    pillar = _yaml(topology_file(path))
+    allocation = allocation_file(path)
+    if allocation.exists():
+        pillar = _merged(pillar, _yaml(allocation))
+    return pillar
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(str(path), str(error), "Name a topology file, or a directory with an init.sls in it") from error
+    if "{%" in text or "{{" in text:
+        raise FileError(str(path), "it has Jinja in it, which only Salt renders", "Use `salt-run topology.validate`")
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FileError(str(path), f"it is not YAML: {error}", "Correct it there") from error
+    if not isinstance(found, dict):
+        raise FileError(str(path), "it holds no mapping", "Begin it with the key `saltern:`")
+    return found
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings in one, mappings within them likewise: what Salt makes of two pillar files."""
+    merged = dict(first)
+    for key, value in second.items():
+        found = merged.get(key)
+        both = isinstance(found, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(found, value) if both else value
+    return merged
