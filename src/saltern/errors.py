@@ -55,6 +55,18 @@ class TopologyError(SalternError):
 
 
 @dataclass(eq=False)
+class FileError(SalternError):
+    """A file of the user's that cannot be read; ``remedy`` says what to do."""
+
+    path: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}. {self.remedy}"
+
+
+@dataclass(eq=False)
 class ParseError(SalternError):
     """A tool printed something that this version does not understand: unknown, hence never "absent"."""
 

@@ -94,6 +94,8 @@ def _guards(node_slice: NodeSlice) -> Iterator[str]:
         yield f"[ ! -e {path} ] || refuse {path}"
     for file in map(shlex.quote, _files(node_slice)):
         yield f"[ ! -e {file} ] || refuse {file}"
+    for domain in map(shlex.quote, node_slice.domains):
+        yield f"! xl domid {domain} > /dev/null 2>&1 || refuse 'domain '{domain}"
 
 
 def _body(node_slice: NodeSlice, actions: Mapping[Item, Sequence[Action]]) -> Iterator[str]:
@@ -104,6 +106,9 @@ def _body(node_slice: NodeSlice, actions: Mapping[Item, Sequence[Action]]) -> It
             yield f"\n# --- {_HEADINGS[item.kind]}"
         for action in each:
             yield from _lines(node_slice, action)
+        if item.kind is Kind.RESOURCE_CONFIGURATION and item.name == list(node_slice.resources)[-1]:
+            yield "# Stops here, before any metadata, when a number is in use by something else on this node."
+            yield "drbdadm dump all > /dev/null"
 
 
 def _lines(node_slice: NodeSlice, action: Action) -> Iterator[str]:

@@ -52,6 +52,7 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     merged = dict(first)
     for key, value in second.items():
         found = merged.get(key)
-        both = isinstance(found, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(found, value) if both else value
+        if isinstance(found, Mapping) and isinstance(value, Mapping):
+            value = _merged(found, value)
+        merged[key] = value
     return merged

@@ -1,0 +1,150 @@
+"""The command line: exit codes, what goes where, and JSON for programs."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from saltern.cli import main
+
+EXAMPLE = Path(__file__).parents[3] / "pillar" / "saltern"
+
+
+@pytest.fixture
+def example(tmp_path):
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "saltern"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_valid_topology_exits_0_and_says_what_it_is(capsys) -> None:
+    assert main(["validate", str(EXAMPLE)]) == 0
+    assert "example: 2 nodes, 4 domains: valid" in capsys.readouterr().out
+
+
+def test_a_file_is_as_good_as_its_directory(capsys) -> None:
+    assert main(["validate", str(EXAMPLE / "init.sls")]) == 0
+
+
+def test_an_invalid_topology_exits_1_and_tells_every_violation(example, capsys) -> None:
+    edit(example / "init.sls", "partner: dom0m", "partner: dom1")
+    edit(example / "init.sls", "minor: 1", "minor: 2")
+    assert main(["validate", str(example)]) == 1
+    said = capsys.readouterr().err
+    assert "saltern:domains:router:partner" in said
+    assert "saltern:domains:dns:disks:xvda:minor" in said
+
+
+def test_violations_are_told_to_programs_as_json(example, capsys) -> None:
+    edit(example / "init.sls", "memory: 128M", "memroy: 128M")
+    assert main(["validate", "--json", str(example)]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["valid"] is False
+    assert any("memory" in each["remedy"] for each in said["violations"])
+
+
+@pytest.mark.parametrize("command", [["validate"], ["show"], ["graph"], ["allocate"]])
+def test_a_path_without_a_topology_exits_2_and_changes_nothing(command, tmp_path, capsys) -> None:
+    assert main([*command, str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{{ jinja }}", "- a list", "saltern: [", "\0"])
+def test_a_file_that_is_no_plain_yaml_mapping_exits_2(text, tmp_path, capsys) -> None:
+    path = tmp_path / "init.sls"
+    path.write_text(text)
+    assert main(["validate", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+def test_allocate_writes_what_is_missing_once(example, capsys) -> None:
+    allocation = example / "allocation.sls"
+    complete = allocation.read_text()
+    allocation.unlink()
+    assert main(["validate", str(example)]) == 1
+    assert main(["allocate", "--check", str(example)]) == 1
+    assert not allocation.exists()
+    assert main(["allocate", str(example)]) == 0
+    assert allocation.read_text() == complete
+    assert main(["allocate", str(example)]) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+    assert main(["validate", str(example)]) == 0
+
+
+def test_show_gives_one_node_its_share(capsys) -> None:
+    assert main(["show", str(EXAMPLE), "dom0m"]) == 0
+    said = capsys.readouterr().out
+    assert "192.168.1.191:7792" in said
+    assert "/dev/XEN/meta[1]" in said
+
+
+def test_show_in_json_is_what_the_node_is_given(capsys) -> None:
+    assert main(["show", "--json", str(EXAMPLE), "dom0"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"dom0"}
+
+
+def test_an_unknown_node_is_told_with_the_known_ones(capsys) -> None:
+    assert main(["show", str(EXAMPLE), "dom9"]) == 2
+    assert "dom0, dom0m" in capsys.readouterr().err
+
+
+def test_the_script_is_valid_bash_and_never_forces_without_waiting_for_both_new_sides(capsys, tmp_path) -> None:
+    assert main(["script", "dom0", str(EXAMPLE)]) == 0
+    text = capsys.readouterr().out
+    path = tmp_path / "build.sh"
+    path.write_text(text)
+    subprocess.run(["bash", "-n", str(path)], check=True)
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if "--force" in line:
+            name = line.split()[-1]
+            assert f'until [ "$(drbdadm dstate {name})" = Inconsistent/Inconsistent ]' in lines[number - 1]
+
+
+def test_the_script_refuses_where_anything_it_makes_is_there_before_its_first_change(capsys) -> None:
+    assert main(["script", "dom0", str(EXAMPLE)]) == 0
+    guards, _, changes = capsys.readouterr().out.partition("# --- The DRBD module")
+    for made in ("/dev/XEN/dns", "/dev/XEN/meta", "/etc/drbd.d/dns.res", "/etc/xen/dns.cfg"):
+        assert f"[ ! -e {made} ] || refuse {made}" in guards
+    assert "lvcreate" not in guards
+    assert "lvcreate" in changes
+
+
+def test_the_partner_starts_neither_synchronisation_nor_domain_of_others(capsys) -> None:
+    assert main(["script", "dom0m", str(EXAMPLE)]) == 0
+    text = capsys.readouterr().out
+    assert "primary --force dns" not in text
+    assert "xl create /etc/xen/dns.cfg" not in text
+    assert "primary --force vpn" in text
+
+
+def test_the_script_for_drbd_9_names_node_ids_and_room_for_peers(capsys) -> None:
+    assert main(["script", "dom0", str(EXAMPLE), "--drbd", "9"]) == 0
+    text = capsys.readouterr().out
+    assert "node-id 0;" in text
+    assert "create-md --max-peers=3 dns" in text
+
+
+@pytest.mark.needs_tool("dot")
+def test_graph_draws_svg_where_graphviz_is_installed(capsys) -> None:
+    assert main(["graph", str(EXAMPLE), "--format", "svg"]) == 0
+    assert "<svg" in capsys.readouterr().out
+
+
+def test_graph_draws_mermaid(capsys) -> None:
+    assert main(["graph", str(EXAMPLE), "--format", "mermaid"]) == 0
+    assert capsys.readouterr().out.startswith("flowchart")
+
+
+def test_help_has_examples(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "saltern validate pillar/saltern" in capsys.readouterr().out
