@@ -34,8 +34,21 @@ _OWN: Final[Mapping[tuple[str, str], tuple[str | None, str]]] = {
     ("net", "allow-two-primaries"): ("no", "it is switched on for a migration only, never in the file"),
     ("options", "auto-promote"): ("no", "roles are Saltern's"),
 }
-# drbdadm_scanner.fl: a bare word, and the longest quoted one.
+# drbdadm_scanner.fl of both generations: what may stand without quotes, and what would then be read as a keyword.
 _WORD: Final = re.compile(r"[A-Za-z0-9/._-]{1,128}")
+_NAME: Final = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]{0,127}")
+_KEYWORDS: Final = frozenset(
+    {
+        *("address", "ask", "become-primary-on", "cmd-timeout-long", "cmd-timeout-medium", "cmd-timeout-short"),
+        *("common", "connection", "connection-mesh", "device", "dialog-refresh", "disable-ip-verification", "disk"),
+        *("flexible-meta-disk", "floating", "global", "handlers", "host", "hosts", "include", "inside", "ipv4", "ipv6"),
+        *("meta-disk", "minor", "minor-count", "net", "no", "node-id", "on", "options", "outside", "path", "plugin"),
+        *("port", "proxy", "resource", "sci", "sdp", "skip", "ssocks", "stacked-on-top-of", "startup", "syncer"),
+        *("template-file", "usage-count", "via", "volume", "yes"),
+    }
+)
+# Free text, which 8.4 reads back only in quotes where it looks like a number or a keyword.
+_TEXT_OPTIONS: Final = frozenset({"shared-secret"})
 _OPTION: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _QUOTED_MAX: Final = 255
 
@@ -46,7 +59,7 @@ def render(resource: Resource, generation: Generation) -> str:
     Raises ``RenderError`` for an option that Saltern keeps to itself and for a value that the file cannot hold.
     """
     sections = _sections(resource, generation)
-    lines = [HEADER, f"resource {_word(resource, 'name', resource.name)} {{"]
+    lines = [HEADER, f"resource {_name(resource, 'name', resource.name)} {{"]
     for section in _SECTIONS:
         lines += _section(resource, section, sections[section])
     for host in resource.hosts:
@@ -89,22 +102,22 @@ def _section(resource: Resource, section: str, options: Mapping[str, str]) -> It
     for option, value in options.items():
         if _OPTION.fullmatch(option) is None:
             raise RenderError(resource.name, section, option, "an option is lower-case letters, digits and dashes")
-        yield f"        {option} {_word(resource, f'{section}/{option}', value)};"
+        yield f"        {option} {_value(resource, section, option, value)};"
     yield "    }"
 
 
 def _host(resource: Resource, host: ResourceHost, generation: Generation) -> Iterator[str]:
-    def word(place: str, value: str) -> str:
-        return _word(resource, f"{host.node}/{place}", value)
+    def name(place: str, value: str) -> str:
+        return _name(resource, f"{host.node}/{place}", value)
 
     index = "" if host.meta_index is None else f"[{host.meta_index}]"
-    yield f"    on {word('node', host.node)} {{"
+    yield f"    on {name('node', host.node)} {{"
     if generation is Generation.V9:
         yield f"        node-id {host.node_id};"
     yield f"        device {host.device};"
-    yield f"        disk {word('disk', host.disk)};"
+    yield f"        disk {name('disk', host.disk)};"
     yield f"        address {_address(resource, host)};"
-    yield f"        meta-disk {word('meta-disk', host.meta_device)}{index};"
+    yield f"        meta-disk {name('meta-disk', host.meta_device)}{index};"
     yield "    }"
 
 
@@ -113,17 +126,36 @@ def _address(resource: Resource, host: ResourceHost) -> str:
         address = ipaddress.ip_address(host.address)
     except ValueError as error:
         raise RenderError(resource.name, f"{host.node}/address", host.address, "not an IP address") from error
-    return f"ipv6 [{address}]:{host.port}" if address.version == 6 else f"{address}:{host.port}"
-
-
-def _word(resource: Resource, place: str, value: str) -> str:
-    """``value`` as drbdadm reads it back: bare where it can be, else quoted."""
-    if _WORD.fullmatch(value):
-        return value
-    # Inside quotes only the quote itself and the backslash are special (unescape() in shared_tool.c).
-    quoted = re.sub(r'(["\\])', r"\\\1", value)
-    if not value.isprintable() or len(quoted.encode()) > _QUOTED_MAX:
+    if isinstance(address, ipaddress.IPv4Address):
+        return f"{address}:{host.port}"
+    if address.scope_id is not None:
         raise RenderError(
-            resource.name, place, value, f"drbd.conf holds printable text of at most {_QUOTED_MAX} bytes in quotes"
+            resource.name, f"{host.node}/address", host.address, "a zone such as %eth0 has a meaning on one host only"
         )
-    return f'"{quoted}"'
+    return f"ipv6 [{address}]:{host.port}"
+
+
+def _value(resource: Resource, section: str, option: str, value: str) -> str:
+    """The value of an option as drbdadm reads it back: numbers, `yes` and `no` without quotes."""
+    place = f"{section}/{option}"
+    if section == "handlers":
+        return _name(resource, place, value)
+    if _WORD.fullmatch(value) and option not in _TEXT_OPTIONS:
+        return value
+    return _quoted(resource, place, value)
+
+
+def _name(resource: Resource, place: str, value: str) -> str:
+    """A name, a path or a command as drbdadm reads it back, in quotes where it could be anything else."""
+    if _NAME.fullmatch(value) and value not in _KEYWORDS:
+        return value
+    return _quoted(resource, place, value)
+
+
+def _quoted(resource: Resource, place: str, value: str) -> str:
+    # Inside quotes only the quote itself and the backslash are special (unescape() in shared_tool.c).
+    text = re.sub(r'(["\\])', r"\\\1", value)
+    if not value.isprintable() or len(text.encode()) > _QUOTED_MAX:
+        reason = f"drbd.conf holds printable text of at most {_QUOTED_MAX} bytes in quotes"
+        raise RenderError(resource.name, place, value, reason)
+    return f'"{text}"'

@@ -1,7 +1,7 @@
 """The configuration of a domain (xl.cfg(5))."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from saltern.errors import RenderError
@@ -62,7 +62,6 @@ def _part(domain: DomainSpec, text: str) -> str:
 
 
 def _value(domain: DomainSpec, key: str, value: object) -> str:
-    # A list may hold lists: they are the arguments of some keys, and xl nests as deep.
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, int):
@@ -70,7 +69,7 @@ def _value(domain: DomainSpec, key: str, value: object) -> str:
         return str(value) if value >= 0 else f'"{value}"'
     if isinstance(value, str):
         return _string(domain, key, value)
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(domain, key, item) for item in value) + "]"
     raise RenderError(domain.name, key, value, "xl.cfg knows text, whole numbers, yes or no, and lists of them")
 
