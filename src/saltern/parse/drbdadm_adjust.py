@@ -51,6 +51,8 @@ def parse(
     ``running`` tells whose a minor is that only the kernel still has. A line of which this version cannot tell what it
     is about raises ``ParseError``. Source: drbdadm_adjust.c of 8.4 and 9, transcripts 040, 069, 188, 193.
     """
+    if text and not text.endswith("\n"):
+        raise ParseError(_TOOL, "the last line is not ended, so that something may be cut off", text)
     owners = _owners(configured, node, running or {})
     lines = text.splitlines()
     attributed = [(line, _resource_of(line, owners)) for line in lines]

@@ -9,10 +9,13 @@ _TOOL = "xl info"
 
 
 def parse(text: str) -> XenMemory:
-    """Memory in bytes (xl prints whole MiB) and the version; raises ``ParseError`` where one is missing or doubled.
+    """Memory in bytes (xl prints whole MiB) and the version; raises ``ParseError`` where one is missing,
+    doubled or cut off.
 
     Source: xl_info.c, transcript 105.
     """
+    if not text.endswith("\n"):
+        raise ParseError(_TOOL, "the last line is not ended, so that something may be cut off", text)
     facts: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -129,6 +129,20 @@ def test_a_resource_that_appears_twice_raises() -> None:
 
 
 # --- adjust ------------------------------------------------------------------------------------------------------
+def adjust(
+    lines: str,
+    resources: dict[str, ConfiguredResource],
+    node: str,
+    running: dict[str, RunningResource] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    return drbdadm_adjust.parse(f"{lines}\n", resources, node, running)
+
+
+def test_a_last_line_that_is_not_ended_may_be_cut_off() -> None:
+    with pytest.raises(ParseError, match="cut off"):
+        drbdadm_adjust.parse("drbdsetup-84 new-resource dns", configured("8.4-dump-xml"), "node1")
+
+
 @pytest.mark.parametrize(
     ("case", "node"),
     [
@@ -165,12 +179,12 @@ def test_lines_of_several_resources_are_told_apart(case: str) -> None:
 
 def test_a_connection_of_8_4_is_known_by_its_addresses_however_ipv6_is_spelt() -> None:
     line = r"drbdsetup-84 net-options ipv6:\[fd00:0:0::1\]:7793 ipv6:\[fd00::2\]:7793 --set-defaults"
-    assert drbdadm_adjust.parse(line, configured("9.22-dump-xml-8.4-forms"), "dom0") == {"mail": (line,)}
+    assert adjust(line, configured("9.22-dump-xml-8.4-forms"), "dom0") == {"mail": (line,)}
 
 
 def test_a_connection_whose_own_address_changed_is_known_by_the_peer() -> None:
     line = "drbdsetup-84 disconnect ipv4:10.77.9.9:7792 ipv4:10.77.0.2:7792"
-    assert drbdadm_adjust.parse(line, configured("8.4-dump-xml"), "node1") == {"dns": (line,)}
+    assert adjust(line, configured("8.4-dump-xml"), "node1") == {"dns": (line,)}
 
 
 def test_a_connection_that_moves_to_another_port_belongs_to_what_is_connected_anew() -> None:
@@ -178,7 +192,7 @@ def test_a_connection_that_moves_to_another_port_belongs_to_what_is_connected_an
         "drbdsetup-84 disconnect ipv4:10.77.0.1:7000 ipv4:10.77.0.2:7000",
         "drbdsetup-84 connect dns ipv4:10.77.0.1:7792 ipv4:10.77.0.2:7792 --protocol=C",
     )
-    assert drbdadm_adjust.parse("\n".join(lines), configured("8.4-dump-xml"), "node1") == {"dns": lines}
+    assert adjust("\n".join(lines), configured("8.4-dump-xml"), "node1") == {"dns": lines}
 
 
 def test_a_minor_that_only_the_kernel_has_is_known_by_what_runs() -> None:
@@ -186,18 +200,18 @@ def test_a_minor_that_only_the_kernel_has_is_known_by_what_runs() -> None:
     running = RunningResource(name="dns", role=Role.SECONDARY, suspended=False, devices={1: device}, connections=())
     line = "drbdsetup-84 del-minor 77"
     with pytest.raises(ParseError):
-        drbdadm_adjust.parse(line, configured("8.4-dump-xml"), "node1")
-    assert drbdadm_adjust.parse(line, configured("8.4-dump-xml"), "node1", {"dns": running}) == {"dns": (line,)}
+        adjust(line, configured("8.4-dump-xml"), "node1")
+    assert adjust(line, configured("8.4-dump-xml"), "node1", {"dns": running}) == {"dns": (line,)}
 
 
 def test_the_same_minor_on_another_host_is_not_taken_for_ours() -> None:
     with pytest.raises(ParseError):
-        drbdadm_adjust.parse("drbdsetup detach 5", configured("9.22-dump-xml-forms"), "dom0")
+        adjust("drbdsetup detach 5", configured("9.22-dump-xml-forms"), "dom0")
 
 
 def test_a_floating_side_may_be_here() -> None:
     line = "drbdsetup attach 7 /dev/XEN/f /dev/XEN/f internal"
-    assert drbdadm_adjust.parse(line, configured("9.22-dump-xml-forms"), "dom0") == {"floats": (line,)}
+    assert adjust(line, configured("9.22-dump-xml-forms"), "dom0") == {"floats": (line,)}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +233,7 @@ def test_a_floating_side_may_be_here() -> None:
 def test_a_line_about_nobody_knows_what_raises(line: str) -> None:
     known = "drbdsetup-84 new-resource dns"
     with pytest.raises(ParseError):
-        drbdadm_adjust.parse(f"{known}\n{line}\n{known}", configured("8.4-dump-xml"), "node1")
+        adjust(f"{known}\n{line}\n{known}", configured("8.4-dump-xml"), "node1")
 
 
 # --- version -----------------------------------------------------------------------------------------------------
