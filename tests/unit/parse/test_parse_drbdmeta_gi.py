@@ -52,6 +52,9 @@ def test_a_missing_device_is_not_a_blank_one() -> None:
         pytest.param(1, "", "no resources defined!\n", id="no configuration"),
         pytest.param(1, "something\n", "", id="exit 1 that says something"),
         pytest.param(10, "", "drbd.d/two.res:2: conflicting use of device-minor\n", id="broken configuration"),
+        pytest.param(
+            10, "", "Device too small: expecting meta data block at\nbyte offset 671088640\n", id="no such slot"
+        ),
         pytest.param(20, "", "open(/dev/XEN/meta) failed: Device or resource busy\n", id="device in use"),
         pytest.param(20, "", "Device '1' is configured!\n", id="disk attached"),
         pytest.param(20, "", "", id="exit 20 without a reason"),
