@@ -13,6 +13,9 @@ class DirectoryFiles(MutableMapping[str, File]):
         self._root = Path(root)
 
     def _path(self, path: str) -> Path:
+        """The real file; a path that leads into the root already is taken as it is."""
+        if Path(path).is_relative_to(self._root):
+            return Path(path)
         return self._root / path.lstrip("/")
 
     def __getitem__(self, path: str) -> File:

@@ -45,13 +45,14 @@ class World:
     writes: int = 0  # every write of every guest has a number of its own
     nodes: dict[str, SimNode] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
+    resync_bytes_per_s: float | None = None  # how fast DRBD copies, whatever its options say
 
     @classmethod
-    def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0) -> "World":
-        """A world of powered nodes whose volume groups are empty and whose DRBD module is not loaded."""
+    def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0, time_s: float = 0.0) -> "World":
+        """A world of nodes that boot at ``time_s``: volume groups are empty, the DRBD module is not loaded."""
         from saltern.sim.drbd import DrbdNode
 
-        world = cls(seed=seed)
+        world = cls(seed=seed, time_s=time_s)
         for spec in specs:
             node = SimNode(
                 name=spec.name,
@@ -59,6 +60,7 @@ class World:
                 memory_bytes=spec.memory_bytes,
                 drbd_version=spec.drbd,
                 drbd=DrbdNode(),
+                booted_s=time_s,
             )
             extents = spec.volume_group_size_bytes // EXTENT_BYTES
             node.devices[PHYSICAL_DEVICE] = BlockDevice((extents + 1) * EXTENT_BYTES)

@@ -25,7 +25,9 @@ def _state(world: "World", domain: SimDomain) -> str:
     return "-b----" if world.time_s - domain.created_s >= 1 else "------"
 
 
-def short_list(world: "World", domains: Sequence[SimDomain], *, dom0: bool, verbose: bool, cpupool: bool) -> str:
+def short_list(
+    world: "World", node: SimNode, domains: Sequence[SimDomain], *, dom0: bool, verbose: bool, cpupool: bool
+) -> str:
     """``xl list``, with UUID and shutdown reason for ``-v`` (transcripts 103, 118, 256)."""
     title = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
     if verbose:
@@ -34,7 +36,7 @@ def short_list(world: "World", domains: Sequence[SimDomain], *, dom0: bool, verb
         title += "         Cpupool"
     lines = []
     if dom0:
-        lines.append(_row("Domain-0", 0, DOM0_MEMORY_MIB, 1, "r-----", 20 + world.time_s / 10))
+        lines.append(_row("Domain-0", 0, DOM0_MEMORY_MIB, 1, "r-----", 20 + (world.time_s - node.booted_s) / 10))
         lines[-1] += _details(DOM0_UUID, "-") if verbose else ""
     for domain in domains:
         megabytes = domain.memory_bytes // 1024**2

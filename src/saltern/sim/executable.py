@@ -1,0 +1,70 @@
+"""The simulated programs as executables: small scripts in a node's ``bin`` that share one world.
+
+``python -m saltern.sim.executable WORLD NODE PROGRAM ARGUMENTS...`` is what they run. The node's files are real ones under
+its root: ``xl create /etc/xen/dns.cfg`` reads ``ROOT/etc/xen/dns.cfg``.
+"""
+
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from saltern.sim import tools
+from saltern.sim.store import opened
+
+_NO_POWER = 255  # what ssh to such a node would end with
+
+
+def install(directory: str, world_file: str, node: str) -> Path:
+    """Write one script for each program into ``directory/bin``; that is the directory to put on the PATH."""
+    folder = Path(directory) / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in tools.PROGRAMS:
+        script = folder / program
+        script.write_text(_script(world_file, node, program))
+        script.chmod(0o755)
+    return folder
+
+
+def _script(world_file: str, node: str, program: str) -> str:
+    """A script that starts fast: no site-packages, no environment, the package found by its path."""
+    package = str(Path(__file__).parents[2])
+    code = (
+        f"import sys; sys.path.insert(0, {package!r}); from saltern.sim.executable import main; "
+        f"sys.exit(main([{world_file!r}, {node!r}, {program!r}, *sys.argv[1:]]))"
+    )
+    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(code)} "$@"\n'
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command on a node of a world file; the exit code is the program's own."""
+    world_file, node, program, *rest = arguments
+    result = _run(world_file, node, [program, *rest])
+    if result is None:
+        signal.pause()  # until somebody loses patience, with the world free for others
+        return 1
+    sys.stdout.write(result.stdout)
+    sys.stdout.flush()
+    sys.stderr.write(result.stderr)
+    return result.returncode
+
+
+def _run(world_file: str, node: str, argv: list[str]) -> tools.Result | None:
+    """The answer, or ``None`` for a command that would hang."""
+    with opened(world_file) as world:
+        found = world.nodes[node]
+        if not found.powered:
+            return tools.Result(_NO_POWER, "", f"{node} has no power\n")
+        log = Path(found.root) / "var" / "log" / "commands.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(shlex.join(argv) + "\n")
+        try:
+            return tools.run(world, node, argv)
+        except tools.NeverEnds:
+            return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""A world in a file that many processes share: one at a time, on the clock of the wall.
+
+Nothing but what is needed is imported here: every simulated command starts with it.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from saltern.sim.world import World
+
+
+@contextmanager
+def opened(path: str) -> Iterator[World]:
+    """The world in the file ``path``, moved on by what the clock says, written back when the block ends without error.
+
+    Others wait meanwhile. Raises ``FileNotFoundError`` where there is no such file.
+    """
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        file = Path(path)
+        world = World.from_json(file.read_text(encoding="utf-8"))
+        # The file was written when its world had the time that it says.
+        world.advance(max(0.0, time.time() - file.stat().st_mtime))
+        yield world
+        save(world, path)
+    finally:
+        os.close(lock)
+
+
+def save(world: World, path: str) -> None:
+    """Write a world at once, and ``/proc/drbd`` of every node that lives in a directory."""
+    temporary = Path(f"{path}.new")
+    temporary.write_text(world.to_json(), encoding="utf-8")
+    temporary.replace(path)
+    for node in world.nodes.values():
+        if node.root:
+            _show_proc(world, node.name, Path(node.root) / "proc" / "drbd")
+
+
+def _show_proc(world: World, node: str, path: Path) -> None:
+    text = world.read_file(node, "/proc/drbd") if world.nodes[node].powered else None
+    if text is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(".drbd.new")  # a reader must never see half of it
+        temporary.write_text(text)
+        temporary.replace(path)
