@@ -29,7 +29,7 @@ RULES: Final = {
     "minor-unique": _Rule("minor {thing} on {place}", "each minor once on a node", _NUMBER),
     "port-unique": _Rule("port {thing} at {place}", "each port once at an address", _NUMBER),
     "slot-unique": _Rule("the slot {thing} on {place}", "one disk in a slot", _NUMBER),
-    "node-id-unique": _Rule("node-id {thing} in resource {place}", "two different node-ids", _NUMBER),
+    "node-id-unique": _Rule("node-id {thing} of one resource", "two different node-ids", _NUMBER),
     "volume-unique": _Rule(
         "the volume {thing} on {place}",
         "a volume for the data of one disk, for its metadata, or for slots of metadata",
@@ -83,11 +83,11 @@ def _disk_edges(
     cluster: Cluster, domain: Domain, disk: Disk, path: str, shared: set[tuple[str, str]]
 ) -> Iterator[tuple[str, Claim]]:
     yield f"{path}:resource", ("resource-unique", "", disk.resource)
-    for position, node_id in enumerate(disk.node_ids or ()):
-        yield f"{path}:node_ids:{position}", ("node-id-unique", disk.resource, node_id)
+    if domain.home != domain.partner:
+        for position, node_id in enumerate(disk.node_ids or ()):
+            yield f"{path}:node_ids:{position}", ("node-id-unique", path, node_id)
     meta_disk = disk.meta_disk
-    # A set, because a domain whose home is its partner has been told so already.
-    for name in sorted({domain.home, domain.partner}):
+    for name in (domain.home, domain.partner):
         yield f"{path}:volume", ("volume-unique", name, disk.volume)
         if disk.minor is not None:
             yield f"{path}:minor", ("minor-unique", name, disk.minor)

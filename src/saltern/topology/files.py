@@ -12,6 +12,21 @@ TOPOLOGY_FILE = "init.sls"
 ALLOCATION_FILE = "allocation.sls"
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader of YAML, which refuses a key that is written twice instead of forgetting the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; a key that is there twice raises ``ConstructorError``."""
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value!r} stands here a second time"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def topology_file(path: Path) -> Path:
     """The topology that ``path`` means: the file itself, or the one of the usual name in a directory."""
     return path / TOPOLOGY_FILE if path.is_dir() else path
@@ -39,8 +54,9 @@ def _yaml(path: Path) -> dict[str, Any]:
     if "{%" in text or "{{" in text:
         raise FileError(str(path), "it has Jinja in it, which only Salt renders", "Use `salt-run topology.validate`")
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        # Not any loader: it is the safe one with one more check.
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 30th of February
         raise FileError(str(path), f"it is not YAML: {error}", "Correct it there") from error
     if not isinstance(found, dict):
         raise FileError(str(path), "it holds no mapping", "Begin it with the key `saltern:`")

@@ -236,23 +236,26 @@ def volume_limits(cluster: Cluster) -> Iterator[Violation]:
                     allowed=f"metadata of at most {format_size(SLOT_BYTES)} in a slot, for both generations of DRBD",
                     remedy="take `meta_disk` out: the disk is then given a metadata volume of its own",
                 )
-            for node in (domain.home, domain.partner):
-                if node in cluster.nodes:
-                    yield from _long_names(cluster.nodes[node], disk.volume, f"{path}:volume")
-                    yield from _long_names(cluster.nodes[node], disk.meta_disk.volume, f"{path}:meta_disk")
+            nodes = [cluster.nodes[node] for node in (domain.home, domain.partner) if node in cluster.nodes]
+            yield from _long_names(nodes, disk.volume, f"{path}:volume")
+            yield from _long_names(nodes, disk.meta_disk.volume, f"{path}:meta_disk")
 
 
-def _long_names(node: Node, volume: str, path: str) -> Iterator[Violation]:
-    full = f"{node.volume_group}-{volume}"
-    length = len(full) + full.count("-") - 1
-    if length > DM_NAME_LENGTH:
+def _long_names(nodes: Iterable[Node], volume: str, path: str) -> Iterator[Violation]:
+    lengths = {node.name: _dm_name_length(node.volume_group, volume) for node in nodes}
+    too_long = [name for name, length in lengths.items() if length > DM_NAME_LENGTH]
+    if too_long:
         yield Violation(
             rule="volume-name-length",
-            paths=(path, f"{NODES}:{node.name}:volume_group"),
-            found=f"{length} characters for volume group and volume, hyphens counted twice",
+            paths=(path, *(f"{NODES}:{name}:volume_group" for name in too_long)),
+            found=f"{max(lengths.values())} characters for volume group and volume, hyphens counted twice",
             allowed=f"at most {DM_NAME_LENGTH}",
             remedy="choose a shorter name for the volume",
         )
+
+
+def _dm_name_length(volume_group: str, volume: str) -> int:
+    return len(volume_group) + len(volume) + 1 + volume_group.count("-") + volume.count("-")
 
 
 def too_little_capacity(cluster: Cluster) -> Iterator[Violation]:

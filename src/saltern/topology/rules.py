@@ -1,0 +1,53 @@
+"""The name of every rule and what it demands: violations carry the name, the reference of errors is made from this."""
+
+from typing import Final
+
+RULES: Final = {
+    # What stands at one place
+    "type": "A value is of the type that its key takes. Text that YAML reads as something else is written in quotes.",
+    "missing-key": "A key that is required is there.",
+    "unknown-key": "Every key is known.",
+    "owned-key": "What Saltern writes itself is not passed through to drbd.conf or xl.cfg as well.",
+    "name": "A name can be a file name, a DRBD resource and an argument of xl or drbdadm.",
+    "device": "A disk is keyed by a device of the guest.",
+    "bridge": "A bridge has a name that Linux takes.",
+    "lvm-name": "A volume or volume group has a name that lvm(8) takes.",
+    "minor": "A minor is one that DRBD 8.4 and 9 have.",
+    "port": "A TCP port is one.",
+    "node-id": "A node-id is one that DRBD 9 has, and differs between home and partner.",
+    "meta-disk": "A shared meta-disk is a volume and a slot in it.",
+    "mac": "A MAC address is one, and of a single interface.",
+    "uuid": "A UUID is one, in the form in which xl prints it.",
+    "address": "An address is one that the partner can connect to.",
+    "network": "A network is its first address and a prefix length.",
+    "size": "A size is exact, has a unit, and is possible.",
+    "vcpus": "A domain has at least one CPU.",
+    "order": "An order is a number from 0.",
+    "protocol": "The protocol is one of DRBD's.",
+    "unsafe-option": "No option of DRBD allows two primaries, promotes by itself, or discards data after a split-brain.",
+    "unsafe-text": "What is written into configuration files cannot change their meaning.",
+    "no-disk": "A domain has a disk.",
+    # What two places claim
+    "minor-unique": "A minor is used once on a node.",
+    "port-unique": "A port is used once at an address.",
+    "slot-unique": "A slot of a shared meta-disk holds the metadata of one disk.",
+    "node-id-unique": "The node-ids of a resource differ.",
+    "volume-unique": "A volume holds the data of one disk, or its metadata, or slots: one of these.",
+    "resource-unique": "The name of a resource is used once in the cluster.",
+    "mac-unique": "A MAC address is used once in the cluster.",
+    "uuid-unique": "A UUID is used once in the cluster.",
+    "address-unique": "Every node has an address of its own.",
+    # What one place says of another
+    "not-allocated": "Every number is written in the topology or in its allocation.",
+    "numbers-exhausted": "A number is left that is free on both nodes.",
+    "unknown-node": "Home and partner are nodes of the topology.",
+    "home-is-partner": "Home and partner differ.",
+    "unknown-domain": "Dependencies are domains of the topology.",
+    "depends-on-itself": "A domain does not depend on itself.",
+    "dependency-cycle": "Dependencies do not form a cycle.",
+    "network-match": "Both nodes of a domain are in one replication network.",
+    "slot-size": "The metadata of a disk fit into their slot.",
+    "volume-name-length": "The name of a volume and of its group together fit into a name of the device mapper.",
+    "volume-group-capacity": "What is placed on a node fits into its volume group, where its size is declared.",
+    "memory-capacity": "The domains at home on a node fit into its memory, where it is declared.",
+}
