@@ -1,13 +1,32 @@
 """Doing: every action is one command or one file."""
 
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
 from saltern.model.action import Action, WriteFile
+from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
 from saltern.run import Host
+
+# The tool that reads the files of a directory: what it cannot read is never put there.
+_CHECKS: dict[PurePosixPath, Callable[[str], list[str]]] = {
+    RESOURCE_DIRECTORY: drbd.dump_file,
+    DOMAIN_DIRECTORY: xen.create_dry_run,
+}
 
 
 def perform(host: Host, action: Action) -> None:
     """Do it. Raises ``CommandFailed``, ``CommandTimeout``, ``CommandMissing`` or ``OSError``."""
-    if isinstance(action, WriteFile):
-        host.write_text(action.path, action.text, action.mode)
-    else:
+    if not isinstance(action, WriteFile):
         host.run(command_for(action))
+        return
+    check = _CHECKS.get(PurePosixPath(action.path).parent)
+    if check is None:
+        raise ValueError(f"nothing reads {action.path}")
+    # One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
+    host.write_text(action.path, action.text, action.mode, check=lambda draft: _try(host, check(draft)))
+
+
+def _try(host: Host, argv: list[str]) -> None:
+    host.run(argv)

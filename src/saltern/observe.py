@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 from saltern.argv import drbd as drbd_argv
 from saltern.argv import lvm as lvm_argv
 from saltern.argv import xen as xen_argv
+from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused
 from saltern.model.desired import Resource
 from saltern.model.observed import (
@@ -91,7 +92,9 @@ def read_metadata(host: Host, node: str, resource: Resource, version: DrbdVersio
     """
     side = resource.on(node)
     group, _, name = side.meta_device.removeprefix("/dev/").partition("/")
-    if (group, name) not in lvm.volumes:
+    volume = lvm.volumes.get((group, name))
+    # Of a slot that begins beyond the end of the volume drbdmeta says "Device too small" and no more.
+    if volume is None or (side.meta_index or 0) * SLOT_BYTES >= volume.size_bytes:
         return Metadata(state=MetadataState.NO_DEVICE)
     done = host.run(drbd_argv.get_gi(side, resource.peer_of(node).node_id, generation(version)), allowed=(0, 1, 20))
     return drbdmeta_gi.parse(done.returncode, done.stdout, done.stderr)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +43,11 @@ class Host(Protocol):
         """The text of a file, ``None`` when there is no such file; any other failure raises ``OSError``."""
         ...
 
-    def write_text(self, path: str, text: str, mode: int) -> None:
-        """Replace a file as a whole: after a crash it is the old one or the new one."""
+    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
+        """Replace a file as a whole: after a crash it is the old one or the new one.
+
+        ``check`` is called with the path of a draft that holds the text; when it raises, the file stays as it was.
+        """
         ...
 
     def now(self) -> float:
@@ -97,7 +100,7 @@ class LocalHost:
         except FileNotFoundError:
             return None
 
-    def write_text(self, path: str, text: str, mode: int) -> None:
+    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
         """See ``Host.write_text``: a temporary file beside it, synced, then renamed over it."""
         target = self._path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +112,8 @@ class LocalHost:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if check is not None:
+                check(f"/{Path(temporary).relative_to(self._root)}")
             Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

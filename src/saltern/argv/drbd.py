@@ -29,6 +29,11 @@ def dump_xml() -> list[str]:
     return ["drbdadm", "dump-xml"]
 
 
+def dump_file(file: str) -> list[str]:
+    """Let drbdadm read one file alone; it fails when it would not accept the file."""
+    return ["drbdadm", "-c", name(file), "dump", "all"]
+
+
 def adjust_dry_run() -> list[str]:
     """Ask what adjusting everything would run; exit 1 when no resource is configured (transcript 082)."""
     return ["drbdadm", "-d", "adjust", "all"]

@@ -18,6 +18,11 @@ def create(file: str) -> list[str]:
     return ["xl", "create", name(file)]
 
 
+def create_dry_run(file: str) -> list[str]:
+    """Let xl read a configuration file; it fails when xl would not accept it, and starts nothing (transcript 252)."""
+    return ["xl", "create", "-n", "-q", name(file)]
+
+
 def shutdown(domain: str) -> list[str]:
     """Ask a domain to shut down; it goes on running until it does."""
     return ["xl", "shutdown", name(domain)]

@@ -256,5 +256,9 @@ class Xen:
     domains: tuple[XenDomain, ...]
 
     def by_uuid(self, uuid: str) -> XenDomain | None:
-        """The domain with that UUID, whatever it is called at the moment."""
-        return next((domain for domain in self.domains if domain.uuid == uuid), None)
+        """The domain with that UUID, whatever it is called at the moment.
+
+        The remains of a former instance can be there beside it, as ``(null)`` (transcript 229); they come second.
+        """
+        found = sorted((domain for domain in self.domains if domain.uuid == uuid), key=lambda each: each.name is None)
+        return found[0] if found else None

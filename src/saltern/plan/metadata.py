@@ -1,5 +1,6 @@
 """DRBD metadata: created once, on volumes that are provably blank, never over metadata."""
 
+from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused
 from saltern.model.action import Action, CreateMetadata, UntagVolume
 from saltern.model.desired import METADATA_PEERS, NodeSlice, Resource
@@ -8,8 +9,6 @@ from saltern.plan.step import Step
 from saltern.plan.view import View
 from saltern.plan.volume import BLANK_TAG
 from saltern.units import MIB
-
-SLOT_BYTES = 128 * MIB  # of an indexed meta-disk (drbd.conf(5), meta-disk)
 
 
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:

@@ -1,6 +1,6 @@
 """A simulated node behind the same door as a real one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from saltern.errors import CommandFailed, CommandTimeout
@@ -65,11 +65,19 @@ class SimHost:
         self._need_power(path)
         return self.world.read_file(self.name, path)
 
-    def write_text(self, path: str, text: str, mode: int) -> None:
+    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
         """See ``saltern.run.Host.write_text``."""
         self._need_power(path)
+        files = self.world.nodes[self.name].files
+        if check is not None:
+            draft = f"{path}.draft"
+            files[draft] = (text, mode)
+            try:
+                check(draft)
+            finally:
+                del files[draft]
         self._change(before=True)
-        self.world.nodes[self.name].files[path] = (text, mode)
+        files[path] = (text, mode)
         self._change(before=False)
 
     def now(self) -> float:

@@ -1,0 +1,80 @@
+"""The one door to a node: commands end as allowed or raise, files are replaced whole or not at all."""
+
+import sys
+
+import pytest
+
+from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
+from saltern.run import LocalHost
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_a_command_gives_back_what_it_printed() -> None:
+    done = LocalHost().run(python("import sys; print('out'); print('err', file=sys.stderr)"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
+
+
+def test_an_exit_code_that_is_not_allowed_raises_with_everything_it_said() -> None:
+    with pytest.raises(CommandFailed) as failed:
+        LocalHost().run(python("import sys; print('why', file=sys.stderr); sys.exit(11)"))
+    assert failed.value.returncode == 11
+    assert "why" in str(failed.value)
+
+
+def test_an_exit_code_can_be_allowed() -> None:
+    assert LocalHost().run(python("import sys; sys.exit(10)"), allowed=(0, 10)).returncode == 10
+
+
+def test_a_command_that_does_not_end_is_killed() -> None:
+    with pytest.raises(CommandTimeout):
+        LocalHost().run(python("import time; time.sleep(60)"), timeout_s=0.2)
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(CommandMissing, match="no-such-program"):
+        LocalHost().run(["no-such-program"])
+
+
+def test_there_is_no_shell_no_input_and_no_foreign_language() -> None:
+    code = "import os, sys; print(sys.argv[1], repr(sys.stdin.read()), os.environ['LC_ALL'])"
+    assert LocalHost().run([*python(code), "$(id); *"]).stdout == "$(id); * '' C\n"
+
+
+def test_bytes_that_are_no_text_do_not_stop_a_read() -> None:
+    assert LocalHost().run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).stdout == "\udcff"
+
+
+def test_a_missing_file_is_none_an_unreadable_one_raises(tmp_path) -> None:
+    host = LocalHost(root=str(tmp_path))
+    assert host.read_text("/etc/nothing") is None
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        host.read_text("/directory")
+
+
+def test_a_file_is_written_whole_with_its_mode_below_the_root(tmp_path) -> None:
+    LocalHost(root=str(tmp_path)).write_text("/etc/drbd.d/dns.res", "text", 0o600)
+    path = tmp_path / "etc/drbd.d/dns.res"
+    assert path.read_text() == "text"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["dns.res"]
+
+
+def test_a_check_sees_the_draft_and_what_it_refuses_never_gets_there(tmp_path) -> None:
+    host = LocalHost(root=str(tmp_path))
+    host.write_text("/etc/a.res", "old", 0o600)
+    seen = []
+
+    def refuse(draft: str) -> None:
+        seen.append((draft, host.read_text(draft)))
+        raise CommandFailed(("drbdadm",), 10, "", "Parse error")
+
+    with pytest.raises(CommandFailed):
+        host.write_text("/etc/a.res", "new", 0o600, check=refuse)
+    assert host.read_text("/etc/a.res") == "old"
+    assert seen[0][1] == "new"
+    assert not seen[0][0].endswith(".res")
+    assert [found.name for found in (tmp_path / "etc").iterdir()] == ["a.res"]
