@@ -47,7 +47,7 @@ def load(pillar: Mapping[str, object]) -> Loaded:
 class _Loader(Reader):
     def cluster(self, top: dict[str, Any]) -> Loaded:
         drbd = self._drbd(top, ROOT, DrbdOptions())
-        nodes = {name: self._node(name, data) for name, data in self.named(values.NODE, top["nodes"], NODES)}
+        nodes = {name: self._node(name, data) for name, data in self.named(values.NODE, top["nodes"] or {}, NODES)}
         domains = {
             name: self._domain(name, data, drbd) for name, data in self.named(values.NAME, top["domains"], DOMAINS)
         }
@@ -66,7 +66,7 @@ class _Loader(Reader):
 
     def _node(self, name: str, data: object) -> Node | None:
         found = self.section(schema.NODE, data, f"{NODES}:{name}")
-        if found is None:
+        if found is None or not schema.NODE.is_complete(found):
             return None
         return Node(
             name=name,
@@ -82,45 +82,55 @@ class _Loader(Reader):
         found = self.section(schema.DOMAIN, data, path)
         if found is None:
             return None
-        drbd = self._drbd(found, path, drbd)
+        # What is inside is read even if the domain lacks something: all violations at once.
+        disks = self._disks(name, found["disks"], f"{path}:disks", self._drbd(found, path, drbd))
+        interfaces = self._interfaces(found["interfaces"], f"{path}:interfaces")
+        xl = self._passed_through(schema.XL, found["xl"], f"{path}:xl")
+        if not schema.DOMAIN.is_complete(found):
+            return None
         return Domain(
             name=name,
             home=found["home"],
             partner=found["partner"],
             memory_bytes=found["memory"],
             vcpus=found["vcpus"],
-            disks=self._disks(name, found["disks"], f"{path}:disks", drbd),
-            interfaces=self._interfaces(found["interfaces"], f"{path}:interfaces"),
+            disks=disks,
+            interfaces=interfaces,
             depends_on=found["depends_on"],
             order=found["order"],
             uuid=found["uuid"],
-            xl=self._passed_through(schema.XL, found["xl"], f"{path}:xl"),
+            xl=xl,
         )
 
-    def _disks(self, domain: str, data: Mapping[object, object], path: str, drbd: DrbdOptions) -> tuple[Disk, ...]:
+    def _disks(
+        self, domain: str, data: Mapping[object, object] | None, path: str, drbd: DrbdOptions
+    ) -> tuple[Disk, ...]:
+        if data is None:
+            return ()
         if not data:
             self.refuse(path, Wrong("no-disk", "no disk", "at least one", "write `xvda: {size: 2G}` below it"))
         disks = [
             self._disk(domain, device, disk, f"{path}:{device}", drbd)
             for device, disk in self.named(values.DEVICE, data, path)
         ]
-        return tuple(disk for disk in disks if disk is not None)
+        return tuple(sorted((disk for disk in disks if disk is not None), key=lambda disk: disk.device))
 
     def _disk(self, domain: str, device: str, data: object, path: str, drbd: DrbdOptions) -> Disk | None:
         found = self.section(schema.DISK, data, path)
         if found is None:
             return None
+        drbd = self._drbd(found, path, drbd)
         resource = found["resource"] or (domain if device == FIRST_DEVICE else f"{domain}-{device}")
         volume = found["volume"] or self.value(values.VOLUME, resource, f"{path}:volume")
         meta_disk = found["meta_disk"] or self._own_meta_disk(resource, path)
-        if volume is None or meta_disk is None:
+        if volume is None or meta_disk is None or not schema.DISK.is_complete(found):
             return None
         return Disk(
             device=device,
             resource=resource,
             volume=volume,
             size_bytes=found["size"],
-            drbd=self._drbd(found, path, drbd),
+            drbd=drbd,
             minor=found["minor"],
             port=found["port"],
             meta_disk=meta_disk,
@@ -138,7 +148,7 @@ class _Loader(Reader):
 
     def _interface(self, data: object, path: str) -> Interface | None:
         found = self.section(schema.INTERFACE, data, path)
-        if found is None:
+        if found is None or not schema.INTERFACE.is_complete(found):
             return None
         bridge, mac = found.pop("bridge"), found.pop("mac")
         return Interface(bridge=bridge, mac=mac, options=found)

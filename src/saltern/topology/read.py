@@ -30,30 +30,33 @@ class Reader:
             return None
 
     def section(self, section: Section, data: object, path: str) -> dict[str, Any] | None:
-        """The values of a section by key, defaults filled in; ``None`` when it is no mapping or lacks what it needs.
+        """The values of a section by key, defaults filled in; ``None`` when it is no mapping.
 
-        A value that is wrong counts as not written.
+        A value that is wrong counts as not written; what is required and not there is ``None``.
         """
         if not isinstance(data, Mapping):
             self.refuse(path, Wrong("type", describe(data), "a mapping", "write `name: value` lines below it"))
             return None
         found = dict(section.defaults)
         by_name = section.by_name
+        meant = set()
         for name, value in data.items():
             key = by_name.get(name)
             if key is None:
-                self.refuse(child(path, name), _unknown(section, name))
+                likely = suggest(name, by_name) if isinstance(name, str) else None
+                self.refuse(child(path, name), _unknown(section, name, likely))
+                meant.add(likely)
                 continue
             try:
                 found[name] = key.kind.read(value)
             except Wrong as wrong:
                 self.refuse(f"{path}:{name}", wrong)
-        if section.required <= found.keys():
-            return found
-        for name in sorted(section.required - data.keys()):
-            kind = by_name[name].kind
-            self.refuse(f"{path}:{name}", Wrong("missing-key", "nothing", kind.allowed, f"write `{name}`"))
-        return None
+        # A key that was misspelt is not called missing too.
+        for name in section.required - data.keys() - meant:
+            self.refuse(
+                f"{path}:{name}", Wrong("missing-key", "nothing", by_name[name].kind.allowed, f"write `{name}`")
+            )
+        return found
 
     def named(self, kind: Kind, data: Mapping[object, object], path: str) -> Iterator[tuple[str, object]]:
         """The entries of a mapping whose keys are names of one kind."""
@@ -76,16 +79,14 @@ def child(path: str, name: object) -> str:
     return f"{path}:{name}" if name.isprintable() and len(name) <= MAX_SHOWN else f"{path}:({describe(name)})"
 
 
-def _unknown(section: Section, name: object) -> Wrong:
+def _unknown(section: Section, name: object, likely: str | None) -> Wrong:
     if not isinstance(name, str):
         return Wrong("unknown-key", describe(name), "keys that are text", "write the key in quotes, or take it out")
     if name in section.owned:
         return Wrong("owned-key", f"the key {name!r}", "what Saltern does not decide itself", section.owned[name])
-    likely = suggest(name, section.by_name)
     remedy = f"did you mean `{likely}`?" if likely else "take it out"
-    allowed = ", ".join(
-        [*(key.name for key in section.keys), *([f"the keys of {section.page}"] if section.page else [])]
-    )
+    others = [f"the keys of {section.page}"] if section.page else []
+    allowed = ", ".join([*(key.name for key in section.keys), *others])
     return Wrong("unknown-key", f"the unknown key {name[:MAX_SHOWN]!r}", allowed, remedy)
 
 

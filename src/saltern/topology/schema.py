@@ -52,8 +52,12 @@ class Section:
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """The value of every key that is not required, where none is written; keys that are passed through have none."""
-        return {key.name: key.default for key in self.keys if not key.required}
+        """The value of every key where none is written; keys that are passed through have none."""
+        return {key.name: key.default for key in self.keys}
+
+    def is_complete(self, found: Mapping[str, Any]) -> bool:
+        """Whether everything that is required was found."""
+        return all(found[name] is not None for name in self.required)
 
 
 class Row(NamedTuple):

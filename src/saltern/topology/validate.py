@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -20,6 +21,7 @@ from saltern.units import format_size
 
 # The device mapper's name of a volume, VG-LV with every hyphen doubled, has room for 127 characters (dm-ioctl.h).
 DM_NAME_LENGTH: Final = 127
+MAX_LISTED: Final = 8
 
 
 def violations(loaded: Loaded, cluster: Cluster, before: Iterable[Violation] = ()) -> tuple[Violation, ...]:
@@ -148,13 +150,18 @@ def unknown_dependencies(cluster: Cluster, domains: frozenset[str]) -> Iterator[
                 )
 
 
+@lru_cache(maxsize=256)  # one name that is missing may be written in thousands of places
+def _likely(name: str, known: frozenset[str]) -> str | None:
+    return suggest(name, sorted(known))
+
+
 def _unknown(rule: str, path: str, found: str, name: str, known: frozenset[str]) -> Violation:
-    likely = suggest(name, sorted(known))
+    likely = _likely(name, known)
     return Violation(
         rule=rule,
         paths=(path,),
         found=f"{found}, which is not in the topology",
-        allowed="one of the topology",
+        allowed=", ".join(sorted(known)) if len(known) <= MAX_LISTED else f"one of the {len(known)} in the topology",
         remedy=f"did you mean `{likely}`?" if likely else "describe it, or write another",
     )
 
