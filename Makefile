@@ -26,11 +26,11 @@ $(READY): pyproject.toml
 
 .PHONY: demo
 demo: $(READY) ## Two simulated nodes, from an empty volume group to running domains (under 2 minutes)
-	@exec $(BIN)/python demo/run.py
+	@exec $(BIN)/python -m demo.run
 
 .PHONY: demo-shell
 demo-shell: $(READY) ## The same cluster, and a shell to play with it
-	@exec $(BIN)/python demo/shell.py
+	@exec $(BIN)/python -m demo.shell
 
 .PHONY: test
 test: $(READY) ## Run every test
@@ -43,7 +43,7 @@ lint: $(READY) ## Check format, style, types, the direction of imports, SLS and 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/salt-lint $$(git ls-files '*.sls')
-	$(BIN)/yamllint --strict $$(git ls-files '*.yml' '*.yaml')
+	$(BIN)/yamllint --strict .yamllint $$(git ls-files '*.yaml' '*.yml' 'pillar/*.sls' salt/states/top.sls)
 	@# With an __init__.py, this directory would hide Salt itself from every Python that is started in the checkout.
 	@test ! -e salt/__init__.py || { echo 'salt/__init__.py must not exist: it would hide Salt'; exit 1; }
 

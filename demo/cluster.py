@@ -7,6 +7,7 @@ neither Saltern nor pip: as on a real node, the core can only come from the mast
 import getpass
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -17,30 +18,51 @@ import venv
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
-NODES = ("dom0", "dom0m")
+from saltern.sim import cluster as simulated
+from saltern.sim import tools
+from saltern.sim.world import NodeSpec
+from saltern.units import GIB
+
+NODES = tuple(
+    NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
+    for name, address in (("dom0", "192.168.1.190"), ("dom0m", "192.168.1.191"))
+)
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 90.0
 
 
-class Cluster:
-    """Use as a context manager: at its end, no process is left."""
+class Command(NamedTuple):
+    """A command that a node has run; ``changes`` tells whether it may have changed something."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.pillar = directory / "pillar"
-        self.bin = directory / "bin"
-        self._scripts = Path(sys.executable).parent
+    text: str
+    changes: bool
+
+
+class Cluster:
+    """Use as a context manager: at its end, no process is left, and after an error only the directory."""
+
+    def __init__(self, nodes: Sequence[NodeSpec] = NODES, pillar: Path = CHECKOUT / "pillar") -> None:
+        self.nodes = [node.name for node in nodes]
+        self._specs = nodes
+        self._pillar_source = pillar
+        home = CHECKOUT / ".demo"
+        home.mkdir(exist_ok=True)
+        self.directory = Path(tempfile.mkdtemp(dir=home, prefix=""))
+        self.pillar = self.directory / "pillar"
+        self.states = self.directory / "states"
+        self.bin = self.directory / "bin"
         self._sockets = ""
         self._keeper: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Cluster":
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True)
-        shutil.copytree(CHECKOUT / "pillar", self.pillar)
         # Not under the directory: the path of a Unix socket may have 107 characters at most, and a checkout's any.
         self._sockets = tempfile.mkdtemp(prefix="saltern-")
         try:
+            shutil.copytree(self._pillar_source, self.pillar)
+            self.states.mkdir()
+            simulated.create(str(self.directory / "nodes"), self._specs)
             self._configure()
             self._start()
             self._wait_for_minions()
@@ -49,8 +71,10 @@ class Cluster:
             raise
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         self.stop()
+        if kind is None or not issubclass(kind, Exception):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self) -> None:
         """End every process of this cluster."""
@@ -59,9 +83,15 @@ class Cluster:
             self._keeper.wait()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def salt(self, program: str, *arguments: str) -> list[str]:
-        """The command line of ``salt``, ``salt-run`` or, for a node, ``salt-call``."""
-        return [str(self.bin / program), *arguments]
+    def commands(self, node: str) -> list[Command]:
+        """Every command that a node has run so far, whoever asked for it."""
+        log = self.root(node) / "var" / "log" / "commands.log"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return [Command(line, tools.changes_something(shlex.split(line))) for line in lines]
+
+    def root(self, node: str) -> Path:
+        """The directory that stands for ``/`` of a simulated node; its tools are in ``bin``."""
+        return self.directory / "nodes" / node
 
     # --- Configuration -------------------------------------------------------------------------------------------
     def _configure(self) -> None:
@@ -75,7 +105,9 @@ class Cluster:
                 "auto_accept": True,
                 "worker_threads": 3,
                 "timeout": 60,
-                "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
+                "file_roots": {
+                    "base": [str(self.states), *(str(CHECKOUT / path) for path in ("salt/states", "salt", "src"))]
+                },
                 "pillar_roots": {"base": [str(self.pillar)]},
                 "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
                 "runner_dirs": [str(CHECKOUT / "salt/_runners")],
@@ -85,7 +117,7 @@ class Cluster:
                 "log_level": "error",
             },
         )
-        for node in NODES:
+        for node in self.nodes:
             self._daemon_configuration(
                 node,
                 {
@@ -102,10 +134,6 @@ class Cluster:
             )
             self._node_python(node)
         self._commands()
-
-    def root(self, node: str) -> Path:
-        """The directory that stands for ``/`` of a simulated node."""
-        return self.directory / node / "root"
 
     def _daemon_configuration(self, name: str, settings: Mapping[str, object]) -> None:
         home = self.directory / name
@@ -139,20 +167,33 @@ class Cluster:
         """Commands for people: Salt's own, and the tools of a node."""
         self.bin.mkdir()
         for program in ("salt", "salt-run"):
-            self._command(
-                program, [sys.executable, str(self._scripts / program), "-c", str(self.directory / "master/etc")]
-            )
+            self._command(program, self._salt(program, "master", sys.executable))
+        # The tools are simulated, so `on NODE` only chooses whose come first on the PATH.
+        self._script("on", f'node=$1; shift; PATH="{self.directory}/nodes/$node/bin:$PATH" exec "$@"')
+        first = self.nodes[0]
+        self._command("salt-call", self._salt("salt-call", first, self._python(first)), node=first)
+        for program in tools.PROGRAMS:
+            self._command(program, [str(self.root(first) / "bin" / program)])
 
-    def _command(self, name: str, argv: Sequence[str]) -> None:
+    def _salt(self, program: str, name: str, python: str) -> list[str]:
+        # Salt 3008 reports objects of its own that it did not close, past all settings of its log.
+        code = "import logging, sys; logging.lastResort = None; from salt import scripts; "
+        code += f"sys.argv[0] = '{program}'; scripts.{program.replace('-', '_')}()"
+        return [python, "-c", code, "-c", str(self.directory / name / "etc")]
+
+    def _command(self, name: str, argv: Sequence[str], node: str | None = None) -> None:
+        path = f'PATH="{self.root(node)}/bin:$PATH" ' if node else ""
+        self._script(name, f'{path}exec {shlex.join(argv)} "$@"')
+
+    def _script(self, name: str, line: str) -> None:
         path = self.bin / name
-        words = " ".join(f"'{word}'" for word in argv)
-        path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+        path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
         path.chmod(0o755)
 
     # --- Processes -----------------------------------------------------------------------------------------------
     def _start(self) -> None:
         daemons = [self._daemon("master", "salt-master", sys.executable)]
-        daemons += [self._daemon(node, "salt-minion", self._python(node)) for node in NODES]
+        daemons += [self._daemon(node, "salt-minion", self._python(node)) for node in self.nodes]
         self._keeper = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("keeper.py"))],
             stdin=subprocess.PIPE,
@@ -165,25 +206,26 @@ class Cluster:
     def _daemon(self, name: str, program: str, python: str) -> dict[str, object]:
         home = self.directory / name
         return {
-            "argv": [python, str(self._scripts / program), "-c", str(home / "etc")],
-            "env": self.environment(name),
+            "argv": self._salt(program, name, python),
+            "env": self._environment(name),
             "log": str(home / "output"),
         }
 
-    def environment(self, name: str) -> dict[str, str]:
-        """The environment of a daemon: the simulated tools of its node come first on the PATH."""
-        return {**os.environ, "PATH": f"{self.directory / name / 'bin'}:{os.environ['PATH']}"}
+    def _environment(self, name: str) -> dict[str, str]:
+        """The environment of a daemon: on a minion, the simulated tools of its node come first."""
+        path = os.environ["PATH"]
+        return {**os.environ, "PATH": f"{self.root(name)}/bin:{path}" if name in self.nodes else path}
 
     def _wait_for_minions(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             asked = subprocess.run(
-                self.salt("salt", "*", "test.ping", "--out=json", "--static", "--timeout=5"),
+                [str(self.bin / "salt"), "*", "test.ping", "--out=json", "--static", "--timeout=5"],
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            if asked.returncode == 0 and set(json.loads(asked.stdout)) == set(NODES):
+            if asked.returncode == 0 and set(json.loads(asked.stdout)) == set(self.nodes):
                 return
             time.sleep(0.5)
         raise SystemExit(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/output")

@@ -109,7 +109,7 @@ def domain_start(domain):
         outcome = bridge.Run(__opts__, __pillar__).item(Item(Kind.DOMAIN, domain))
     except SalternError as error:
         raise CommandExecutionError(str(error)) from error
-    if outcome.result is False:
+    if outcome.result is False or domain not in [each["name"] for each in domains()]:
         raise CommandExecutionError(outcome.comment)
     return outcome.comment
 

@@ -54,14 +54,14 @@ def status(timeout=15):
         salt-run cluster.status
         salt-run cluster.status --out=json
     """
-    shown = __salt__["topology.show"]()
-    if "retcode" in shown:
-        return shown
-    shares = {node: slice_from_pillar(share) for node, share in shown.items()}
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    shares = {node: slice_from_pillar(share) for node, share in found.items()}
     with salt.client.get_local_client(mopts=__opts__) as client:
         said = client.cmd(list(shares), list(_ASKED), [[] for _ in _ASKED], tgt_type="list", timeout=timeout)
-    found = cluster_status(shares, {node: _answer(said.get(node)) for node in shares})
-    return found if __opts__.get("output") else status_text(found)
+    state = cluster_status(shares, {node: _answer(said.get(node)) for node in shares})
+    return state if __opts__.get("output") else status_text(state)
 
 
 def _answer(said):

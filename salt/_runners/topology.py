@@ -32,6 +32,8 @@ else:
         from saltern.desired import slice_to_pillar
         from saltern.errors import TopologyError
         from saltern.run import LocalHost
+        from saltern.topology import graph as drawing
+        from saltern.topology.show import text_of
 
 
 def __virtual__():
@@ -94,7 +96,7 @@ def allocate():
 
 def show(node=None):
     """
-    Return what the nodes are given of the topology.
+    Show what the nodes are given of the topology, as text for people.
 
     node
         Only what this node is given. Default: all of them
@@ -108,15 +110,53 @@ def show(node=None):
         salt-run topology.show dom0
     """
 
-    def select(pillar):
+    def text(pillar):
         slices = topology.compile(pillar).slices
-        if node is None:
-            return {name: slice_to_pillar(share) for name, share in slices.items()}
-        if node not in slices:
+        if node is not None and node not in slices:
             return _failed(f"the topology has no node {node!r}; it has {', '.join(slices)}")
-        return slice_to_pillar(slices[node])
+        return "\n".join(text_of(share) for name, share in slices.items() if node in (None, name))
 
-    return _with_pillar(select)
+    return _with_pillar(text)
+
+
+def shares():
+    """
+    Return what the nodes are given of the topology, by node, as the pillar carries it.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.shares --out=json
+    """
+
+    def data(pillar):
+        return {name: slice_to_pillar(share) for name, share in topology.compile(pillar).slices.items()}
+
+    return _with_pillar(data)
+
+
+def graph(form="dot"):
+    """
+    Draw nodes, domains and dependencies.
+
+    form
+        ``dot`` for Graphviz, ``mermaid`` for Markdown. Default: dot
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.graph | dot -Tsvg > cluster.svg
+    """
+    drawings = {"dot": drawing.dot, "mermaid": drawing.mermaid}
+    if form not in drawings:
+        return _failed(f"no drawing in the form {form!r}; there are {', '.join(drawings)}")
+    return _with_pillar(lambda pillar: drawings[form](topology.compile(pillar).cluster))
 
 
 def _with_pillar(function):

@@ -1,0 +1,201 @@
+"""The demo: two simulated Xen hosts, from an empty volume group to running domains, applied by a real Salt.
+
+Exits with 1 when a step does not do what it should.
+"""
+
+import difflib
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.cluster import Cluster
+
+WIDTH = 100
+MISTAKES = (
+    ("minor: 1\n", "minor: 2\n"),
+    ("partner: dom0\n      memory: 512M", "partner: dom0m\n      memory: 512M"),
+    ("vcpus: 2", "vcpu: 2"),
+)
+
+
+class Unexpected(Exception):
+    """A step did not do what it should."""
+
+
+def heading(title: str, explanation: str) -> None:
+    """Say what comes next."""
+    print(f"\n\033[1m== {title} {'=' * (WIDTH - 4 - len(title))}\033[0m")
+    print(textwrap.fill(explanation, WIDTH), end="\n\n", flush=True)
+
+
+def expect(condition: bool, what: str) -> None:
+    """Stop the demo when something is not so."""
+    if not condition:
+        raise Unexpected(what)
+
+
+def shown(words: Sequence[str]) -> str:
+    """A command line as a person would type it."""
+    program, *arguments = words
+    return " ".join([Path(program).name, *(f"'{word}'" if set(word) & set("*{ ") else word for word in arguments)])
+
+
+def run(cluster: Cluster, *words: str) -> tuple[int, str]:
+    """Run a command in front of the user; returns its exit code and its output. Meanwhile, what the nodes run is shown."""
+    print(f"\033[36m$ {shown(words)}\033[0m", flush=True)
+    with _Progress(cluster):
+        done = subprocess.run(
+            [str(cluster.bin / words[0]), *words[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    print(textwrap.indent(done.stdout.rstrip(), "  "), flush=True)
+    return done.returncode, done.stdout
+
+
+class _Progress:
+    """Shows, line by line, the commands that change something on the nodes, while something else is waited for."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._seen = {node: len(cluster.commands(node)) for node in cluster.nodes}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_exception: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._done.wait(0.2):
+            self._show()
+        self._show()
+
+    def _show(self) -> None:
+        for node in self._cluster.nodes:
+            commands = self._cluster.commands(node)
+            for command in commands[self._seen[node] :]:
+                if command.changes:
+                    print(f"    {node:6} {command.text}", flush=True)
+            self._seen[node] = len(commands)
+
+
+def apply_first(cluster: Cluster) -> None:
+    """Two empty nodes are built."""
+    heading(
+        "From an empty volume group to running domains",
+        "Both nodes have Xen, the DRBD module and the volume group XEN with nothing in it; their Python has Salt and not "
+        "Saltern. One command brings the core to the nodes, creates volumes, metadata and resources, starts the first "
+        "synchronisation and the domains. Below, the commands that the nodes run, as they run them; then Salt's own summary.",
+    )
+    code, output = run(cluster, "salt", "*", "state.apply")
+    expect(code == 0, f"the first apply ended with exit code {code}")
+    expect(output.count("Failed:    0") == len(cluster.nodes), "the first apply has failed states")
+
+
+def apply_again(cluster: Cluster) -> None:
+    """Nothing changes, and hardly anything is asked."""
+    heading(
+        "The same again",
+        "Everything is as it should be, so nothing may change; and the nodes are asked only a handful of questions, "
+        "however many domains they have.",
+    )
+    before = {node: len(cluster.commands(node)) for node in cluster.nodes}
+    code, output = run(cluster, "salt", "*", "state.apply")
+    expect(code == 0, f"the second apply ended with exit code {code}")
+    expect("changed=" not in output, "the second apply changed something")
+    for node in cluster.nodes:
+        commands = cluster.commands(node)[before[node] :]
+        print(f"  {node} ran {len(commands)} commands: {', '.join(command.text for command in commands)}")
+        expect(not any(command.changes for command in commands), f"a command of the second apply could change {node}")
+        expect(len(commands) <= 8, f"the second apply ran {len(commands)} commands on {node}")
+
+
+def show_status(cluster: Cluster) -> None:
+    """What a person would look at."""
+    heading("The state of the cluster", "Asked from all nodes at once. `--out=json` gives the same as data.")
+    code, output = run(cluster, "salt-run", "cluster.status")
+    expect(code == 0 and "nowhere" not in output, "a domain does not run")
+
+
+def repair(cluster: Cluster) -> None:
+    """One drift, one change."""
+    heading(
+        "A domain dies",
+        "Somebody ends the domain dns on dom0. The next apply starts it, and touches nothing else.",
+    )
+    code, _ = run(cluster, "on", "dom0", "xl", "destroy", "dns")
+    expect(code == 0, "xl destroy failed")
+    code, output = run(cluster, "salt", "*", "state.apply")
+    expect(code == 0 and output.count("changed=1)") == 1, "the apply did not start dns, or did more than that")
+
+
+def refuse(cluster: Cluster) -> None:
+    """Everything wrong at once, and no node touched."""
+    heading(
+        "An invalid topology",
+        "Three mistakes are written into a copy of the topology: dns takes a minor that another disk has, mail becomes its "
+        "own partner, and a key is misspelt. They are found on the master, all at once, before any node is touched.",
+    )
+    topology = cluster.pillar / "saltern" / "init.sls"
+    valid = topology.read_text(encoding="utf-8")
+    invalid = valid
+    for right, wrong in MISTAKES:
+        expect(invalid.count(right) == 1, f"the example topology has {right!r} not exactly once")
+        invalid = invalid.replace(right, wrong)
+    for line in difflib.unified_diff(valid.splitlines(), invalid.splitlines(), n=0, lineterm=""):
+        if line[0] in "+-" and line[1] == " ":
+            print(f"  {line}")
+    topology.write_text(invalid, encoding="utf-8")
+    before = {node: len(cluster.commands(node)) for node in cluster.nodes}
+    try:
+        code, output = run(cluster, "salt", "*", "state.apply")
+    finally:
+        topology.write_text(valid, encoding="utf-8")
+    expect(
+        code != 0 and output.count("invalid topology") == len(cluster.nodes),
+        "the topology was not refused on every node",
+    )
+    for word in ("[minor-unique]", "[home-is-partner]", "vcpu"):
+        expect(word in output, f"the refusal does not tell of {word}")
+    expect(
+        all(len(cluster.commands(node)) == before[node] for node in cluster.nodes), "a node was touched all the same"
+    )
+    print("\n  No node has run a single command.")
+
+
+def main() -> int:
+    """Run the steps in order; 0 when each did what it should, 1 when one did not, 130 after Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    heading(
+        "Starting",
+        "A Salt master and two minions on loopback, as the current user, with everything under .demo in the checkout. Each "
+        "minion is a simulated Xen host: its LVM, DRBD and Xen tools answer from a model, Salt is real.",
+    )
+    try:
+        with Cluster() as cluster:
+            for step in (apply_first, show_status, apply_again, repair, refuse):
+                step(cluster)
+            heading(
+                "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."
+            )
+    except Unexpected as error:
+        print(f"\nNot as it should be: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing is left running.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
