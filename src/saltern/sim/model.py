@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saltern.sim.drbd import DrbdNode
+    from saltern.sim.drbd.metadata import Metadata
 
 File = tuple[str, int]  # text, mode
 EXTENT_BYTES = 4 * 1024**2
@@ -23,7 +24,7 @@ class BlockDevice:
 
     size_bytes: int
     records: dict[int, int] = field(default_factory=dict)
-    metadata: dict[int, dict[str, object]] = field(default_factory=dict)
+    metadata: dict[int, "Metadata"] = field(default_factory=dict)
     holders: list[str] = field(default_factory=list)
 
 

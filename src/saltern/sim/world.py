@@ -192,7 +192,8 @@ def _plain(value: object) -> object:
     if isinstance(value, SimNode):
         files = {} if value.root else dict(value.files)
         return vars(value) | {"files": files, "log": [], "drbd": value.drbd.to_json()}
-    return vars(value)
+    to_json = getattr(value, "to_json", None)
+    return vars(value) if to_json is None else to_json()
 
 
 def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
@@ -200,8 +201,10 @@ def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
 
 
 def _device(fields: dict[str, Any]) -> BlockDevice:
+    from saltern.sim.drbd.metadata import Metadata
+
     fields["records"] = _numbered(fields["records"])
-    fields["metadata"] = _numbered(fields["metadata"])
+    fields["metadata"] = {int(slot): Metadata.from_json(found) for slot, found in fields["metadata"].items()}
     return BlockDevice(**fields)
 
 

@@ -1,0 +1,126 @@
+"""``drbdadm dump`` and ``dump-xml``: the configuration as drbdadm has understood it (transcripts 027, 028)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+from saltern.sim.drbd.config import Config, HostSection, Options, Resource, Volume
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]+")
+_WIDTHS: Final = {"net": 18}
+
+
+def dump(config: Config, node: str, names: Iterable[Resource], *, everything: bool) -> str:
+    """As a configuration file."""
+    text = _head(config) if everything else ""
+    for resource in names:
+        ignored = "not ignored" if resource.host(node) else "ignored"
+        text += f"# resource {resource.name} on {node}: {ignored}, not stacked\n"
+        text += f"# defined at {resource.file}:{resource.line}\n"
+        text += "\n".join(_resource(config, resource)) + "\n\n"
+    return text
+
+
+def _head(config: Config) -> str:
+    lines = [f"# {config.file}", "global {"]
+    lines += [f"    {name}{' ' if value else ''}{value};" for name, value in config.global_options.items()]
+    if config.generation == "8.4":
+        lines += ["    cmd-timeout-medium 600;", "    cmd-timeout-long 0;"]
+    lines += ["}", ""]
+    if config.common is not None:
+        lines += ["common {", *_sections(config.common), "}", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _resource(config: Config, resource: Resource) -> list[str]:
+    lines = [f"resource {resource.name} {{"]
+    for host in resource.hosts:
+        lines += [f"    on {host.name} {{"]
+        if config.generation == "9":
+            lines.append(f"        node-id {host.node_id};")
+        for volume in host.volumes.values():
+            lines += _volume(volume)
+        address = f"[{host.address}]" if host.family == "ipv6" else host.address
+        lines += [f"        {'address':<16} {host.family} {address}:{host.port};", "    }"]
+    return [*lines, *_sections(resource.sections), "}"]
+
+
+def _volume(volume: Volume) -> list[str]:
+    place = "" if volume.index is None else f" [{volume.index}]"
+    device = f"{volume.device} minor {volume.minor}" if volume.device else f"minor {volume.minor}"
+    lines = [
+        f"        {'device':<16} {device};",
+        f"        {'disk':<16} {volume.disk};",
+        f"        {'meta-disk':<16} {volume.meta}{place};",
+    ]
+    if volume.implicit:
+        return lines
+    return [f"        volume {volume.number} {{", *(f"    {line}" for line in lines), "        }"]
+
+
+def _sections(sections: Mapping[str, Options]) -> list[str]:
+    lines = []
+    for name in ("options", "net", "disk", "startup", "handlers"):
+        options = sections.get(name)
+        if options:
+            lines.append(f"    {name} {{")
+            lines += [f"        {option:<16} {_quoted(value)};" for option, value in options.items()]
+            lines.append("    }")
+    return lines
+
+
+def _quoted(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def dump_xml(config: Config, names: Iterable[Resource]) -> str:
+    """As XML."""
+    lines = [f"<config file={quoteattr(config.file)}>"]
+    if config.common is not None:
+        lines += ["    <common>", *_xml_sections(config.common), "    </common>"]
+    for resource in names:
+        lines += _xml_resource(config, resource)
+    return "\n".join([*lines, "</config>"]) + "\n"
+
+
+def _xml_resource(config: Config, resource: Resource) -> list[str]:
+    place = quoteattr(f"{resource.file}:{resource.line}")
+    lines = [f"    <resource name={quoteattr(resource.name)} conf-file-line={place}>"]
+    for host in resource.hosts:
+        lines += [f"        <host name={quoteattr(host.name)}>"]
+        for volume in host.volumes.values():
+            lines += _xml_volume(volume)
+        lines += [f"            {_xml_address(host)}", "        </host>"]
+    if config.generation == "9" and len(resource.hosts) > 1:
+        ends = (f"            <host name={quoteattr(host.name)}>{_xml_address(host)}</host>" for host in resource.hosts)
+        lines += ["        <connection>", *ends, "        </connection>"]
+    return [*lines, *_xml_sections(resource.sections), "    </resource>"]
+
+
+def _xml_volume(volume: Volume) -> list[str]:
+    index = "" if volume.index is None else f' index="{volume.index}"'
+    lines = [f'            <volume vnr="{volume.number}">']
+    if volume.options:
+        lines += [f"        {line}" for line in _xml_section("disk", volume.options)]
+    return [
+        *lines,
+        f'                <device minor="{volume.minor}">{volume.device}</device>',
+        f"                <disk>{volume.disk}</disk>",
+        f"                <meta-disk{index}>{volume.meta}</meta-disk>",
+        "            </volume>",
+    ]
+
+
+def _xml_address(host: HostSection) -> str:
+    return f'<address family="{host.family}" port="{host.port}">{host.address}</address>'
+
+
+def _xml_sections(sections: Mapping[str, Options]) -> list[str]:
+    names = ("options", "net", "disk", "startup", "handlers")
+    return [line for name in names if sections.get(name) for line in _xml_section(name, sections[name])]
+
+
+def _xml_section(name: str, options: Options) -> list[str]:
+    rows = (f"            <option name={quoteattr(key)} value={quoteattr(value)}/>" for key, value in options.items())
+    return [f'        <section name="{name}">', *rows, "        </section>"]

@@ -1,0 +1,123 @@
+"""``drbdsetup events2``: everything that the kernel holds, one line for each thing (transcripts 054, 061, 192).
+
+DRBD 9 prints the fields of drbd-utils 9.22 (print_notifications in drbdsetup.c).
+"""
+
+from typing import TYPE_CHECKING
+
+from saltern.sim.drbd import names, store
+from saltern.sim.drbd.kernel import STANDALONE, Connection, Device, Disk, Resource
+
+if TYPE_CHECKING:
+    from saltern.sim.world import SimNode
+
+
+def events2_now(node: "SimNode", wanted: str | None, *, statistics: bool) -> str:
+    """What ``events2 --now`` prints about all resources, or about one."""
+    lines = []
+    for name, resource in node.drbd.resources.items():
+        if wanted in (None, "all", name):
+            lines += _resource_lines(node, resource, statistics=statistics)
+    return "".join(f"exists {line}\n" for line in [*lines, "-"])
+
+
+def _resource_lines(node: "SimNode", resource: Resource, *, statistics: bool) -> list[str]:
+    nine = node.drbd_version == "9"
+    head = f"resource name:{resource.name} role:{resource.role} suspended:no"
+    if nine:
+        may, score = promotion(resource)
+        head += f" force-io-failures:no may_promote:{may} promotion_score:{score}"
+    lines = [f"{head} write-ordering:flush" if statistics else head]
+    connection = resource.connection
+    if connection is not None:
+        lines.append(_connection_line(resource, connection, nine=nine, statistics=statistics))
+    for device in resource.devices.values():
+        lines.append(_device_line(node, resource, device, nine=nine, statistics=statistics))
+    if connection is not None:
+        for device in resource.devices.values():
+            lines.append(_peer_device_line(node, resource, connection, device, nine=nine, statistics=statistics))
+        if nine and connection.local:
+            lines.append(_path_line(resource, connection))
+    return lines
+
+
+def promotion(resource: Resource) -> tuple[str, int]:
+    """``may_promote`` and ``promotion_score`` of DRBD 9: whether a promotion would succeed now."""
+    devices = resource.devices.values()
+    good = all(Disk.UP_TO_DATE in (device.disk, device.peer_disk) for device in devices)
+    may = bool(devices) and not resource.primary and names.peer_role(resource) != "Primary" and good
+    score = 10100 + resource.connected if all(device.disk == Disk.UP_TO_DATE for device in devices) else 1
+    return ("yes" if may else "no"), (score if devices and good else 0)
+
+
+def _peer_words(resource: Resource, connection: Connection, *, nine: bool) -> str:
+    """8.4 calls every peer 0 and "peer", and has no name for it at all when nothing is configured (transcript 192)."""
+    text = f"name:{resource.name} peer-node-id:{connection.peer_node_id}"
+    if nine:
+        return f"{text} conn-name:{connection.peer_name}"
+    return text if connection.state == STANDALONE else f"{text} conn-name:peer"
+
+
+def _connection_line(resource: Resource, connection: Connection, *, nine: bool, statistics: bool) -> str:
+    peer = _peer_words(resource, connection, nine=nine)
+    text = f"connection {peer} connection:{connection.state} role:{connection.peer_role}"
+    if nine:
+        text += " tls:no"
+        return f"{text} ap-in-flight:0 rs-in-flight:0" if statistics else text
+    return f"{text} congested:no" if statistics else text
+
+
+def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: bool, statistics: bool) -> str:
+    text = f"device name:{resource.name} volume:{device.volume} minor:{device.minor}"
+    if nine:
+        text += f" backing_dev:{device.backing or 'none'} disk:{device.disk.word} client:no quorum:yes"
+    else:
+        text += f" disk:{device.disk.word}"
+    return f"{text} {' '.join(device_statistics(node, device))}" if statistics else text
+
+
+def device_statistics(node: "SimNode", device: Device) -> list[str]:
+    """The counters of a device; sizes in KiB."""
+    counters = device.counters
+    words = [f"size:{device.size_sectors // 2}", f"read:{counters.read}", f"written:{counters.written}"]
+    words += [f"al-writes:{counters.al_writes}", f"bm-writes:{counters.bm_writes}", "upper-pending:0"]
+    words += ["lower-pending:0", "al-suspended:no"]
+    blocked = "blocked:no"
+    return [*words, blocked]
+
+
+def _peer_device_line(
+    node: "SimNode", resource: Resource, connection: Connection, device: Device, *, nine: bool, statistics: bool
+) -> str:
+    peer = _peer_words(resource, connection, nine=nine)
+    text = f"peer-device {peer} volume:{device.volume} replication:{device.replication}"
+    text += f" peer-disk:{device.peer_disk.word}{' peer-client:no' if nine else ''} resync-suspended:no"
+    if nine and device.syncing:
+        text += f" done:{percent_done(node, device):.2f}"
+    return f"{text} {' '.join(peer_statistics(node, device))}" if statistics else text
+
+
+def peer_statistics(node: "SimNode", device: Device) -> list[str]:
+    """The counters towards the peer, in KiB."""
+    counters = device.counters
+    words = [f"received:{counters.received}", f"sent:{counters.sent}", f"out-of-sync:{out_of_sync_kib(node, device)}"]
+    return [*words, "pending:0", "unacked:0"]
+
+
+def out_of_sync_kib(node: "SimNode", device: Device) -> int:
+    """How much is known to be different from the peer."""
+    return store.meta(node, device).out_of_sync.count * 4 if store.attached(device) else 0
+
+
+def percent_done(node: "SimNode", device: Device) -> float:
+    """How far a synchronisation is, from 0 to 100, relative to the size of the device as the tools have it."""
+    size_kib = max(1, device.size_sectors // 2)
+    return 100 * (1 - out_of_sync_kib(node, device) / size_kib)
+
+
+def _path_line(resource: Resource, connection: Connection) -> str:
+    ends = f"local:{connection.local} peer:{connection.remote}"
+    return (
+        f"path name:{resource.name} peer-node-id:{connection.peer_node_id} conn-name:{connection.peer_name}"
+        f" {ends} established:{'yes' if connection.up else 'no'}"
+    )

@@ -1,0 +1,217 @@
+"""What the DRBD kernel module of one node holds: resources, devices, connections, and what they are called.
+
+Everything here is gone after a power cut; what stays is in the metadata. Operations on it are in ``control`` (what an
+administrator asks for), ``wire`` (what happens between two nodes) and ``io`` (what a guest does).
+One role for each resource; each resource has one connection.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+PRIMARY: Final = "Primary"
+SECONDARY: Final = "Secondary"
+UNKNOWN: Final = "Unknown"
+
+STANDALONE: Final = "StandAlone"
+UNCONNECTED: Final = "Unconnected"
+NETWORK_FAILURE: Final = "NetworkFailure"
+CONNECTING: Final = "Connecting"
+CONNECTED: Final = "Connected"
+
+OFF: Final = "Off"
+ESTABLISHED: Final = "Established"
+SYNC_SOURCE: Final = "SyncSource"
+SYNC_TARGET: Final = "SyncTarget"
+VERIFY_SOURCE: Final = "VerifyS"
+VERIFY_TARGET: Final = "VerifyT"
+
+
+class Disk(IntEnum):
+    """Disk states; a higher one is a better one (drbd.h)."""
+
+    DISKLESS = 0
+    ATTACHING = 1
+    FAILED = 2
+    NEGOTIATING = 3
+    INCONSISTENT = 4
+    OUTDATED = 5
+    UNKNOWN = 6
+    CONSISTENT = 7
+    UP_TO_DATE = 8
+
+    @property
+    def word(self) -> str:
+        """The name that the tools print."""
+        return _DISK_WORDS[self]
+
+
+_DISK_WORDS: Final = {
+    Disk.DISKLESS: "Diskless",
+    Disk.ATTACHING: "Attaching",
+    Disk.FAILED: "Failed",
+    Disk.NEGOTIATING: "Negotiating",
+    Disk.INCONSISTENT: "Inconsistent",
+    Disk.OUTDATED: "Outdated",
+    Disk.UNKNOWN: "DUnknown",
+    Disk.CONSISTENT: "Consistent",
+    Disk.UP_TO_DATE: "UpToDate",
+}
+
+
+@dataclass
+class Counters:
+    """What a device has done, in KiB, and in writes to the activity log and the bitmap."""
+
+    sent: int = 0
+    received: int = 0
+    written: int = 0
+    read: int = 0
+    al_writes: int = 0
+    bm_writes: int = 0
+
+
+@dataclass
+class Device:
+    """One volume of a resource.
+
+    ``size_sectors`` is 0 without a disk. ``peer_sectors`` is what the peer's disk could hold when it last told.
+    ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a block that time
+    has already paid for, ``sync_bytes_per_s`` its speed. ``openers`` maps who holds the device to whether for writing.
+    """
+
+    minor: int
+    volume: int
+    disk: Disk = Disk.DISKLESS
+    backing: str = ""
+    meta: str = ""
+    slot: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+    size_sectors: int = 0
+    peer_sectors: int = 0
+    peer_disk: Disk = Disk.UNKNOWN
+    replication: str = OFF
+    peer_uuids: list[int] = field(
+        default_factory=list
+    )  # current, bitmap, two of history, as they were at the handshake
+    crashed_primary: bool = False
+    sync_blocks: int = 0
+    sync_started_s: float = 0.0
+    sync_credit: float = 0.0
+    sync_bytes_per_s: float = 0.0
+    peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
+    openers: dict[str, bool] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+
+    @property
+    def holder(self) -> str:
+        """The name under which DRBD holds the devices below."""
+        return f"drbd{self.minor}"
+
+    @property
+    def syncing(self) -> bool:
+        """Whether blocks are being copied between the two sides."""
+        return self.replication in (SYNC_SOURCE, SYNC_TARGET)
+
+
+@dataclass
+class Connection:
+    """A connection to the peer; without addresses nothing was configured yet.
+
+    ``peer``, ``peer_resource`` and ``session`` name the other end and the handshake while a connection stands;
+    ``since_s`` is when the state was entered, ``silent_since_s`` when the peer stopped to answer.
+    """
+
+    state: str = STANDALONE
+    local: str = ""
+    remote: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    discard_my_data: bool = False
+    peer_role: str = UNKNOWN
+    peer_node_id: int = 0
+    peer_name: str = ""
+    peer: str = ""
+    peer_resource: str = ""
+    session: int = 0
+    since_s: float = 0.0
+    silent_since_s: float | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether the two sides talk."""
+        return self.state == CONNECTED
+
+
+@dataclass
+class Resource:
+    """A resource: a role, volumes and a connection (``None`` on 9 before new-peer)."""
+
+    name: str
+    role: str = SECONDARY
+    node_id: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+    devices: dict[int, Device] = field(default_factory=dict)
+    connection: Connection | None = None
+    auto_promoted: bool = False
+
+    @property
+    def primary(self) -> bool:
+        """Whether this side is Primary."""
+        return self.role == PRIMARY
+
+    @property
+    def connected(self) -> bool:
+        """Whether this side talks with its peer."""
+        return self.connection is not None and self.connection.up
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody holds one of its devices open."""
+        return any(device.openers for device in self.devices.values())
+
+
+@dataclass
+class DrbdNode:
+    """The kernel module of a node; resources by name, in the order in which they were made."""
+
+    resources: dict[str, Resource] = field(default_factory=dict)
+
+    def devices(self) -> Iterator[tuple[Resource, Device]]:
+        """Every device with its resource."""
+        for resource in self.resources.values():
+            for device in resource.devices.values():
+                yield resource, device
+
+    def by_minor(self, minor: int) -> tuple[Resource, Device] | None:
+        """The device with a minor number, with its resource."""
+        for resource, device in self.devices():
+            if device.minor == minor:
+                return resource, device
+        return None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data; ``from_json`` reads it back."""
+        return {name: _resource_to_json(resource) for name, resource in self.resources.items()}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "DrbdNode":
+        """The kernel state that ``to_json`` gave."""
+        return cls({name: _resource_from_json(resource) for name, resource in fields.items()})
+
+
+def _resource_to_json(resource: Resource) -> dict[str, object]:
+    devices = [vars(device) | {"counters": vars(device.counters)} for device in resource.devices.values()]
+    connection = None if resource.connection is None else vars(resource.connection)
+    return vars(resource) | {"devices": devices, "connection": connection}
+
+
+def _resource_from_json(fields: dict[str, Any]) -> Resource:
+    devices = {device["volume"]: _device_from_json(device) for device in fields["devices"]}
+    connection = None if fields["connection"] is None else Connection(**fields["connection"])
+    return Resource(**(fields | {"devices": devices, "connection": connection}))
+
+
+def _device_from_json(fields: dict[str, Any]) -> Device:
+    disks = {"disk": Disk(fields["disk"]), "peer_disk": Disk(fields["peer_disk"])}
+    return Device(**(fields | disks | {"counters": Counters(**fields["counters"])}))

@@ -1,0 +1,157 @@
+"""``drbdsetup status`` for people, and as JSON on DRBD 9 (transcripts 043-067, 192)."""
+
+import json
+from typing import TYPE_CHECKING
+
+from saltern.sim.drbd import events, names
+from saltern.sim.drbd.kernel import CONNECTED, ESTABLISHED, Connection, Device, Resource
+
+if TYPE_CHECKING:
+    from saltern.sim.world import SimNode
+
+_WIDTH = 80
+
+
+def status_text(node: "SimNode", resource: Resource, *, verbose: bool, statistics: bool) -> str:
+    """The block of one resource, with the empty line that ends it. A StandAlone connection of 8.4 is not shown."""
+    lines = [f"{resource.name} role:{resource.role}{' suspended:no' if verbose else ''}"]
+    if statistics:
+        lines.append("    write-ordering:flush")
+    several = verbose or len(resource.devices) > 1
+    for device in resource.devices.values():
+        lines += _device(node, device, several=several, verbose=verbose, statistics=statistics)
+    connection = resource.connection
+    if connection is not None and (node.drbd_version == "9" or connection.state != "StandAlone"):
+        lines += _connection(node, resource, connection, several=several, verbose=verbose, statistics=statistics)
+    return "\n".join(lines) + "\n\n"
+
+
+def _wrap(indent: int, further: int, words: list[str]) -> list[str]:
+    """Words on lines of at most 80 characters; the later lines are indented by ``further``."""
+    lines = [" " * indent + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) >= _WIDTH:
+            lines.append(" " * further + word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def _device(node: "SimNode", device: Device, *, several: bool, verbose: bool, statistics: bool) -> list[str]:
+    words = [f"volume:{device.volume}"] if several else []
+    if verbose:
+        words.append(f"minor:{device.minor}")
+    words.append(f"disk:{device.disk.word}")
+    if node.drbd_version == "9" and verbose:
+        words += [f"backing_dev:{device.backing or 'none'}", "quorum:yes"]
+    if not statistics:
+        return _wrap(2, 6, [*words, "blocked:no"] if verbose else words)
+    return [*_wrap(2, 6, words), *_wrap(6, 6, events.device_statistics(node, device))]
+
+
+def _connection(
+    node: "SimNode", resource: Resource, connection: Connection, *, several: bool, verbose: bool, statistics: bool
+) -> list[str]:
+    words = [connection.peer_name if node.drbd_version == "9" else "peer"]
+    if node.drbd_version == "9" and verbose:
+        words.append(f"node-id:{connection.peer_node_id}")
+    if verbose or connection.state != CONNECTED:
+        words.append(f"connection:{connection.state}")
+    if verbose or connection.state == CONNECTED:
+        words.append(f"role:{connection.peer_role}")
+    if verbose and statistics:
+        words.append("congested:no")
+    lines = _wrap(2, 6, words)
+    if verbose or connection.state == CONNECTED:
+        for device in resource.devices.values():
+            lines += _peer_device(node, device, several=several, verbose=verbose, statistics=statistics)
+    return lines
+
+
+def _peer_device(node: "SimNode", device: Device, *, several: bool, verbose: bool, statistics: bool) -> list[str]:
+    words = [f"volume:{device.volume}"] if several else []
+    plain = node.drbd_version == "9" and device.replication == ESTABLISHED and not verbose
+    if not plain:
+        words.append(f"replication:{device.replication}")
+    words.append(f"peer-disk:{device.peer_disk.word}")
+    if device.syncing:
+        words.append(f"done:{events.percent_done(node, device):.2f}")
+    if verbose:
+        words.append("resync-suspended:no")
+    lines = _wrap(4, 8, words)
+    if statistics:
+        lines += _wrap(8, 8, events.peer_statistics(node, device))
+    return lines
+
+
+def status_json(node: "SimNode", resources: list[Resource]) -> str:
+    """``status --json`` of DRBD 9: a list with one object for each resource."""
+    return json.dumps([_resource_object(node, resource) for resource in resources], indent=2) + "\n"
+
+
+def _resource_object(node: "SimNode", resource: Resource) -> dict[str, object]:
+    connection = resource.connection
+    return {
+        "name": resource.name,
+        "node-id": resource.node_id,
+        "role": resource.role,
+        "suspended": False,
+        "suspended-user": False,
+        "suspended-no-data": False,
+        "suspended-fencing": False,
+        "suspended-quorum": False,
+        "force-io-failures": False,
+        "write-ordering": "flush",
+        "devices": [_device_object(device) for device in resource.devices.values()],
+        "connections": [] if connection is None else [_connection_object(node, resource, connection)],
+    }
+
+
+def _device_object(device: Device) -> dict[str, object]:
+    counters = device.counters
+    return {
+        "volume": device.volume,
+        "minor": device.minor,
+        "disk-state": device.disk.word,
+        "client": False,
+        "quorum": True,
+        "size": device.size_sectors // 2,
+        "read": counters.read,
+        "written": counters.written,
+        "al-writes": counters.al_writes,
+        "bm-writes": counters.bm_writes,
+        "upper-pending": 0,
+        "lower-pending": 0,
+    }
+
+
+def _connection_object(node: "SimNode", resource: Resource, connection: Connection) -> dict[str, object]:
+    return {
+        "peer-node-id": connection.peer_node_id,
+        "name": connection.peer_name,
+        "connection-state": connection.state,
+        "congested": False,
+        "peer-role": names.peer_role(resource),
+        "tls": False,
+        "ap-in-flight": 0,
+        "rs-in-flight": 0,
+        "peer_devices": [_peer_device_object(node, device) for device in resource.devices.values()],
+    }
+
+
+def _peer_device_object(node: "SimNode", device: Device) -> dict[str, object]:
+    return {
+        "volume": device.volume,
+        "replication-state": device.replication,
+        "peer-disk-state": device.peer_disk.word,
+        "peer-client": False,
+        "resync-suspended": "no",
+        "received": device.counters.received,
+        "sent": device.counters.sent,
+        "out-of-sync": events.out_of_sync_kib(node, device),
+        "pending": 0,
+        "unacked": 0,
+        "has-sync-details": device.syncing,
+        "has-online-verify-details": False,
+        "percent-in-sync": round(events.percent_done(node, device), 2),
+    }

@@ -1,0 +1,346 @@
+"""What happens between two kernels: they meet, compare, tell each other what changes, and lose each other."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from saltern.sim.drbd import resync, store
+from saltern.sim.drbd.handshake import Decision, Outcome, Side, decide
+from saltern.sim.drbd.kernel import (
+    CONNECTED,
+    CONNECTING,
+    ESTABLISHED,
+    NETWORK_FAILURE,
+    OFF,
+    STANDALONE,
+    UNKNOWN,
+    Connection,
+    Device,
+    Disk,
+    DrbdNode,
+    Resource,
+)
+from saltern.sim.drbd.metadata import BLOCK_SECTORS
+
+if TYPE_CHECKING:
+    from saltern.sim.world import SimNode, World
+
+HANDSHAKE_S: Final = 0.3  # from looking for the peer to being connected
+PING_S: Final = 1.0  # how long a silent peer goes unnoticed; the real defaults add up to 10.5 s
+RETRY_S: Final = 0.6  # from losing a peer to looking for it again (transcript 173)
+
+_MUST_MATCH: Final = ("protocol", "after-sb-0pri", "after-sb-1pri", "after-sb-2pri", "allow-two-primaries")
+_MUST_MATCH_DEFAULTS: Final = ("C", "disconnect", "disconnect", "disconnect", "no")
+
+End = tuple["SimNode", Resource]
+
+
+def advance(world: "World") -> None:
+    """Bring every connection and every synchronisation up to ``world.time_s``."""
+    seeking: dict[tuple[str, str], End] = {}
+    for node in world.nodes.values():
+        for resource in node.drbd.resources.values():
+            connection = resource.connection
+            if connection is None or connection.state == STANDALONE:
+                continue
+            if connection.up:
+                _check_alive(world, node, resource, connection)
+                resync.advance(world, node, resource)
+            elif connection.state != CONNECTING:
+                if world.time_s - connection.since_s >= RETRY_S:
+                    enter(world, connection, CONNECTING)
+            elif node.powered:
+                seeking[connection.local, connection.remote] = (node, resource)
+    for (local, remote), end in seeking.items():
+        other = seeking.get((remote, local))
+        if other is not None and local < remote:
+            _meet(world, end, other)
+
+
+def enter(world: "World", connection: Connection, state: str) -> None:
+    """Put a connection into a state, now."""
+    connection.state = state
+    connection.since_s = world.time_s
+    connection.silent_since_s = None
+
+
+def counterpart(world: "World", resource: Resource) -> End | None:
+    """The other end of a connection that stands."""
+    connection = resource.connection
+    if connection is None or not connection.up:
+        return None
+    node = world.nodes[connection.peer]
+    other = node.drbd.resources.get(connection.peer_resource)
+    if other is None or other.connection is None or other.connection.session != connection.session:
+        return None
+    return node, other
+
+
+def reachable(world: "World", node: "SimNode", resource: Resource) -> End | None:
+    """The other end, if it answers."""
+    end = counterpart(world, resource)
+    return end if end is not None and world.linked(node.name, end[0].name) else None
+
+
+def notice_silence(world: "World", node: "SimNode", resource: Resource) -> None:
+    """What waits for the peer's answer finds out that it is gone."""
+    if resource.connected and reachable(world, node, resource) is None:
+        lose(world, node, resource, NETWORK_FAILURE)
+
+
+def pairs(resource: Resource, other: Resource) -> Iterator[tuple[Device, Device]]:
+    """The volumes that both sides have."""
+    for number, device in resource.devices.items():
+        peer_device = other.devices.get(number)
+        if peer_device is not None:
+            yield device, peer_device
+
+
+def tell(world: "World", node: "SimNode", resource: Resource) -> None:
+    """Write down the state of a resource, and tell the peer."""
+    end = counterpart(world, resource)
+    if end is not None:
+        peer_node, other = end
+        assert resource.connection is not None and other.connection is not None  # noqa: S101
+        resource.connection.peer_role = other.role
+        other.connection.peer_role = resource.role
+        for device, peer_device in pairs(resource, other):
+            see_peer_disk(world, node, resource, device, peer_device.disk)
+            see_peer_disk(world, peer_node, other, peer_device, device.disk)
+            store.write_flags(peer_node, other, peer_device)
+    for device in resource.devices.values():
+        store.write_flags(node, resource, device)
+
+
+def see_peer_disk(world: "World", node: "SimNode", resource: Resource, device: Device, disk: Disk) -> None:
+    """Learn the state of the peer's disk; a Primary that loses the peer's data begins a new generation."""
+    before = device.peer_disk
+    device.peer_disk = disk
+    had = before >= Disk.INCONSISTENT and before not in (Disk.UNKNOWN, Disk.OUTDATED)
+    has = disk >= Disk.INCONSISTENT and disk not in (Disk.UNKNOWN, Disk.OUTDATED)
+    if had and not has and resource.primary and device.disk >= Disk.UP_TO_DATE:
+        remembered = store.meta(node, device)
+        if remembered.bitmap_uuid == 0:
+            remembered.new_current(world.random64() | 1)
+
+
+def lose(world: "World", node: "SimNode", resource: Resource, state: str) -> None:
+    """A connection is gone on this side and enters ``state``."""
+    connection = resource.connection
+    assert connection is not None  # noqa: S101
+    was_up = connection.up
+    enter(world, connection, state)
+    connection.peer_role = UNKNOWN
+    connection.peer = connection.peer_resource = ""
+    connection.session = 0
+    for device in resource.devices.values():
+        device.replication = OFF
+        device.sync_blocks = 0
+        if was_up:
+            kept = device.peer_disk in (Disk.INCONSISTENT, Disk.OUTDATED)
+            see_peer_disk(world, node, resource, device, device.peer_disk if kept else Disk.UNKNOWN)
+        store.write_flags(node, resource, device)
+
+
+def _check_alive(world: "World", node: "SimNode", resource: Resource, connection: Connection) -> None:
+    linked = world.linked(node.name, connection.peer)
+    if linked and counterpart(world, resource) is not None:
+        connection.silent_since_s = None
+    elif linked:  # the peer closed the connection, or does not know it any more
+        lose(world, node, resource, NETWORK_FAILURE)
+    elif connection.silent_since_s is None:
+        connection.silent_since_s = world.time_s
+    elif world.time_s - connection.silent_since_s >= PING_S:
+        lose(world, node, resource, NETWORK_FAILURE)
+
+
+# --- The handshake ---------------------------------------------------------------------------------------------------
+def _meet(world: "World", end: End, other: End) -> None:
+    (node, resource), (peer_node, peer) = end, other
+    mine, theirs = resource.connection, peer.connection
+    assert mine is not None and theirs is not None  # noqa: S101
+    ready_s = max(mine.since_s, theirs.since_s) + HANDSHAKE_S
+    if not world.linked(node.name, peer_node.name) or world.time_s < ready_s:
+        return
+    if mine.options.get("shared-secret") != theirs.options.get("shared-secret"):
+        return  # authentication fails, and is tried again and again
+    if not _options_match(mine, theirs):
+        enter(world, mine, STANDALONE)
+        enter(world, theirs, STANDALONE)
+        return
+    decisions = [
+        (device, peer_device, *_decide(end, device, other, peer_device))
+        for device, peer_device in pairs(resource, peer)
+    ]
+    dropped = any(decision.outcome is Outcome.DROP for _, _, decision, _ in decisions)
+    peer_dropped = any(decision.outcome is Outcome.DROP for _, _, _, decision in decisions)
+    if dropped or peer_dropped:
+        enter(world, mine, STANDALONE if dropped else NETWORK_FAILURE)
+        enter(world, theirs, STANDALONE if peer_dropped else NETWORK_FAILURE)
+        return
+    session = world.random64()
+    for connection, (far_node, far) in ((mine, other), (theirs, end)):
+        enter(world, connection, CONNECTED)
+        connection.peer, connection.peer_resource = far_node.name, far.name
+        connection.session = session
+        connection.discard_my_data = False
+    for device, peer_device, decision, peer_decision in decisions:
+        _establish(world, end, device, decision, other, peer_device, peer_decision)
+    tell(world, node, resource)
+
+
+def _options_match(mine: Connection, theirs: Connection) -> bool:
+    """Both sides must want the same (transcript 223), and not both discard their data."""
+    if mine.discard_my_data and theirs.discard_my_data:
+        return False
+    return all(
+        mine.options.get(name, default) == theirs.options.get(name, default)
+        for name, default in zip(_MUST_MATCH, _MUST_MATCH_DEFAULTS, strict=True)
+    )
+
+
+def _decide(end: End, device: Device, other: End, peer_device: Device) -> tuple[Decision, Decision]:
+    """What either side decides about one volume."""
+    connected = Decision(Outcome.CONNECTED, False, None)
+    drop = Decision(Outcome.DROP, False, None)
+    if not (store.attached(device) and store.attached(peer_device)):
+        return connected, connected
+    me, peer = _side(end, device, other), _side(other, peer_device, end)
+    if me.primary and peer.primary and _options(end).get("allow-two-primaries") != "yes":
+        return drop, drop
+    room = min(store.capacity(end[0], device), store.capacity(other[0], peer_device))
+    too_small = room < device.size_sectors and device.disk >= Disk.OUTDATED
+    peer_too_small = room < peer_device.size_sectors and peer_device.disk >= Disk.OUTDATED
+    return (
+        drop if too_small else decide(me, peer, _options(end)),
+        drop if peer_too_small else decide(peer, me, _options(other)),
+    )
+
+
+def _options(end: End) -> dict[str, str]:
+    connection = end[1].connection
+    return {} if connection is None else connection.options
+
+
+def _side(end: End, device: Device, other: End) -> Side:
+    node, resource = end
+    remembered = store.meta(node, device)
+    connection = resource.connection
+    return Side(
+        current=remembered.current,
+        bitmap=remembered.bitmap_uuid,
+        history=(remembered.history[0], remembered.history[1]),
+        primary=resource.primary,
+        inconsistent=device.disk <= Disk.INCONSISTENT,
+        crashed_primary=device.crashed_primary,
+        discard_my_data=connection is not None and connection.discard_my_data,
+        out_of_sync_blocks=remembered.out_of_sync.count,
+        resolves_conflicts=node.name > other[0].name,
+    )
+
+
+def _establish(
+    world: "World",
+    end: End,
+    device: Device,
+    decision: Decision,
+    other: End,
+    peer_device: Device,
+    peer_decision: Decision,
+) -> None:
+    """Both sides agreed to be connected: settle the size, start what must be copied."""
+    device.replication = peer_device.replication = ESTABLISHED
+    if not (store.attached(device) and store.attached(peer_device)):
+        return
+    agree_on_size(end[0], device, other[0], peer_device)
+    for (node, _), own, other_node, far, chosen in (
+        (end, device, other[0], peer_device, decision),
+        (other, peer_device, end[0], device, peer_decision),
+    ):
+        if chosen.comparison is not None:
+            _repair(node, own, other_node, far, chosen.comparison.repair)
+    if decision.outcome is Outcome.SOURCE and peer_decision.outcome is Outcome.TARGET:
+        resync.start(world, end, device, other, peer_device, full=decision.full or peer_decision.full)
+    elif peer_decision.outcome is Outcome.SOURCE and decision.outcome is Outcome.TARGET:
+        resync.start(world, other, peer_device, end, device, full=decision.full or peer_decision.full)
+    else:
+        for own in (device, peer_device):  # Consistent and Outdated vanish when the sides are connected
+            own.disk = Disk.UP_TO_DATE if own.disk > Disk.INCONSISTENT else own.disk
+
+
+def agree_on_size(node: "SimNode", device: Device, peer_node: "SimNode", peer_device: Device) -> bool:
+    """Both sides take what both disks can offer (drbd_determine_dev_size); returns whether the device grew.
+
+    Blocks that are new are out of sync.
+    """
+    room = min(store.capacity(node, device), store.capacity(peer_node, peer_device))
+    device.peer_sectors = store.capacity(peer_node, peer_device)
+    peer_device.peer_sectors = store.capacity(node, device)
+    grew = False
+    for owner, own in ((node, device), (peer_node, peer_device)):
+        remembered = store.meta(owner, own)
+        old = own.size_sectors
+        own.size_sectors = remembered.agreed_sectors = room
+        if room > old:
+            remembered.out_of_sync.add(old // BLOCK_SECTORS, room // BLOCK_SECTORS)
+            grew = True
+        else:
+            remembered.out_of_sync.remove(room // BLOCK_SECTORS, old // BLOCK_SECTORS + 1)
+    return grew
+
+
+def _repair(node: "SimNode", device: Device, peer_node: "SimNode", peer_device: Device, what: str) -> None:
+    """Correct UUIDs after a lost packet, as rules 34, 35, 51 and 71 do."""
+    if what == "mine finished":
+        store.meta(node, device).close_bitmap()
+    elif what == "mine started":
+        remembered = store.meta(node, device)
+        remembered.bitmap_uuid = remembered.history[0]
+        remembered.history = [remembered.history[1], 0]
+
+
+def reconsider(world: "World", node: "SimNode", resource: Resource) -> None:
+    """One of two connected Inconsistent sides was declared good by force: compare again and synchronise."""
+    end = counterpart(world, resource)
+    if end is None:
+        return
+    for device, peer_device in pairs(resource, end[1]):
+        if store.attached(device) and store.attached(peer_device) and not device.syncing:
+            me, peer = _side((node, resource), device, end), _side(end, peer_device, (node, resource))
+            decision = decide(me, peer, _options((node, resource)))
+            if decision.outcome is Outcome.SOURCE:
+                resync.start(world, (node, resource), device, end, peer_device, full=decision.full)
+    tell(world, node, resource)
+
+
+def disk_appeared(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
+    """A disk was attached to a connected device: the two sides compare as if they had just met."""
+    end = counterpart(world, resource)
+    far = end[1].devices.get(device.volume) if end is not None else None
+    if end is None or far is None or not store.attached(far):
+        return
+    decision, peer_decision = _decide((node, resource), device, end, far)
+    if Outcome.DROP in (decision.outcome, peer_decision.outcome):
+        lose(world, node, resource, STANDALONE)
+        lose(world, *end, STANDALONE)
+        return
+    _establish(world, (node, resource), device, decision, end, far, peer_decision)
+    tell(world, node, resource)
+
+
+def stop_sync(world: "World", resource: Resource, device: Device) -> None:
+    """A disk goes away: what was being copied stops, on both sides."""
+    end = counterpart(world, resource)
+    far = end[1].devices.get(device.volume) if end is not None else None
+    for own in (device, far):
+        if own is not None:
+            own.replication = ESTABLISHED if own.replication != OFF else OFF
+            own.sync_blocks = 0
+
+
+def power_cut(world: "World", name: str) -> None:
+    """A node loses its kernel state. Its metadata stay as they were last written: unclean, and without the Primary bit."""
+    node = world.nodes[name]
+    for _, device in node.drbd.devices():
+        if store.attached(device):
+            store.meta(node, device).current &= ~1
+    node.drbd = DrbdNode()
