@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(world_file: str, node: str, argv: list[str]) -> tools.Result | None:
     """The answer, or ``None`` for a command that would hang."""
-    with opened(world_file) as world:
+    with opened(world_file, changes=tools.changes_something(argv)) as world:
         found = world.nodes[node]
         if not found.powered:
             return tools.Result(_NO_POWER, "", f"{node} has no power\n")

@@ -13,11 +13,15 @@ from pathlib import Path
 from saltern.sim.world import World
 
 
+FRESH_S = 2.0
+
+
 @contextmanager
-def opened(path: str) -> Iterator[World]:
+def opened(path: str, *, changes: bool = True) -> Iterator[World]:
     """The world in the file ``path``, moved on by what the clock says, written back when the block ends without error.
 
-    Others wait meanwhile. Raises ``FileNotFoundError`` where there is no such file.
+    Others wait meanwhile. A block that changes nothing leaves a file that is younger than two seconds as it is: what
+    time does to the world is the same when the next one works it out. Raises ``FileNotFoundError``.
     """
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -25,9 +29,11 @@ def opened(path: str) -> Iterator[World]:
         file = Path(path)
         world = World.from_json(file.read_text(encoding="utf-8"))
         # The file was written when its world had the time that it says.
-        world.advance(max(0.0, time.time() - file.stat().st_mtime))
+        age_s = max(0.0, time.time() - file.stat().st_mtime)
+        world.advance(age_s)
         yield world
-        save(world, path)
+        if changes or age_s > FRESH_S:
+            save(world, path)
     finally:
         os.close(lock)
 

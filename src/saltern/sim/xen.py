@@ -52,7 +52,7 @@ def _write(world: "World", node: SimNode, disk: DomainDisk) -> None:
     if not disk.usable or disk.mode == "r":
         return
     world.writes += 1
-    number = world.writes % BLOCKS
+    number = int(world.time_s) % BLOCKS
     if block.write_block(world, node.name, disk.path, number, world.writes):
         disk.acknowledged[number] = world.writes
 
