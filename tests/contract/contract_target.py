@@ -1,6 +1,6 @@
 """What the contract is checked against: nodes that run the commands of the recordings.
 
-The simulator is one target. Real nodes reached by ssh are another, with the same two methods.
+The simulator is one target. Real nodes reached by ssh are another, with the same methods.
 """
 
 import shlex
@@ -43,6 +43,14 @@ class Target(Protocol):
         """Put a file on a node."""
         ...
 
+    def cut_link(self) -> None:
+        """Drop every packet between the two nodes."""
+        ...
+
+    def heal_link(self) -> None:
+        """Let packets pass again."""
+        ...
+
 
 def transcript(number: int) -> Transcript:
     """Read the recording with that number."""
@@ -73,6 +81,12 @@ class SimulatorTarget:
 
     def write_file(self, node: str, path: str, text: str) -> None:
         self.world.nodes[node].files[path] = (text, 0o644)
+
+    def cut_link(self) -> None:
+        self.world.cut_link("node1", "node2")
+
+    def heal_link(self) -> None:
+        self.world.heal_link("node1", "node2")
 
     def run(self, node: str, command: str) -> Answer:
         status, out, err = 0, "", ""

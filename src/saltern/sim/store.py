@@ -12,7 +12,6 @@ from pathlib import Path
 
 from saltern.sim.world import World
 
-
 FRESH_S = 2.0
 
 

@@ -156,11 +156,11 @@ def attach_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
         try:
             _run_script(world, node, disk)
         except XenError as error:
-            detach_disks(world, node, domain)
             raise XenError(
                 *error.lines,
                 f"libxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain {domain.domid}:"
                 "unable to add disk devices",
+                *detach_disks(world, node, domain),
             ) from error
         write = disk.mode == "w"
         disk.usable = block.open_device(world, node.name, disk.path, _holder(domain), write=write)
@@ -170,7 +170,7 @@ def _run_script(world: "World", node: SimNode, disk: DomainDisk) -> None:
     if disk.script == DRBD_SCRIPT:
         _promote(world, node, disk)
     elif disk.script:
-        raise _script_failed(disk)
+        raise _script_failed(disk, "add")
     users = (other for domain in node.domains for other in domain.disks if other.usable and other is not disk)
     if disk.mode == "w" and any(other.path == disk.path and other.mode == "w" for other in users):
         script = f"/etc/xen/scripts/{disk.script or 'block'}"
@@ -189,28 +189,32 @@ def _promote(world: "World", node: SimNode, disk: DomainDisk) -> None:
 
     device = drbd.run(world, node.name, ["drbdadm", "sh-dev", disk.target])
     if device.returncode or drbd.run(world, node.name, ["drbdadm", "primary", disk.target]).returncode:
-        raise _script_failed(disk)
+        raise _script_failed(disk, "add")
     disk.path = device.stdout.strip()
 
 
-def _script_failed(disk: DomainDisk) -> XenError:
+def _script_failed(disk: DomainDisk, verb: str) -> XenError:
     script = f"/etc/xen/scripts/{disk.script}"
     return XenError(
-        f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} add [1497] exited with error status 1",
+        f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} {verb} [1497] "
+        "exited with error status 1",
         f"libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: {script} failed; error detected.",
     )
 
 
-def detach_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
-    """Close every device of a domain; block-drbd makes its resource Secondary afterwards."""
+def detach_disks(world: "World", node: SimNode, domain: SimDomain) -> list[str]:
+    """Close every device of a domain; block-drbd makes its resource Secondary afterwards. Returns its complaints."""
     from saltern.sim import drbd
 
+    said = []
     for disk in domain.disks:
         if disk.usable:
             block.close_device(world, node.name, disk.path, _holder(domain))
             disk.usable = False
         if disk.script == DRBD_SCRIPT and disk.path:
-            drbd.run(world, node.name, ["drbdadm", "secondary", disk.target])
+            demoted = drbd.run(world, node.name, ["drbdadm", "secondary", disk.target])
+            said += _script_failed(disk, "remove").lines if demoted.returncode else []
+    return said
 
 
 def _holder(domain: SimDomain) -> str:

@@ -223,7 +223,8 @@ def _list(world: "World", node: SimNode, options: Options) -> Result:
     if "long" in options:
         return Result(0, xl_show.long_list(domains, dom0=dom0))
     return Result(
-        0, xl_show.short_list(world, node, domains, dom0=dom0, verbose="verbose" in options, cpupool="cpupool" in options)
+        0,
+        xl_show.short_list(world, node, domains, dom0=dom0, verbose="verbose" in options, cpupool="cpupool" in options),
     )
 
 
