@@ -3,12 +3,19 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from xml.sax.saxutils import quoteattr
 
 from saltern.sim.drbd.config import Config, HostSection, Options, Resource, Volume
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]+")
 _WIDTHS: Final = {"net": 18}
+
+
+_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+
+
+def _attribute(text: str) -> str:
+    """A quoted value; the module of the standard library that does this takes 20 ms to import."""
+    return f'"{text.translate(_ENTITIES)}"'
 
 
 def dump(config: Config, node: str, names: Iterable[Resource], *, everything: bool) -> str:
@@ -76,7 +83,7 @@ def _quoted(value: str) -> str:
 
 def dump_xml(config: Config, names: Iterable[Resource]) -> str:
     """As XML."""
-    lines = [f"<config file={quoteattr(config.file)}>"]
+    lines = [f"<config file={_attribute(config.file)}>"]
     if config.common is not None:
         lines += ["    <common>", *_xml_sections(config.common), "    </common>"]
     for resource in names:
@@ -85,15 +92,17 @@ def dump_xml(config: Config, names: Iterable[Resource]) -> str:
 
 
 def _xml_resource(config: Config, resource: Resource) -> list[str]:
-    place = quoteattr(f"{resource.file}:{resource.line}")
-    lines = [f"    <resource name={quoteattr(resource.name)} conf-file-line={place}>"]
+    place = _attribute(f"{resource.file}:{resource.line}")
+    lines = [f"    <resource name={_attribute(resource.name)} conf-file-line={place}>"]
     for host in resource.hosts:
-        lines += [f"        <host name={quoteattr(host.name)}>"]
+        lines += [f"        <host name={_attribute(host.name)}>"]
         for volume in host.volumes.values():
             lines += _xml_volume(volume)
         lines += [f"            {_xml_address(host)}", "        </host>"]
     if config.generation == "9" and len(resource.hosts) > 1:
-        ends = (f"            <host name={quoteattr(host.name)}>{_xml_address(host)}</host>" for host in resource.hosts)
+        ends = (
+            f"            <host name={_attribute(host.name)}>{_xml_address(host)}</host>" for host in resource.hosts
+        )
         lines += ["        <connection>", *ends, "        </connection>"]
     return [*lines, *_xml_sections(resource.sections), "    </resource>"]
 
@@ -122,5 +131,5 @@ def _xml_sections(sections: Mapping[str, Options]) -> list[str]:
 
 
 def _xml_section(name: str, options: Options) -> list[str]:
-    rows = (f"            <option name={quoteattr(key)} value={quoteattr(value)}/>" for key, value in options.items())
+    rows = (f"            <option name={_attribute(key)} value={_attribute(value)}/>" for key, value in options.items())
     return [f'        <section name="{name}">', *rows, "        </section>"]

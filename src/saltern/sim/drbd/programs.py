@@ -1,9 +1,10 @@
 """Which of DRBD's programs answers a command line."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from saltern.sim.drbd import drbdadm, drbdmeta, drbdsetup, wire
+from saltern.sim.drbd import wire
 from saltern.sim.tools import Result
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     """Run drbdadm, drbdsetup or drbdmeta on a node."""
-    answer = {"drbdadm": drbdadm.run, "drbdmeta": drbdmeta.run}.get(argv[0], drbdsetup.run)
-    result = answer(world, node, argv)
+    # Imported when first needed: most simulated processes only let DRBD's time pass, and must start fast.
+    program = import_module(f"saltern.sim.drbd.{argv[0]}")
+    result = cast(Result, program.run(world, node, argv))
     wire.advance(world)
     return result
