@@ -40,7 +40,7 @@ def violations(loaded: Loaded, cluster: Cluster, before: Iterable[Violation] = (
     found += unmatched_networks(cluster)
     found += volume_limits(cluster)
     found += too_little_capacity(cluster)
-    return tuple(sorted(found, key=lambda violation: (violation.paths, violation.rule, violation.found)))
+    return tuple(sorted(set(found), key=lambda violation: (violation.paths, violation.rule, violation.found)))
 
 
 # --- Numbers -----------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def conflicts_at_their_source(loaded: Loaded, cluster: Cluster) -> Iterator[Viol
             remedy = (
                 "take the entry that is not yet in use out of the allocation, or write another number; then allocate"
             )
-            yield replace(violation, paths=tuple(dict.fromkeys(paths)), remedy=remedy)
+            yield replace(violation, paths=paths, remedy=remedy)
 
 
 def _allocated_paths(loaded: Loaded) -> dict[str, str]:

@@ -107,6 +107,20 @@ def test_a_dependency_starts_first_whatever_the_order_says():
     assert order("domains: {a: {order: 1, depends_on: [b]}}") == ["b", "a"]
 
 
+def test_a_dependency_that_is_written_twice_counts_once():
+    assert compiled("domains: {a: {depends_on: [b, b]}}").cluster.domains["a"].depends_on == ("b",)
+
+
+def test_a_dependency_on_a_domain_that_is_not_there_counts_as_met():
+    domains = load(pillar("domains: {a: {depends_on: [gone, b]}}")).cluster.domains
+    assert [domain.name for domain in start_order(domains)] == ["b", "a"]
+
+
+def test_a_cycle_has_no_order():
+    with pytest.raises(ValueError, match="cycle"):
+        order("domains: {a: {depends_on: [b]}, b: {depends_on: [a]}}")
+
+
 def test_a_dependency_through_a_domain_elsewhere_still_counts():
     fragment = """
     nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}

@@ -44,6 +44,7 @@ def test_node_ids_belong_to_the_nodes_when_home_and_partner_are_exchanged():
     before["saltern"]["domains"]["a"].update(home="dom0m", partner="dom0")
     hosts = topology.compile(before).slices["dom0"].resources["a"].hosts
     assert [(host.node, host.node_id) for host in hosts] == [("dom0m", 1), ("dom0", 0)]
+    assert numbers(before)["a"]["node_ids"] == {"dom0": 0, "dom0m": 1}
 
 
 def test_a_domain_with_a_new_partner_needs_an_allocation_and_keeps_what_it_can():
@@ -68,6 +69,15 @@ def test_a_domain_that_moves_to_where_its_number_is_taken_is_given_another():
     after = numbers(before)
     assert after["a"] == before["saltern"]["allocation"]["domains"]["a"]
     assert after["b"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
+
+
+def test_a_domain_that_moves_keeps_a_number_that_a_new_one_would_take():
+    before = allocated(pillar(f"{{{THREE_NODES}, domains: {{a: <taken away>}}}}"))
+    before["saltern"]["domains"]["b"]["partner"] = "dom2"
+    before["saltern"]["domains"]["a"] = pillar()["saltern"]["domains"]["a"]
+    after = numbers(before)
+    assert after["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert after["a"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
 
 
 def test_what_was_allocated_to_a_domain_that_is_gone_is_dropped():
@@ -99,7 +109,8 @@ def test_a_written_number_that_another_was_allocated_is_a_conflict_with_the_allo
 def test_equal_node_ids_in_the_allocation_are_refused():
     data = allocated(pillar())
     data["saltern"]["allocation"]["domains"]["a"]["node_ids"] = {"dom0": 1, "dom0m": 1}
-    (violation,) = found_compiling(data)
+    data["saltern"]["domains"]["a"]["disks"]["xvdb"] = {"size": "1G", "minor": 9, "port": 9}
+    (violation,) = found_compiling(data)  # one, although both disks have them
     assert violation.rule == "node-id-unique"
     assert violation.paths == (
         "saltern:allocation:domains:a:node_ids:dom0",
@@ -117,6 +128,17 @@ def test_an_interface_keeps_its_address_when_another_is_put_before_it():
 
 def test_mac_addresses_are_those_of_xen():
     assert all(mac.startswith(XEN_OUI) for domain in numbers(pillar()).values() for mac in domain["macs"].values())
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_mac_address_that_another_has_is_not_allocated(written):
+    data = pillar()
+    taken = numbers(data)["a"]["macs"]["xenbr0"]
+    if written:
+        data["saltern"]["domains"]["b"]["interfaces"] = [{"bridge": "xenbr0", "mac": taken}]
+    else:
+        data["saltern"]["allocation"] = {"domains": {"b": {"macs": {"xenbr0": taken}}}}
+    assert numbers(data)["a"]["macs"]["xenbr0"] != taken
 
 
 def test_a_uuid_outlives_a_new_name_of_the_cluster():

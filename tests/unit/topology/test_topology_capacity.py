@@ -2,7 +2,7 @@
 
 from topologies import pillar
 
-from saltern.topology.capacity import losses
+from saltern.topology.capacity import losses, volume_demand
 from saltern.topology.load import load
 from saltern.units import MIB
 
@@ -32,10 +32,21 @@ def test_memory_that_is_not_declared_leaves_the_answer_open():
 
 def test_the_loss_of_both_nodes_stops_what_lived_on_them_alone():
     fragment = """
-    nodes: {dom2: {address: 10.0.0.3, volume_group: XEN, memory: 8G}, dom0: {memory: 8G}, dom0m: {memory: 8G}}
+    nodes: {dom2: {address: 10.0.0.3, volume_group: XEN, memory: 8G}, dom0: {memory: 8G}, dom0m: {memory: 256M}}
     domains: {b: {partner: dom2}}
     """
     found = outcomes(fragment, count=2)
     assert found[("dom0", "dom0m")].stopped == ("a",)
-    assert found[("dom0", "dom2")].survivable is True
+    assert found[("dom0", "dom0m")].overloaded == {}
+    assert set(found[("dom0", "dom2")].overloaded) == {"dom0m"}
     assert found[("dom0m", "dom2")].stopped == ("b",)
+
+
+def test_volumes_take_whole_extents_and_a_shared_meta_disk_its_slots():
+    fragment = """
+    domains:
+      a: {disks: {xvda: {size: 4097K, meta_disk: 'meta[2]'}}}
+      b: {disks: {xvda: {size: 4M, meta_disk: 'meta[0]'}}}
+    """
+    needed = volume_demand(load(pillar(fragment)).cluster)
+    assert needed == {"dom0": (8 + 4 + 3 * 128) * MIB, "dom0m": (8 + 4 + 3 * 128) * MIB}

@@ -162,6 +162,11 @@ CASES = {
         "unsafe-text",
         ["saltern:drbd:handlers:split-brain"],
     ),
+    "an option that drbdadm cannot read": (
+        f"drbd: {{handlers: {{split-brain: /bin/{'x' * 255}}}}}",
+        "unsafe-text",
+        ["saltern:drbd:handlers:split-brain"],
+    ),
     "an option that is a mapping": ("drbd: {net: {timeout: {a: b}}}", "type", ["saltern:drbd:net:timeout"]),
     "an option that is a fraction": ("drbd: {net: {timeout: 1.5}}", "type", ["saltern:drbd:net:timeout"]),
     "a key of xl that is Saltern's": ("domains: {a: {xl: {memory: 256}}}", "owned-key", [f"{A}:xl:memory"]),
@@ -406,8 +411,19 @@ def test_the_shortest_cycle_is_shown():
     fragment = """
     domains:
       c: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}, depends_on: [a]}
-      b: {depends_on: [c, a]}
-      a: {depends_on: [b]}
+      b: {depends_on: [c]}
+      a: {depends_on: [b, c]}
     """
     (violation,) = found(pillar(fragment))
-    assert violation.found == "a -> b -> a"
+    assert violation.found == "a -> c -> a"
+
+
+def test_an_interface_that_cannot_be_read_does_not_shift_the_paths_of_the_others():
+    fragment = """
+    domains:
+      a: {interfaces: [{model: e1000}, {bridge: x, mac: '00:16:3e:00:00:01'}]}
+      b: {interfaces: [{bridge: x, mac: '00:16:3e:00:00:01'}]}
+    """
+    assert [(violation.rule, violation.paths) for violation in found(pillar(fragment))] == [
+        ("missing-key", (f"{A}:interfaces:0:bridge",))
+    ]
