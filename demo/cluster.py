@@ -112,7 +112,8 @@ class Cluster:
                 "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
                 "runner_dirs": [str(CHECKOUT / "salt/_runners")],
                 "ext_pillar": [{"saltern": {}}],
-                "state_output": "changes",
+                "state_output": "mixed",
+                "state_output_profile": False,
                 "state_verbose": False,
                 "log_level": "error",
             },
@@ -178,7 +179,8 @@ class Cluster:
     def _salt(self, program: str, name: str, python: str) -> list[str]:
         # Salt 3008 reports objects of its own that it did not close, past all settings of its log.
         code = "import logging, sys; logging.lastResort = None; from salt import scripts; "
-        code += f"sys.argv[0] = '{program}'; scripts.{program.replace('-', '_')}()"
+        main = "salt_main" if program == "salt" else program.replace("-", "_")
+        code += f"sys.argv[0] = '{program}'; scripts.{main}()"
         return [python, "-c", code, "-c", str(self.directory / name / "etc")]
 
     def _command(self, name: str, argv: Sequence[str], node: str | None = None) -> None:

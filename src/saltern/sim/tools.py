@@ -66,6 +66,10 @@ _READS = (
 
 def changes_something(argv: Sequence[str]) -> bool:
     """Whether a command may change the node: all but the known reads do."""
+    if argv[0] == "drbdmeta":
+        return "get-gi" not in argv
+    if list(argv[:2]) == ["drbdadm", "-c"]:
+        argv = ["drbdadm", *argv[3:]]
     return not any(tuple(argv[: len(read)]) == read for read in _READS)
 
 
