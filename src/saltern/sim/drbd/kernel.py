@@ -97,7 +97,7 @@ class Device:
     )  # current, bitmap, two of history, as they were at the handshake
     crashed_primary: bool = False
     sync_blocks: int = 0
-    sync_started_s: float = 0.0
+    sync_since_s: float = 0.0
     sync_credit: float = 0.0
     sync_bytes_per_s: float = 0.0
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
@@ -185,9 +185,10 @@ class DrbdNode:
 
     def by_minor(self, minor: int) -> tuple[Resource, Device] | None:
         """The device with a minor number, with its resource."""
-        for resource, device in self.devices():
-            if device.minor == minor:
-                return resource, device
+        for resource in self.resources.values():  # not by way of devices(): guests ask for every block they write
+            for device in resource.devices.values():
+                if device.minor == minor:
+                    return resource, device
         return None
 
     def to_json(self) -> dict[str, object]:
