@@ -10,9 +10,9 @@ from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
 from saltern.run import Host
 
 # The tool that reads the files of a directory: what it cannot read is never put there.
-_CHECKS: dict[PurePosixPath, Callable[[str], list[str]]] = {
-    RESOURCE_DIRECTORY: drbd.dump_file,
-    DOMAIN_DIRECTORY: xen.create_dry_run,
+_CHECKS: dict[PurePosixPath, Callable[[], list[str]]] = {
+    RESOURCE_DIRECTORY: drbd.dump_stdin,
+    DOMAIN_DIRECTORY: xen.create_dry_run_stdin,
 }
 
 
@@ -25,8 +25,5 @@ def perform(host: Host, action: Action) -> None:
     if check is None:
         raise ValueError(f"nothing reads {action.path}")
     # One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
-    host.write_text(action.path, action.text, action.mode, check=lambda draft: _try(host, check(draft)))
-
-
-def _try(host: Host, argv: list[str]) -> None:
-    host.run(argv)
+    host.run(check(), stdin=action.text)
+    host.write_text(action.path, action.text, action.mode)

@@ -168,6 +168,12 @@ class Observation:
             project.ADJUSTMENTS, lambda: read_adjustments(self._host, self._node, self.configured, self.running)
         )
 
+    def adjustments_with(self, resource: Resource, text: str) -> tuple[str, ...]:
+        """See ``View``: one process."""
+        done = self._host.run(drbd_argv.adjust_dry_run_stdin(resource.name), stdin=text)
+        configured = {resource.name: project.configuration(resource)}
+        return drbdadm_adjust.parse(done.stdout, configured, self._node, self.running).get(resource.name, ())
+
     @property
     def xen(self) -> Xen:
         """See ``View``."""

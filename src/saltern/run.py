@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,9 +31,14 @@ class Host(Protocol):
     """A node: its commands, its files, its clock."""
 
     def run(
-        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        allowed: Collection[int] = (0,),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
-        """Run a command without a shell and without standard input.
+        """Run a command without a shell; it reads ``stdin``, which is never a terminal.
 
         Raises ``CommandFailed`` for an exit code outside ``allowed``, ``CommandTimeout``, ``CommandMissing``.
         """
@@ -43,11 +48,8 @@ class Host(Protocol):
         """The text of a file, ``None`` when there is no such file; any other failure raises ``OSError``."""
         ...
 
-    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
-        """Replace a file as a whole: after a crash it is the old one or the new one.
-
-        ``check`` is called with the path of a draft that holds the text; when it raises, the file stays as it was.
-        """
+    def write_text(self, path: str, text: str, mode: int) -> None:
+        """Replace a file as a whole: after a crash it is the old one or the new one."""
         ...
 
     def now(self) -> float:
@@ -67,13 +69,18 @@ class LocalHost:
         self._environment = {**os.environ, **(environment or {}), "LC_ALL": "C"}
 
     def run(
-        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        allowed: Collection[int] = (0,),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
         """See ``Host.run``."""
         try:
             done = subprocess.run(
                 list(argv),
-                stdin=subprocess.DEVNULL,
+                input=stdin,
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -100,7 +107,7 @@ class LocalHost:
         except FileNotFoundError:
             return None
 
-    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
+    def write_text(self, path: str, text: str, mode: int) -> None:
         """See ``Host.write_text``: a temporary file beside it, synced, then renamed over it."""
         target = self._path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +119,6 @@ class LocalHost:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if check is not None:
-                check(f"/{Path(temporary).relative_to(self._root)}")
             Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

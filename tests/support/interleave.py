@@ -33,10 +33,15 @@ class _SwitchingHost:
         self._schedule = schedule
 
     def run(
-        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        allowed: Collection[int] = (0,),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
         self._schedule.switch(self._program)
-        return self._host.run(argv, allowed=allowed, timeout_s=timeout_s)
+        return self._host.run(argv, stdin=stdin, allowed=allowed, timeout_s=timeout_s)
 
     def read_text(self, path: str) -> str | None:
         self._schedule.switch(self._program)

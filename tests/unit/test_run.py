@@ -43,6 +43,11 @@ def test_there_is_no_shell_no_input_and_no_foreign_language() -> None:
     assert LocalHost().run([*python(code), "$(id); *"]).stdout == "$(id); * '' C\n"
 
 
+def test_a_command_reads_what_it_is_given() -> None:
+    code = "import sys; print(sys.stdin.read(), sys.stdin.isatty())"
+    assert LocalHost().run(python(code), stdin="text").stdout == "text False\n"
+
+
 def test_bytes_that_are_no_text_do_not_stop_a_read() -> None:
     assert LocalHost().run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).stdout == "\udcff"
 
@@ -61,20 +66,3 @@ def test_a_file_is_written_whole_with_its_mode_below_the_root(tmp_path) -> None:
     assert path.read_text() == "text"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [found.name for found in path.parent.iterdir()] == ["dns.res"]
-
-
-def test_a_check_sees_the_draft_and_what_it_refuses_never_gets_there(tmp_path) -> None:
-    host = LocalHost(root=str(tmp_path))
-    host.write_text("/etc/a.res", "old", 0o600)
-    seen = []
-
-    def refuse(draft: str) -> None:
-        seen.append((draft, host.read_text(draft)))
-        raise CommandFailed(("drbdadm",), 10, "", "Parse error")
-
-    with pytest.raises(CommandFailed):
-        host.write_text("/etc/a.res", "new", 0o600, check=refuse)
-    assert host.read_text("/etc/a.res") == "old"
-    assert seen[0][1] == "new"
-    assert not seen[0][0].endswith(".res")
-    assert [found.name for found in (tmp_path / "etc").iterdir()] == ["a.res"]

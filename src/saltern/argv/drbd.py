@@ -29,9 +29,14 @@ def dump_xml() -> list[str]:
     return ["drbdadm", "dump-xml"]
 
 
-def dump_file(file: str) -> list[str]:
-    """Let drbdadm read one file alone; it fails when it would not accept the file."""
-    return ["drbdadm", "-c", name(file), "dump", "all"]
+def dump_stdin() -> list[str]:
+    """Let drbdadm read a configuration from its standard input; it fails when it would not accept it."""
+    return ["drbdadm", "-c", "/dev/stdin", "dump", "all"]
+
+
+def adjust_dry_run_stdin(resource: str) -> list[str]:
+    """Ask what adjusting one resource would run if standard input were its configuration."""
+    return ["drbdadm", "-c", "/dev/stdin", "-d", "adjust", name(resource)]
 
 
 def adjust_dry_run() -> list[str]:

@@ -18,9 +18,9 @@ def create(file: str) -> list[str]:
     return ["xl", "create", name(file)]
 
 
-def create_dry_run(file: str) -> list[str]:
-    """Let xl read a configuration file; it fails when xl would not accept it, and starts nothing (transcript 252)."""
-    return ["xl", "create", "-n", "-q", name(file)]
+def create_dry_run_stdin() -> list[str]:
+    """Let xl read a configuration from standard input; it fails when it would not accept it (transcript 252)."""
+    return ["xl", "create", "-n", "-q", "/dev/stdin"]
 
 
 def shutdown(domain: str) -> list[str]:

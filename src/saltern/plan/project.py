@@ -3,11 +3,12 @@
 Where the outcome depends on the partner, the projection assumes that the partner is applied at the same time.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
+from typing import TypeVar
 
+from saltern.errors import CommandFailed
 from saltern.model.action import (
     Action,
     AdjustResource,
@@ -45,6 +46,8 @@ from saltern.model.observed import (
     XenDomain,
 )
 from saltern.plan.view import View
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +153,24 @@ def _(action: WriteFile, node_slice: NodeSlice, view: View) -> Mapping[Part, obj
 
 
 def _configured(resource: Resource, action: WriteFile, view: View) -> dict[Part, object]:
-    parts: dict[Part, object] = {CONFIGURED: {**view.configured, resource.name: _configuration(resource)}}
-    if resource.name in view.running and _meaning(view.file(action.path) or "") != _meaning(action.text):
-        parts[ADJUSTMENTS] = {**view.adjustments, resource.name: ("drbdadm adjust",)}
-    return parts
+    # Both are assumed together: what drbdadm says of the files as they are must not be asked for after this.
+    configured = {**_known(lambda: view.configured), resource.name: configuration(resource)}
+    adjustments = dict(_known(lambda: view.adjustments))
+    if resource.name in view.running:
+        adjustments[resource.name] = view.adjustments_with(resource, action.text)
+    return {CONFIGURED: configured, ADJUSTMENTS: adjustments}
 
 
-def _meaning(text: str) -> list[str]:
-    """The words of a configuration that reach the kernel: no comments, no space, no handlers."""
-    without_comments = re.sub(r"#[^\n]*", "", text)
-    without_handlers = re.sub(r"handlers\s*\{[^}]*\}", "", without_comments)
-    return re.findall(r'"[^"]*"|[^\s{};]+|[{};]', without_handlers)
+def _known(read: Callable[[], Mapping[str, T]]) -> Mapping[str, T]:
+    """What was read; nothing where drbdadm cannot read the configuration that is about to be mended."""
+    try:
+        return read()
+    except CommandFailed:
+        return {}
 
 
-def _configuration(resource: Resource) -> ConfiguredResource:
+def configuration(resource: Resource) -> ConfiguredResource:
+    """A resource as drbdadm will read it."""
     return ConfiguredResource(
         name=resource.name,
         file=resource_file(resource.name),

@@ -43,6 +43,10 @@ class View(Protocol):
         """The commands that ``drbdadm adjust`` would run, by resource name."""
         ...
 
+    def adjustments_with(self, resource: Resource, text: str) -> tuple[str, ...]:
+        """The commands that ``drbdadm adjust`` would run for a resource if ``text`` were its configuration."""
+        ...
+
     @property
     def xen(self) -> Xen:
         """The domains that the hypervisor knows."""

@@ -1,9 +1,12 @@
 """The files of a simulated node that are real files under a directory, where drbdadm and xl look for them."""
 
+import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from saltern.sim.model import File
+
+STANDARD_INPUT = "/dev/stdin"
 
 
 class DirectoryFiles(MutableMapping[str, File]):
@@ -19,6 +22,8 @@ class DirectoryFiles(MutableMapping[str, File]):
         return self._root / path.lstrip("/")
 
     def __getitem__(self, path: str) -> File:
+        if path == STANDARD_INPUT:
+            return sys.stdin.read(), 0o600
         target = self._path(path)
         try:
             return target.read_text(encoding="utf-8", errors="surrogateescape"), target.stat().st_mode & 0o7777

@@ -1,11 +1,12 @@
 """A simulated node behind the same door as a real one."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from saltern.errors import CommandFailed, CommandTimeout
 from saltern.run import DEFAULT_TIMEOUT_S, Completed
 from saltern.sim import tools
+from saltern.sim.directory import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from saltern.sim.world import World
@@ -39,7 +40,12 @@ class SimHost:
         self._killed_at, self._killed_before = self.changes + changes, True
 
     def run(
-        self, argv: Sequence[str], *, allowed: Collection[int] = (0,), timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        allowed: Collection[int] = (0,),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
         """See ``saltern.run.Host.run``. A node without power never answers: ``CommandTimeout``."""
         command = tuple(argv)
@@ -50,10 +56,13 @@ class SimHost:
         node.log.append(command)
         if tools.changes_something(command):
             self._change(before=True)
+        node.files[STANDARD_INPUT] = (stdin, 0o600)
         try:
             result = tools.run(self.world, self.name, command)
         except tools.NeverEnds:
             raise CommandTimeout(command, timeout_s) from None
+        finally:
+            del node.files[STANDARD_INPUT]
         if tools.changes_something(command):
             self._change(before=False)
         if result.returncode not in allowed:
@@ -65,19 +74,11 @@ class SimHost:
         self._need_power(path)
         return self.world.read_file(self.name, path)
 
-    def write_text(self, path: str, text: str, mode: int, *, check: Callable[[str], None] | None = None) -> None:
+    def write_text(self, path: str, text: str, mode: int) -> None:
         """See ``saltern.run.Host.write_text``."""
         self._need_power(path)
-        files = self.world.nodes[self.name].files
-        if check is not None:
-            draft = f"{path}.draft"
-            files[draft] = (text, mode)
-            try:
-                check(draft)
-            finally:
-                del files[draft]
         self._change(before=True)
-        files[path] = (text, mode)
+        self.world.nodes[self.name].files[path] = (text, mode)
         self._change(before=False)
 
     def now(self) -> float:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _PLACES: Final = {"flex-external": FLEXIBLE, "flexible": FLEXIBLE, "internal": INTERNAL}
 _UNCLEAN: Final = 'Found meta data is "unclean", please apply-al first\n'
 _NONE: Final = "No valid meta data found\n"
+_NO_TTY: Final = "stdin not a TTY, not waiting for confirmation\n"
+_FORCED: Final = "*** confirmation forced via --force option ***\n"
 
 _LEGEND_TOP = """
        +--<  Current data generation UUID  >-
@@ -53,6 +55,12 @@ _LEGEND_9 = """\
 """
 
 
+_READS: Final = frozenset({"dump-md", "get-gi", "show-gi", "dstate"})
+_WIPE_REFUSED: Final = (
+    "\nDo you really want to wipe out the DRBD meta data?\nstdin not a TTY, not waiting for confirmation\n"
+)
+
+
 class Target:
     """The place that a command line names: a slot on a block device, and what is in it."""
 
@@ -74,11 +82,30 @@ class Target:
         return found is not None and found[1].disk != Disk.DISKLESS
 
     @property
+    def stale(self) -> str:
+        """The warning beside what is read while the kernel uses the metadata."""
+        return f"# Output might be stale, since minor {self.minor} is attached\n" if self.attached else ""
+
+    @property
     def offset_bytes(self) -> int:
         """Where the superblock is."""
         if self.slot == INTERNAL:
             return (self.device.size_bytes - BLOCK_BYTES) // BLOCK_BYTES * BLOCK_BYTES
         return max(0, self.slot) * SLOT_SECTORS * SECTOR_BYTES
+
+    def sectors(self, max_peers: int = 1) -> int:
+        """How much room the metadata have."""
+        if self.slot >= 0:
+            return SLOT_SECTORS
+        whole = self.device.size_bytes // SECTOR_BYTES
+        return metadata.internal_sectors(whole, max_peers) if self.slot == INTERNAL else whole
+
+    def offsets(self, max_peers: int = 1) -> tuple[int, int, int]:
+        """Where superblock, activity log and bitmap are, in bytes. Internal metadata grow downwards."""
+        offset = self.offset_bytes
+        if self.slot == INTERNAL:
+            return offset, offset - 32768, offset - (self.sectors(max_peers) - 8) * SECTOR_BYTES
+        return offset, offset + 4096, offset + 36864
 
 
 def run(world: "World", name: str, argv: Sequence[str]) -> Result:
@@ -91,18 +118,23 @@ def run(world: "World", name: str, argv: Sequence[str]) -> Result:
             20, "", "USAGE: drbdmeta [--force] [--ignore-sanity-checks] DEVICE FORMAT [FORMAT ARGS...] COMMAND\n"
         )
     minor, version, path, place, command, *arguments = words
-    if command not in _COMMANDS:
+    if command not in _COMMANDS and command not in _WRITERS:
         return Result(20, "", f"Unknown command '{command}'.\n")
     device = node.device(path)
     if device is None:
         return Result(20, "", f"open({path}) failed: No such file or directory\n")
     slot = _PLACES.get(place)
     target = Target(node, int(minor), version, path, device, int(place) if slot is None else slot)
-    if target.attached and command != "dump-md":
+    # What only reads is answered beside the kernel, with a warning (cmds[].modifies_md in drbdmeta.c, transcript 248).
+    if target.attached and command not in _READS:
         stale = f"# Output might be stale, since minor {minor} is attached\n" if command == "create-md" else ""
         return Result(20, "", f"{stale}Device '{minor}' is configured!\n")
     if command == "create-md":
         return _create(world, target, force=force, max_peers=int(arguments[0]) if arguments else 1)
+    if command == "wipe-md" and not force and target.found is not None:
+        return Result(1, "Operation cancelled.\n", _WIPE_REFUSED)
+    if command == "wipe-md":
+        return _wipe(target, force=force)
     return _COMMANDS[command](world, target)
 
 
@@ -113,13 +145,11 @@ def _create(world: "World", target: Target, *, force: bool, max_peers: int) -> R
             f"byte offset {target.offset_bytes}, but {target.path} is only {target.device.size_bytes} bytes.\n"
         )
         return Result(10, "", fault * 2)
-    said = ""
-    if metadata.read(target.device, target.slot) is not None:
-        said = "\nValid meta data seems to be in place.\nDo you really want to overwrite?\n"
-        if not force:
-            said += "stdin not a TTY, not waiting for confirmation\n"
-            return Result(1, "Operation cancelled.\n", said)
-        said += "*** confirmation forced via --force option ***\n"
+    questions, found = _questions(target)
+    if questions and not force:
+        cancelled = "canceled" if found else "cancelled"
+        return Result(1, f"{found}Operation {cancelled}.\n", "".join(f"{text}{_NO_TTY}" for text in questions))
+    said = "".join(f"{text}{_FORCED}" for text in questions)
     metadata.write(
         target.device,
         target.slot,
@@ -128,9 +158,29 @@ def _create(world: "World", target: Target, *, force: bool, max_peers: int) -> R
     bitmap_kib = -(-target.device.size_bytes // BLOCK_BYTES // 8 // BLOCK_BYTES) * 4 * max_peers
     return Result(
         0,
-        "initializing activity log\nWriting meta data...\nNew drbd meta data block successfully created.\n",
+        f"{found}initializing activity log\nWriting meta data...\nNew drbd meta data block successfully created.\n",
         f"{said}initializing bitmap ({bitmap_kib} KB) to all zero\n",
     )
+
+
+def _questions(target: Target) -> tuple[list[str], str]:
+    """What drbdmeta asks before it writes, and what it prints about data that it has found.
+
+    It looks at the start of the device: metadata in slot 0 stand in the way of every other slot.
+    """
+    present = metadata.read(target.device, target.slot)
+    if present is not None and present.version != target.version:
+        convert = f"\nValid {present.version} meta-data found, convert to {target.version}?\n"
+        replace = f"\nSo you want me to replace the {present.version} meta-data\n"
+        return [convert, f"{replace}with newly initialized {target.version} meta-data?\n"], ""
+    questions = []
+    if present is not None:
+        questions.append("\nValid meta data seems to be in place.\nDo you really want to overwrite?\n")
+    if present is not None or not metadata.begins_with_data(target.device, target.slot):
+        return questions, ""
+    offset, log, bitmap = target.offsets()
+    found = f"md_offset {offset}\nal_offset {log}\nbm_offset {bitmap}\n\nFound some data\n\n"
+    return ["\nDo you want to proceed?\n"], f"{found} ==> This might destroy existing data! <==\n"
 
 
 def generation_line(found: Metadata) -> str:
@@ -180,7 +230,9 @@ def _pretty(size_bytes: int) -> str:
 
 
 def _get_gi(_world: "World", target: Target) -> Result:
-    return Result(1) if target.found is None else Result(0, generation_line(target.found))
+    if target.found is None:
+        return Result(1)
+    return Result(0, generation_line(target.found), target.stale)
 
 
 def _show_gi(_world: "World", target: Target) -> Result:
@@ -193,7 +245,7 @@ def _dstate(_world: "World", target: Target) -> Result:
 
 def _outdate(_world: "World", target: Target) -> Result:
     if target.found is None:
-        return Result(1, "", _NONE)
+        return Result(1)
     if not target.found.consistent:
         return Result(5, "", "Device is inconsistent.\n")
     target.found.was_up_to_date = False
@@ -202,7 +254,7 @@ def _outdate(_world: "World", target: Target) -> Result:
 
 def _invalidate(_world: "World", target: Target) -> Result:
     if target.found is None:
-        return Result(1, "", _NONE)
+        return Result(1)
     target.found.consistent = target.found.was_up_to_date = False
     return Result()
 
@@ -216,31 +268,28 @@ def _apply_al(_world: "World", target: Target) -> Result:
     return Result(0, "", f"Marked additional {_pretty(added * BLOCK_BYTES)} as out-of-sync based on AL.\n")
 
 
-def _wipe(_world: "World", target: Target) -> Result:
+def _wipe(target: Target, *, force: bool) -> Result:
     if target.found is None:
         return Result(1, "", _NONE)
-    del target.device.metadata[target.slot]
-    return Result(0, "Wiping meta data...\nDRBD meta data block successfully wiped out.\n")
+    question = "\nDo you really want to wipe out the DRBD meta data?\n"
+    if not force:
+        return Result(1, "Operation cancelled.\n", f"{question}{_NO_TTY}")
+    metadata.wipe(target.device, target.slot)
+    return Result(0, "Wiping meta data...\nDRBD meta data block successfully wiped out.\n", f"{question}{_FORCED}")
 
 
 def _dump(world: "World", target: Target) -> Result:
     found = target.found
-    stale = f"# Output might be stale, since minor {target.minor} is attached\n" if target.attached else ""
     if found is None:
         return Result(1, "", _NONE)
     if not found.clean:
-        return Result(1, "", f"{_UNCLEAN}{stale}")
+        return Result(1, "", f"{_UNCLEAN}{target.stale}")
     return Result(0, _dump_text(world, target, found))
 
 
 def _dump_text(world: "World", target: Target, found: Metadata) -> str:
     place = {FLEXIBLE: "flex-external", INTERNAL: "internal"}.get(target.slot, str(target.slot))
-    offset = target.offset_bytes
-    sectors = SLOT_SECTORS if target.slot >= 0 else target.device.size_bytes // SECTOR_BYTES
-    log, bitmap = offset + 4096, offset + 36864
-    if target.slot == INTERNAL:
-        sectors = metadata.internal_sectors(sectors, found.max_peers)
-        log, bitmap = offset - 32768, offset - (sectors - 8) * SECTOR_BYTES
+    offset, log, bitmap = target.offsets(found.max_peers)
     bits = found.agreed_sectors // 8
     return (
         "# DRBD meta data dump\n"
@@ -248,7 +297,7 @@ def _dump_text(world: "World", target: Target, found: Metadata) -> str:
         f"# {target.node.name}> drbdmeta {target.minor} {target.version} {target.path} {place} dump-md\n"
         f'#\n\nversion "{target.version}";\n\n'
         + (f"max-peers {found.max_peers};\n" if target.version == "v09" else "")
-        + f"# md_size_sect {sectors}\n# md_offset {offset}\n# al_offset {log}\n# bm_offset {bitmap}\n\n"
+        + f"# md_size_sect {target.sectors(found.max_peers)}\n# md_offset {offset}\n# al_offset {log}\n# bm_offset {bitmap}\n\n"
         + (_uuids_84(found) if target.version == "v08" else _uuids_9(found))
         + f"# al-extents 257;\nla-size-sect {found.agreed_sectors};\nbm-byte-per-bit 4096;\n"
         f"device-uuid 0x{found.device_uuid:016X};\nla-peer-max-bio-size 0;\nal-stripes 1;\nal-stripe-size-4k 8;\n"
@@ -288,7 +337,6 @@ _COMMANDS: Final[dict[str, Callable[["World", Target], Result]]] = {
     "outdate": _outdate,
     "invalidate": _invalidate,
     "apply-al": _apply_al,
-    "wipe-md": _wipe,
     "dump-md": _dump,
-    "create-md": _dump,
 }
+_WRITERS: Final = ("create-md", "wipe-md")  # which ask first

@@ -1,0 +1,129 @@
+"""A real master and its minions on simulated nodes, as a test talks to them."""
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from saltfactories.daemons.master import SaltMaster
+from saltfactories.daemons.minion import SaltMinion
+
+from saltern.sim import cluster
+from saltern.sim.tools import changes_something
+from saltern.sim.world import NodeSpec
+from saltern.units import GIB
+
+CHECKOUT = Path(__file__).parents[2]
+NODES = {"dom0": "192.168.1.190", "dom0m": "192.168.1.191"}
+Returned = dict[str, dict[str, dict[str, Any]]]
+
+
+class Salted:
+    """What a test can do with the master, the minions and the nodes under them."""
+
+    def __init__(self, directory: Path, pillar: Path, master: SaltMaster, minions: dict[str, SaltMinion]) -> None:
+        self.pillar = pillar
+        self.master = master
+        self.minions = minions
+        self.directory = directory
+        self._nodes = directory / "nodes"
+
+    # --- Nodes ---------------------------------------------------------------------------------------------------
+    def empty(self) -> None:
+        """Make both nodes anew, each with an empty volume group."""
+        shutil.rmtree(self._nodes, ignore_errors=True)
+        specs = [
+            NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
+            for name, address in NODES.items()
+        ]
+        cluster.create(str(self._nodes), specs)
+
+    def restore(self, nodes: Path) -> None:
+        """Put both nodes into a state that was copied before."""
+        shutil.rmtree(self._nodes)
+        shutil.copytree(nodes, self._nodes)
+        for node in NODES:
+            self._log(node).unlink(missing_ok=True)
+
+    def on(self, node: str, *argv: str) -> str:
+        """Run a tool on a node, as its administrator would, without leaving a trace in its log; returns what it prints."""
+        log = self._log(node)
+        before = log.read_text() if log.exists() else ""
+        done = subprocess.run(
+            [str(self._nodes / node / "bin" / argv[0]), *argv[1:]], capture_output=True, text=True, check=True
+        )
+        log.write_text(before)
+        return done.stdout
+
+    def file(self, node: str, path: str) -> Path:
+        """A file of a node."""
+        return self._nodes / node / path.lstrip("/")
+
+    def domains(self, node: str) -> list[str]:
+        """The names of the domains that run on a node."""
+        return sorted(line.split()[0] for line in self.on(node, "xl", "list").splitlines()[2:])
+
+    def commands(self, node: str) -> list[str]:
+        """The commands run on a node since it was made or restored."""
+        log = self._log(node)
+        return log.read_text().splitlines() if log.exists() else []
+
+    def changing_commands(self, node: str) -> list[str]:
+        """Those of ``commands`` that may have changed something."""
+        return [command for command in self.commands(node) if changes_something(shlex.split(command))]
+
+    def _log(self, node: str) -> Path:
+        return self._nodes / node / "var" / "log" / "commands.log"
+
+    # --- Salt ----------------------------------------------------------------------------------------------------
+    def salt(self, function: str, *arguments: str, target: str = "*", **named: Any) -> dict[str, Any]:
+        """What the minions return, by minion."""
+        done = self.master.salt_cli(timeout=120).run(function, *arguments, minion_tgt=target, **named)
+        assert isinstance(done.data, dict), done
+        return done.data if target == "*" else {target: done.data}
+
+    def run(self, function: str, *arguments: str) -> tuple[int, Any]:
+        """The exit code and the data of a runner."""
+        done = self.master.salt_run_cli(timeout=120).run(function, *arguments)
+        return done.returncode, done.data
+
+    def apply(self, *arguments: str, target: str = "*", test: bool = False) -> Returned:
+        """``state.apply``; what each state returned, by minion and ``ID module.function``. Fails on a failed state."""
+        found = self.try_apply(*arguments, target=target, test=test)
+        failed = {
+            f"{minion} {state}": each["comment"]
+            for minion, states in found.items()
+            for state, each in states.items()
+            if each["result"] is False
+        }
+        assert not failed, json.dumps(failed, indent=2)
+        return found
+
+    def try_apply(self, *arguments: str, target: str = "*", test: bool = False) -> Returned:
+        """The same, with failed states among what is returned."""
+        returned = self.salt("state.apply", *arguments, target=target, **({"test": "True"} if test else {}))
+        found: Returned = {}
+        for minion, states in returned.items():
+            assert isinstance(states, dict), f"{minion}: {states}"
+            found[minion] = {}
+            for key, value in states.items():
+                module, identifier, _, function = key.split("_|-")
+                found[minion][f"{identifier} {module}.{function}"] = value
+        return found
+
+    def edit(self, old: str, new: str) -> None:
+        """Replace what stands once in the topology."""
+        path = self.pillar / "saltern" / "init.sls"
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the topology"
+        path.write_text(text.replace(old, new))
+
+
+def changes(returned: Returned) -> Returned:
+    """The changes of the states that changed something, or would, by minion and state."""
+    return {
+        minion: {state: each["changes"] for state, each in states.items() if each["changes"]}
+        for minion, states in returned.items()
+    }
