@@ -3,24 +3,9 @@
 import re
 
 import pytest
+from contract_steps import DNS_RES, SYNCED, Step, both
 from contract_target import Target, transcript
 
-Step = tuple[str, str]  # node, command
-
-
-def both(*commands: str) -> list[Step]:
-    return [(node, command) for command in commands for node in ("node1", "node2")]
-
-
-VOLUMES = both(
-    "pvcreate /dev/vdb", "vgcreate XEN /dev/vdb", "lvcreate -n meta -L 264M XEN", "lvcreate -n dns -L 256M XEN"
-)
-SYNCED = [
-    *VOLUMES,
-    *both("modprobe drbd", "drbdadm create-md dns", "drbdadm up dns"),
-    ("node1", "drbdadm primary --force dns"),
-    ("node1", "sleep 60"),
-]
 BOTH_PRIMARY = [*SYNCED, *both("drbdadm net-options --allow-two-primaries=yes dns"), ("node2", "drbdadm primary dns")]
 SCRIPTED = [
     *SYNCED,
@@ -97,13 +82,7 @@ FILES = {
     "/root/big.cfg": BARE.format(name="big", memory=900),
     "/root/big2.cfg": BARE.format(name="big2", memory=900),
     "/root/big3.cfg": BARE.format(name="big3", memory=100),
-    "/etc/drbd.d/dns.res": """
-resource dns {
-    net { protocol C; }
-    on node1 { device /dev/drbd1; disk /dev/XEN/dns; address 10.77.0.1:7792; meta-disk /dev/XEN/meta[1]; }
-    on node2 { device /dev/drbd1; disk /dev/XEN/dns; address 10.77.0.2:7792; meta-disk /dev/XEN/meta[1]; }
-}
-""",
+    "/etc/drbd.d/dns.res": DNS_RES,
 }
 # The recordings come from several versions of this file.
 DNS_CFG = {252: PVH + GUEST.format(name="dns", memory=128, kernel="vmlinux", disk=SCRIPT)}

@@ -125,8 +125,9 @@ class SimNode:
         if path.startswith("/dev/mapper/"):
             group_name, _, name = path.removeprefix("/dev/mapper/").replace("--", "\0").partition("-")
             path = f"/dev/{group_name}/{name}".replace("\0", "-")
-        group_name, _, name = path.removeprefix("/dev/").partition("/")
-        group = self.volume_groups.get(group_name)
-        if group is not None and name in group.volumes and not group.volumes[name].active:
-            return None
-        return self.devices.get(path)
+        found = self.devices.get(path)
+        if found is not None:
+            group_name, _, name = path.removeprefix("/dev/").partition("/")
+            if name and not self.volume_groups[group_name].volumes[name].active:
+                return None
+        return found
