@@ -215,7 +215,7 @@ def shut_domain_down(world: World) -> None:
 
 
 def take_resource_down(world: World) -> None:
-    world.host("dom0m").run(["drbdadm", "down", "router"])
+    world.host("dom0m").run(["drbdsetup", "down", "router"])
 
 
 def disconnect(world: World) -> None:
