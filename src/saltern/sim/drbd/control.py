@@ -111,7 +111,8 @@ def attach(
     device.backing, device.meta, device.slot, device.options = data_path, meta_path, slot, dict(options)
     _take_over(node, resource, device, remembered, room)
     wire.tell(world, node, resource)
-    wire.disk_appeared(world, node, resource, device)
+    if not wire.disk_appeared(world, node, resource, device):
+        detach(world, node, resource, device)
 
 
 def _open(
@@ -202,8 +203,8 @@ def invalidate(world: "World", node: "SimNode", resource: Resource, device: Devi
         raise Failure(Code.NO_DISK)
     end = wire.reachable(world, node, resource)
     if end is None:
-        if resource.connected or resource.primary:
-            raise Failure(Code.NO_UP_TO_DATE_DISK)
+        if resource.primary or (resource.connection is not None and resource.connection.state != STANDALONE):
+            raise Failure(Code.NEED_CONNECTION)
         device.disk = Disk.INCONSISTENT
         store.meta(node, device).out_of_sync.add(0, store.blocks(device))
         wire.tell(world, node, resource)
@@ -375,25 +376,26 @@ def reconnect(world: "World", node: "SimNode", resource: Resource, *, discard_my
     connection = _known(resource)
     if discard_my_data and resource.primary:
         raise Failure(Code.DISCARD_IMPOSSIBLE)
+    if connection.state != STANDALONE:
+        raise Failure(Code.NET_CONFIGURED)
     connection.discard_my_data = discard_my_data
-    if connection.state == STANDALONE:
-        wire.enter(world, connection, CONNECTING)
+    wire.enter(world, connection, CONNECTING)
 
 
 def disconnect(world: "World", node: "SimNode", resource: Resource) -> None:
-    """Close a connection. Where fencing is on, a side that leaves a Primary outdates itself."""
-    connection = _known(resource)
+    """Close a connection. Where fencing is on, the Secondary that a Primary is parted from outdates itself."""
+    _known(resource)
     end = wire.reachable(world, node, resource)
-    if end is not None and end[1].primary:
-        for device in resource.devices.values():
-            if device.disk > Disk.OUTDATED and _fencing(resource, device):
+    if end is not None and end[1].primary != resource.primary:
+        left_behind = resource if end[1].primary else end[1]
+        for device in left_behind.devices.values():
+            if device.disk > Disk.OUTDATED and _fencing(left_behind, device):
                 device.disk = Disk.OUTDATED
         wire.tell(world, node, resource)
     wire.lose(world, node, resource, STANDALONE)
     if end is not None:
         wire.lose(world, end[0], end[1], NETWORK_FAILURE)
-    if node.drbd_version == "8.4":  # which forgets the addresses
-        resource.connection = Connection(since_s=connection.since_s)
+    wire.forget_addresses(node, resource)
 
 
 def _known(resource: Resource) -> Connection:

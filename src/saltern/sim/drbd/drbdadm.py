@@ -150,7 +150,7 @@ def _parse(world: "World", node: "SimNode", words: list[str]) -> Call:
             call.names.append(word)
     if not call.command:
         raise _BadUsage(f"{_USAGE}No command specified\n")
-    if call.command not in _COMMANDS:
+    if call.command not in _COMMANDS or (call.command in _ONLY_9 and not call.nine):
         raise _BadUsage(f"drbdadm: Unknown command '{call.command}'\n")
     allowed = set(_known_options(node, call.command))
     for name, value in call.options.items():
@@ -387,6 +387,10 @@ def _resize(call: Call, one: _Chosen) -> list[Command]:
     ]
 
 
+def _wait_sync(_call: Call, one: _Chosen) -> list[Command]:
+    return [[one.side.drbdsetup, "wait-sync-resource", one.side.resource.name]]
+
+
 def _wait_connect(_call: Call, one: _Chosen) -> list[Command]:
     if one.side.nine:
         return [[one.side.drbdsetup, "wait-connect-resource", one.side.resource.name]]
@@ -505,6 +509,7 @@ def _status(call: Call, one: _Chosen) -> list[Command]:
     return [[one.side.drbdsetup, "status", one.side.resource.name, *call.extra]]
 
 
+_ONLY_9: Final = ("peer-device-options", "wait-sync")
 _USAGE: Final = "USAGE: drbdadm COMMAND [OPTION...] {all|RESOURCE...}\n"
 _COMMANDS: Final[Mapping[str, Answer]] = {
     "sh-resources": _words(lambda side, _volume: side.resource.name),  # answered before resources are chosen
@@ -540,6 +545,7 @@ _COMMANDS: Final[Mapping[str, Answer]] = {
     "disconnect": _of_connection("disconnect"),
     "net-options": _of_connection("net-options"),
     "wait-connect": _each(_wait_connect),
+    "wait-sync": _each(_wait_sync),
     "resize": _each(_resize),
     "new-current-uuid": _new_current_uuid,
     "create-md": _create_md,

@@ -7,7 +7,6 @@ from typing import Final
 from saltern.sim.drbd.config import Config, HostSection, Options, Resource, Volume
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]+")
-_WIDTHS: Final = {"net": 18}
 
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
@@ -72,7 +71,7 @@ def _sections(sections: Mapping[str, Options]) -> list[str]:
         options = sections.get(name)
         if options:
             lines.append(f"    {name} {{")
-            lines += [f"        {option:<16} {_quoted(value)};" for option, value in options.items()]
+            lines += [f"        {option:<16} {_quoted(value):>3};" for option, value in options.items()]
             lines.append("    }")
     return lines
 

@@ -6,7 +6,7 @@ DRBD 9 prints the fields of drbd-utils 9.22 (print_notifications in drbdsetup.c)
 from typing import TYPE_CHECKING
 
 from saltern.sim.drbd import names, store
-from saltern.sim.drbd.kernel import STANDALONE, Connection, Device, Disk, Resource
+from saltern.sim.drbd.kernel import PRIMARY, STANDALONE, Connection, Device, Disk, Resource
 
 if TYPE_CHECKING:
     from saltern.sim.world import SimNode
@@ -24,10 +24,12 @@ def events2_now(node: "SimNode", wanted: str | None, *, statistics: bool) -> str
 def _resource_lines(node: "SimNode", resource: Resource, *, statistics: bool) -> list[str]:
     nine = node.drbd_version == "9"
     head = f"resource name:{resource.name} role:{resource.role} suspended:no"
+    head += " force-io-failures:no" if nine else ""
+    head += " write-ordering:flush" if statistics else ""
     if nine:
         may, score = promotion(resource)
-        head += f" force-io-failures:no may_promote:{may} promotion_score:{score}"
-    lines = [f"{head} write-ordering:flush" if statistics else head]
+        head += f" may_promote:{may} promotion_score:{score}"
+    lines = [head]
     connection = resource.connection
     if connection is not None:
         lines.append(_connection_line(resource, connection, nine=nine, statistics=statistics))
@@ -42,12 +44,17 @@ def _resource_lines(node: "SimNode", resource: Resource, *, statistics: bool) ->
 
 
 def promotion(resource: Resource) -> tuple[str, int]:
-    """``may_promote`` and ``promotion_score`` of DRBD 9: whether a promotion would succeed now."""
+    """``may_promote`` and ``promotion_score`` of DRBD 9 (compute_promotion_info in drbdsetup_events2.c)."""
     devices = resource.devices.values()
-    good = all(Disk.UP_TO_DATE in (device.disk, device.peer_disk) for device in devices)
-    may = bool(devices) and not resource.primary and names.peer_role(resource) != "Primary" and good
-    score = 10100 + resource.connected if all(device.disk == Disk.UP_TO_DATE for device in devices) else 1
-    return ("yes" if may else "no"), (score if devices and good else 0)
+    replicas = min(
+        ((device.disk == Disk.UP_TO_DATE) + (device.peer_disk == Disk.UP_TO_DATE) for device in devices), default=0
+    )
+    if not replicas:
+        return "no", 0
+    have_disk = all(device.disk in (Disk.UP_TO_DATE, Disk.CONSISTENT, Disk.INCONSISTENT) for device in devices)
+    local = sum(device.disk == Disk.UP_TO_DATE for device in devices)
+    may = not resource.primary and names.peer_role(resource) != PRIMARY
+    return ("yes" if may else "no"), have_disk * 10000 + local * 100 + replicas
 
 
 def _peer_words(resource: Resource, connection: Connection, *, nine: bool) -> str:
@@ -61,10 +68,9 @@ def _peer_words(resource: Resource, connection: Connection, *, nine: bool) -> st
 def _connection_line(resource: Resource, connection: Connection, *, nine: bool, statistics: bool) -> str:
     peer = _peer_words(resource, connection, nine=nine)
     text = f"connection {peer} connection:{connection.state} role:{connection.peer_role}"
-    if nine:
-        text += " tls:no"
-        return f"{text} ap-in-flight:0 rs-in-flight:0" if statistics else text
-    return f"{text} congested:no" if statistics else text
+    if not statistics:
+        return text
+    return f"{text} congested:no ap-in-flight:0 rs-in-flight:0" if nine else f"{text} congested:no"
 
 
 def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: bool, statistics: bool) -> str:

@@ -15,7 +15,7 @@ class Code(IntEnum):
     MD_INVALID = 119
     DISCARD_IMPOSSIBLE = 123
     DISK_CONFIGURED = 124
-    MANDATORY_TAG = 126
+    NET_CONFIGURED = 125
     MINOR_INVALID = 127
     RESIZE_RESYNC = 130
     NO_PRIMARY = 131
@@ -55,7 +55,7 @@ _TEXTS = {
     ),
     Code.DISCARD_IMPOSSIBLE: "--discard-my-data not allowed when primary.",
     Code.DISK_CONFIGURED: "Device is attached to a disk (use detach first)",
-    Code.MANDATORY_TAG: "UnknownMandatoryTag",
+    Code.NET_CONFIGURED: "Device has a net-config (use disconnect first)",
     Code.MINOR_INVALID: "Device minor not allocated",
     Code.RESIZE_RESYNC: "Resize not allowed during resync.",
     Code.NO_PRIMARY: "Need one Primary node to resize.",

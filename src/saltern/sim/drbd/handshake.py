@@ -29,6 +29,7 @@ class Side:
     crashed_primary: bool = False
     discard_my_data: bool = False
     out_of_sync_blocks: int = 0
+    attaching: bool = False  # the disk is just being attached, while the connection stands
     resolves_conflicts: bool = False  # one of the two ends of a connection is the one that decides
 
 
@@ -129,12 +130,17 @@ def decide(me: Side, peer: Side, options: Mapping[str, str]) -> Decision:
     refused = (
         abs(direction) == SPLIT_BRAIN
         or (direction > 0 and me.inconsistent)
-        or (direction < 0 and me.primary and not me.inconsistent and options.get("rr-conflict") != "violently")
+        or (direction < 0 and _keeps_its_data(me) and options.get("rr-conflict") != "violently")
     )
     if refused:
         return Decision(Outcome.DROP, False, comparison)
     outcome = Outcome.SOURCE if direction > 0 else Outcome.TARGET if direction < 0 else Outcome.CONNECTED
     return Decision(outcome, abs(direction) >= 2, comparison)
+
+
+def _keeps_its_data(me: Side) -> bool:
+    """A Primary that offers data cannot have them replaced underneath."""
+    return me.primary and not me.inconsistent and not me.attaching
 
 
 def _by_disk_states(me: Side, peer: Side, direction: int) -> int:

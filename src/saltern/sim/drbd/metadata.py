@@ -22,6 +22,7 @@ AL_EXTENT_BLOCKS: Final = 1024  # an extent of the activity log covers 4 MiB
 SLOT_SECTORS: Final = 262144  # 128 MiB
 BITMAP_OFFSET_SECTORS: Final = 72  # superblock and activity log come first
 SECTORS_PER_BITMAP_SECTOR: Final = 32768  # 4096 bits of 4 KiB
+PROBED_BLOCKS: Final = 32  # how much drbdmeta looks at to see whether there are data
 
 
 @dataclass
@@ -84,16 +85,28 @@ class Metadata:
 
 def read(device: "BlockDevice", slot: int) -> Metadata | None:
     """The metadata in a slot, ``None`` where there are none."""
-    return device.metadata.get(slot)
+    return device.metadata.get(_place(slot))
 
 
 def write(device: "BlockDevice", slot: int, metadata: Metadata) -> None:
-    """Put metadata into a slot. The flexible place and slot 0 are the same place on the disk."""
-    if slot == FLEXIBLE:
-        device.metadata.pop(0, None)
-    elif slot == 0:
-        device.metadata.pop(FLEXIBLE, None)
-    device.metadata[slot] = metadata
+    """Put metadata into a slot."""
+    device.metadata[_place(slot)] = metadata
+
+
+def wipe(device: "BlockDevice", slot: int) -> None:
+    """Destroy the metadata in a slot."""
+    device.metadata.pop(_place(slot), None)
+
+
+def begins_with_data(device: "BlockDevice", slot: int) -> bool:
+    """Whether drbdmeta finds something at the start of the device that is not the metadata of ``slot``."""
+    other_metadata = FLEXIBLE in device.metadata and _place(slot) != FLEXIBLE
+    return other_metadata or any(block < PROBED_BLOCKS for block in device.records)
+
+
+def _place(slot: int) -> int:
+    """Flexible metadata and those of slot 0 stand in the same place: either name finds them."""
+    return FLEXIBLE if slot == 0 else slot
 
 
 def slot_fits(device: "BlockDevice", slot: int) -> bool:

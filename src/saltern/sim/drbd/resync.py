@@ -32,7 +32,7 @@ def start(world: "World", source: End, good: Device, target: End, bad: Device, *
     bad.disk = Disk.INCONSISTENT
     for device in (good, bad):
         device.sync_blocks = mine.out_of_sync.count
-        device.sync_started_s = world.time_s
+        device.sync_since_s = world.time_s
         device.sync_credit = 0.0
         device.sync_bytes_per_s = _bytes_per_s(world, good, bad)
     if not mine.out_of_sync.count:
@@ -65,8 +65,8 @@ def _copy_for_a_while(world: "World", source: End, good: Device) -> None:
     bad = end[1].devices.get(good.volume) if end is not None else None
     if end is None or bad is None:
         return
-    spent_s = world.time_s - good.sync_started_s
-    good.sync_started_s = world.time_s
+    spent_s = world.time_s - good.sync_since_s
+    good.sync_since_s = world.time_s
     good.sync_credit += spent_s * _bytes_per_s(world, good, bad) / BLOCK_BYTES
     copy_blocks(source[0], good, end[0], bad, int(good.sync_credit))
     good.sync_credit -= int(good.sync_credit)

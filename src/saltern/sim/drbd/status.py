@@ -132,7 +132,6 @@ def _connection_object(node: "SimNode", resource: Resource, connection: Connecti
         "connection-state": connection.state,
         "congested": False,
         "peer-role": names.peer_role(resource),
-        "tls": False,
         "ap-in-flight": 0,
         "rs-in-flight": 0,
         "peer_devices": [_peer_device_object(node, device) for device in resource.devices.values()],

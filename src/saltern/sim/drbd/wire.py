@@ -1,6 +1,7 @@
 """What happens between two kernels: they meet, compare, tell each other what changes, and lose each other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim.drbd import resync, store
@@ -11,6 +12,7 @@ from saltern.sim.drbd.kernel import (
     ESTABLISHED,
     NETWORK_FAILURE,
     OFF,
+    PRIMARY,
     STANDALONE,
     UNKNOWN,
     Connection,
@@ -117,10 +119,11 @@ def see_peer_disk(world: "World", node: "SimNode", resource: Resource, device: D
     device.peer_disk = disk
     had = before >= Disk.INCONSISTENT and before not in (Disk.UNKNOWN, Disk.OUTDATED)
     has = disk >= Disk.INCONSISTENT and disk not in (Disk.UNKNOWN, Disk.OUTDATED)
-    if had and not has and resource.primary and device.disk >= Disk.UP_TO_DATE:
+    peer_primary = resource.connection is not None and resource.connection.peer_role == PRIMARY
+    if had and not has and (resource.primary or peer_primary) and device.disk >= Disk.UP_TO_DATE:
         remembered = store.meta(node, device)
         if remembered.bitmap_uuid == 0:
-            remembered.new_current(world.random64() | 1)
+            remembered.new_current((world.random64() & ~1) | resource.primary)
 
 
 def lose(world: "World", node: "SimNode", resource: Resource, state: str) -> None:
@@ -164,8 +167,8 @@ def _meet(world: "World", end: End, other: End) -> None:
     if mine.options.get("shared-secret") != theirs.options.get("shared-secret"):
         return  # authentication fails, and is tried again and again
     if not _options_match(mine, theirs):
-        enter(world, mine, STANDALONE)
-        enter(world, theirs, STANDALONE)
+        _give_up(world, node, resource)
+        _give_up(world, peer_node, peer)
         return
     decisions = [
         (device, peer_device, *_decide(end, device, other, peer_device))
@@ -174,8 +177,11 @@ def _meet(world: "World", end: End, other: End) -> None:
     dropped = any(decision.outcome is Outcome.DROP for _, _, decision, _ in decisions)
     peer_dropped = any(decision.outcome is Outcome.DROP for _, _, _, decision in decisions)
     if dropped or peer_dropped:
-        enter(world, mine, STANDALONE if dropped else NETWORK_FAILURE)
-        enter(world, theirs, STANDALONE if peer_dropped else NETWORK_FAILURE)
+        for far_node, far, gives_up in ((node, resource, dropped), (peer_node, peer, peer_dropped)):
+            if gives_up:
+                _give_up(world, far_node, far)
+            elif far.connection is not None:
+                enter(world, far.connection, NETWORK_FAILURE)
         return
     session = world.random64()
     for connection, (far_node, far) in ((mine, other), (theirs, end)):
@@ -188,6 +194,18 @@ def _meet(world: "World", end: End, other: End) -> None:
     tell(world, node, resource)
 
 
+def _give_up(world: "World", node: "SimNode", resource: Resource) -> None:
+    if resource.connection is not None:
+        enter(world, resource.connection, STANDALONE)
+        forget_addresses(node, resource)
+
+
+def forget_addresses(node: "SimNode", resource: Resource) -> None:
+    """A StandAlone connection of 8.4 is configured no more (transcripts 181, 192, 194)."""
+    if node.drbd_version == "8.4" and resource.connection is not None:
+        resource.connection = Connection(since_s=resource.connection.since_s)
+
+
 def _options_match(mine: Connection, theirs: Connection) -> bool:
     """Both sides must want the same (transcript 223), and not both discard their data."""
     if mine.discard_my_data and theirs.discard_my_data:
@@ -198,13 +216,16 @@ def _options_match(mine: Connection, theirs: Connection) -> bool:
     )
 
 
-def _decide(end: End, device: Device, other: End, peer_device: Device) -> tuple[Decision, Decision]:
-    """What either side decides about one volume."""
+def _decide(
+    end: End, device: Device, other: End, peer_device: Device, *, attaching: bool = False
+) -> tuple[Decision, Decision]:
+    """What either side decides about one volume; ``attaching`` when only the disk of ``device`` is new."""
     connected = Decision(Outcome.CONNECTED, False, None)
     drop = Decision(Outcome.DROP, False, None)
     if not (store.attached(device) and store.attached(peer_device)):
         return connected, connected
     me, peer = _side(end, device, other), _side(other, peer_device, end)
+    me = replace(me, attaching=attaching)
     if me.primary and peer.primary and _options(end).get("allow-two-primaries") != "yes":
         return drop, drop
     room = min(store.capacity(end[0], device), store.capacity(other[0], peer_device))
@@ -312,19 +333,18 @@ def reconsider(world: "World", node: "SimNode", resource: Resource) -> None:
     tell(world, node, resource)
 
 
-def disk_appeared(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
-    """A disk was attached to a connected device: the two sides compare as if they had just met."""
+def disk_appeared(world: "World", node: "SimNode", resource: Resource, device: Device) -> bool:
+    """A disk was attached to a connected device: the sides compare as if they had just met; false where they refuse."""
     end = counterpart(world, resource)
     far = end[1].devices.get(device.volume) if end is not None else None
     if end is None or far is None or not store.attached(far):
-        return
-    decision, peer_decision = _decide((node, resource), device, end, far)
+        return True
+    decision, peer_decision = _decide((node, resource), device, end, far, attaching=True)
     if Outcome.DROP in (decision.outcome, peer_decision.outcome):
-        lose(world, node, resource, STANDALONE)
-        lose(world, *end, STANDALONE)
-        return
+        return False
     _establish(world, (node, resource), device, decision, end, far, peer_decision)
     tell(world, node, resource)
+    return True
 
 
 def stop_sync(world: "World", resource: Resource, device: Device) -> None:
