@@ -33,6 +33,7 @@ def migrate(world: "World", node: SimNode, domain: SimDomain, options: Options) 
         said += _preamble(domain)
         arriving = _receive(world, target, domain)
         world.advance(TRANSFER_S)
+        _check_suspends(node, domain, target, arriving)
         said += _transferred()
         _switch(world, node, domain, target, arriving, said)
     except _Failed as failed:
@@ -107,6 +108,27 @@ def _receive(world: "World", target: SimNode, domain: SimDomain) -> SimDomain:
         ) from error
     target.domains.append(arriving)
     return arriving
+
+
+def _check_suspends(node: SimNode, domain: SimDomain, target: SimNode, arriving: SimDomain) -> None:
+    """A guest that has stopped or is paused does not answer when it is asked to stand still (transcript 119)."""
+    if domain in node.domains and domain.running:
+        return
+    target.domains.remove(arriving)
+    raise _Failed(
+        "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: "
+        f"Domain {domain.domid}:saving domain: domain did not respond to suspend request: Invalid argument",
+        "migration sender: libxl_domain_suspend failed (rc=-8)",
+        "xc: error: Failed to read Record Header from stream (0 = Success): Internal error",
+        "xc: error: Restore failed (0 = Success): Internal error",
+        "libxl: error: libxl_stream_read.c:850:libxl__xc_domain_restore_done: restoring domain: Success",
+        f"libxl: error: libxl_create.c:1640:domcreate_rebuild_done: Domain {arriving.domid}:"
+        "cannot (re-)build domain: -3",
+        *xen.gone(arriving),
+        "migration target: Domain creation failed (code -3).",
+        f"{_TRANSPORT} [1482] exited with error status 1",
+        "Migration failed, failed to suspend at sender.",
+    )
 
 
 def _transferred() -> list[str]:

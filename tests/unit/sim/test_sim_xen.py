@@ -156,3 +156,16 @@ def test_a_migration_carries_memory_over_and_leaves_one_instance(world: World) -
     # These plain volumes are not replicated: the guest misses what it wrote on the other side.
     lost = arrived.disks[0].acknowledged.items() - world.nodes["dom0m"].devices["/dev/XEN/dns"].records.items()
     assert lost
+
+
+@pytest.mark.parametrize("before", ["shutdown", "pause"])
+def test_a_guest_that_cannot_stand_still_is_not_migrated(world: World, before: str) -> None:
+    hosts = [world.host("dom0"), world.host("dom0m")]
+    for host in hosts:
+        host.run(["lvcreate", "-n", "dns", "-L", "256M", "XEN"])
+    start(hosts[0])
+    hosts[0].run(["xl", before, "dns"])
+    failed = hosts[0].run(["xl", "migrate", "dns", "dom0m"], allowed=(1,))
+    assert failed.stderr.endswith("Migration failed, failed to suspend at sender.\n")
+    assert names(hosts[0]) == (["dns"] if before == "pause" else [])
+    assert names(hosts[1]) == []
