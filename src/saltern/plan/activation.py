@@ -3,7 +3,8 @@
 from saltern.errors import Refused
 from saltern.model.action import AdjustResource, LoadDrbd
 from saltern.model.desired import NodeSlice, Resource
-from saltern.model.observed import ConnectionState, MetadataState, RunningResource
+from saltern.model.observed import ConnectionState, RunningResource
+from saltern.plan import metadata
 from saltern.plan.metadata import is_attached
 from saltern.plan.step import Step
 from saltern.plan.view import View
@@ -25,7 +26,8 @@ def module_step(view: View) -> Step:
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Bring a resource up, or adjust what differs from its configuration.
 
-    Raises ``Refused`` when it has no configuration or no metadata yet: ``drbdadm adjust`` would stop half-way.
+    Raises ``Refused`` when it has no configuration, or when its metadata are not as they should be: what is attached
+    with somebody else's metadata is served, and replicated, as good data.
     """
     running = view.running.get(resource.name)
     differences = _differences(resource, running, view)
@@ -33,8 +35,9 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         return Step(comment=f"{resource.name} is up and as configured")
     if resource.name not in view.configured:
         raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
-    if not is_attached(resource, view) and view.metadata(resource).state is not MetadataState.VALID:
-        raise Refused(f"resource {resource.name}", "it has no metadata", "Apply the whole layer `drbd`")
+    if metadata.step(resource, node_slice, view).actions:
+        # A volume that is still marked as blank must not be attached by metadata that may not be its own.
+        raise Refused(f"resource {resource.name}", "its metadata are not complete", "Apply the whole layer `drbd`")
     return Step(
         comment=f"{resource.name} is adjusted to its configuration",
         actions=(AdjustResource(resource=resource.name),),

@@ -21,9 +21,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     meta = _volume(resource, host.meta_device, view)
     marked = tuple(volume for volume in (data, meta) if BLANK_TAG in volume.tags)
     if is_attached(resource, view):
-        if marked:
-            raise _lost(resource, f"the disk is attached, but {_names(marked)} is still marked {BLANK_TAG}")
-        return Step(comment=f"the disk of {resource.name} is attached")
+        return _keep_attached(resource, view.running[resource.name].devices[0].disk, marked)
     metadata = view.metadata(resource)
     if metadata.state is MetadataState.VALID:
         return _keep(resource, metadata, marked)
@@ -45,6 +43,23 @@ def is_attached(resource: Resource, view: View) -> bool:
     return device is not None and device.disk is not DiskState.DISKLESS
 
 
+def _keep_attached(resource: Resource, disk: DiskState, marked: tuple[LogicalVolume, ...]) -> Step:
+    if not marked:
+        return Step(comment=f"the disk of {resource.name} is attached")
+    if disk is not DiskState.INCONSISTENT:
+        raise _lost(resource, f"the disk is attached as {disk}, but {_names(marked)} is still marked {BLANK_TAG}")
+    # Nobody takes an Inconsistent disk for data. Something attached it after a run that ended before unmarking.
+    return _only_unmark(resource, marked)
+
+
+def _only_unmark(resource: Resource, marked: tuple[LogicalVolume, ...]) -> Step:
+    return Step(
+        comment=f"metadata of {resource.name} are in place; its volumes are no longer marked as blank",
+        actions=_unmark(marked),
+        changes={f"mark {BLANK_TAG} on {_names(marked)}": {"old": "set", "new": None}},
+    )
+
+
 def _keep(resource: Resource, metadata: Metadata, marked: tuple[LogicalVolume, ...]) -> Step:
     if not marked:
         return Step(comment=f"metadata of {resource.name} are in place")
@@ -53,11 +68,7 @@ def _keep(resource: Resource, metadata: Metadata, marked: tuple[LogicalVolume, .
             resource, f"{_names(marked)} is new and empty, but the metadata have generation {metadata.current:016X}"
         )
     # An earlier run ended between creating the metadata and taking the mark away.
-    return Step(
-        comment=f"metadata of {resource.name} are in place; its volumes are no longer marked as blank",
-        actions=_unmark(marked),
-        changes={f"mark {BLANK_TAG} on {_names(marked)}": {"old": "set", "new": None}},
-    )
+    return _only_unmark(resource, marked)
 
 
 def _unmark(marked: tuple[LogicalVolume, ...]) -> tuple[Action, ...]:

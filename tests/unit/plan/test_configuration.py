@@ -87,7 +87,7 @@ def test_the_minor_of_a_running_resource_without_a_configuration_is_in_use() -> 
 
 def test_a_resource_of_the_same_name_in_another_file_is_refused() -> None:
     same = {"dns": replace(stranger()["theirs"], name="dns")}
-    with pytest.raises(Refused, match="theirs.res defines a resource of the same name"):
+    with pytest.raises(Refused, match=r"theirs\.res defines a resource of the same name"):
         resource_step(DNS, SLICE, view(files={PATH: None}, configured=same))
 
 

@@ -119,7 +119,7 @@ def test_too_little_memory_is_refused_before_anything_is_promoted() -> None:
 
 
 def test_a_domain_without_its_configuration_is_not_started() -> None:
-    with pytest.raises(Refused, match="/etc/xen/dns.cfg is missing"):
+    with pytest.raises(Refused, match=r"/etc/xen/dns\.cfg is missing"):
         step(HOME.domains["dns"], HOME, view(resources=running(), files={"/etc/xen/dns.cfg": None}))
 
 

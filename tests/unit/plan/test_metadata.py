@@ -5,7 +5,7 @@ from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import CreateMetadata, UntagVolume
-from saltern.model.observed import Metadata, MetadataState
+from saltern.model.observed import DiskState, Metadata, MetadataState
 from saltern.plan.metadata import step
 from saltern.plan.volume import BLANK_TAG
 from saltern.units import GIB, MIB
@@ -60,9 +60,15 @@ def test_an_attached_disk_needs_no_look_at_its_metadata() -> None:
     assert step(DNS, SLICE, view(volumes=volumes(set(), set()), resources=running())).actions == ()
 
 
-def test_an_attached_disk_that_is_still_marked_as_blank_is_refused() -> None:
+@pytest.mark.parametrize("disk", [DiskState.UP_TO_DATE, DiskState.OUTDATED, DiskState.CONSISTENT])
+def test_an_attached_disk_that_is_still_marked_as_blank_and_taken_for_data_is_refused(disk) -> None:
     with pytest.raises(Refused, match="still marked"):
-        step(DNS, SLICE, view(volumes=volumes(MARK, set()), resources=running()))
+        step(DNS, SLICE, view(volumes=volumes(MARK, set()), resources=running(disk=disk)))
+
+
+def test_an_attached_disk_that_nobody_takes_for_data_loses_its_mark() -> None:
+    found = view(volumes=volumes(MARK, set()), resources=running(disk=DiskState.INCONSISTENT))
+    assert step(DNS, SLICE, found).actions == (UNTAG_DATA,)
 
 
 def test_a_slot_beyond_the_end_of_the_shared_meta_disk_is_refused() -> None:

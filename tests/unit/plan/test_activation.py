@@ -1,0 +1,90 @@
+"""Resources are brought up as configured, and never on metadata that are not theirs."""
+
+import pytest
+from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
+
+from saltern.errors import Refused
+from saltern.model.action import AdjustResource, LoadDrbd
+from saltern.model.observed import ConnectionState, DiskState, DrbdVersion
+from saltern.plan.activation import module_step, step
+from saltern.plan.project import VERSION, configuration
+from saltern.plan.volume import BLANK_TAG
+from saltern.units import GIB, MIB
+
+SLICE = pair_slice()
+DNS = SLICE.resources["dns"]
+CONFIGURED = {"dns": configuration(DNS)}
+ADJUST = (AdjustResource(resource="dns"),)
+
+
+def volumes(*, marked: bool = False):
+    tags = {BLANK_TAG} if marked else set()
+    return lvm({"dns": (GIB, tags), "dns_meta": (4 * MIB, tags)})
+
+
+def look(**parts):
+    return step(DNS, SLICE, view(volumes=parts.pop("volumes", volumes()), configured=CONFIGURED, **parts))
+
+
+@pytest.mark.parametrize("metadata", [NEW, USED])
+def test_a_resource_that_is_down_is_brought_up(metadata) -> None:
+    assert look(metadata=metadata).actions == ADJUST
+
+
+@pytest.mark.parametrize("state", [None, ConnectionState.STANDALONE])
+def test_a_resource_that_does_not_connect_is_told_to(state) -> None:
+    assert look(resources=running(state=state)).actions == ADJUST
+
+
+def test_a_resource_without_its_disk_is_attached() -> None:
+    assert look(resources=running(disk=DiskState.DISKLESS), metadata=USED).actions == ADJUST
+
+
+def test_what_the_kernel_does_differently_from_the_configuration_is_adjusted() -> None:
+    assert look(resources=running(), adjustments={"dns": ("drbdsetup-84 net-options ...",)}).actions == ADJUST
+
+
+@pytest.mark.parametrize("state", [ConnectionState.CONNECTED, ConnectionState.CONNECTING])
+def test_a_resource_that_is_up_is_left_alone_whether_its_partner_is_there_or_not(state) -> None:
+    assert look(resources=running(state=state)).actions == ()
+
+
+def test_a_resource_without_metadata_is_not_brought_up() -> None:
+    with pytest.raises(Refused):
+        look(metadata=BLANK)
+
+
+@pytest.mark.parametrize("metadata", [BLANK, NEW])
+def test_a_volume_that_is_still_marked_as_blank_is_not_attached_yet(metadata) -> None:
+    with pytest.raises(Refused, match="not complete"):
+        look(volumes=volumes(marked=True), metadata=metadata)
+
+
+def test_a_new_empty_volume_is_never_attached_by_the_metadata_of_a_lost_one() -> None:
+    with pytest.raises(Refused, match="describe data that are gone"):
+        look(volumes=volumes(marked=True), metadata=USED)
+
+
+def test_a_resource_that_is_not_configured_is_not_brought_up() -> None:
+    with pytest.raises(Refused, match="not configured"):
+        step(DNS, SLICE, view(volumes=volumes(), metadata=USED))
+
+
+@pytest.mark.parametrize(
+    ("version", "actions"),
+    [
+        (DrbdVersion(kernel=(8, 4, 11), loaded=True), ()),
+        (DrbdVersion(kernel=(9, 2, 8), loaded=False), (LoadDrbd(),)),
+    ],
+)
+def test_the_module_is_loaded_once(version, actions) -> None:
+    found = view()
+    found.assume({VERSION: version})
+    assert module_step(found).actions == actions
+
+
+def test_a_node_without_a_module_is_refused() -> None:
+    found = view()
+    found.assume({VERSION: DrbdVersion(kernel=None, loaded=False)})
+    with pytest.raises(Refused, match="no drbd module"):
+        module_step(found)

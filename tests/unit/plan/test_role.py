@@ -1,0 +1,38 @@
+"""A side that no domain uses is Secondary; one that something of the domain may use is left alone."""
+
+import pytest
+from nodes import UUID, domain, pair_slice, running, view
+
+from saltern.model.action import Demote
+from saltern.model.observed import Role
+from saltern.plan.role import step
+
+SLICE = pair_slice()
+DNS = SLICE.resources["dns"]
+OTHER_UUID = "11111111-2222-4333-8444-555555555555"
+
+
+def test_a_primary_without_its_domain_is_demoted() -> None:
+    assert step(DNS, SLICE, view(resources=running(role=Role.PRIMARY))).actions == (Demote(resource="dns"),)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        domain(blocked=True),
+        domain(paused=True),
+        domain(shut_down=True),
+        domain(None, dying=True),
+        domain("dns--incoming", paused=True),
+        domain("dns--migratedaway"),
+        domain("renamed", UUID),
+        domain("dns", OTHER_UUID),
+    ],
+)
+def test_a_primary_that_anything_of_the_domain_may_use_is_left_alone(found) -> None:
+    assert step(DNS, SLICE, view(resources=running(role=Role.PRIMARY), domains=(found,))).actions == ()
+
+
+def test_a_secondary_and_a_resource_that_is_down_need_nothing() -> None:
+    assert step(DNS, SLICE, view(resources=running())).actions == ()
+    assert step(DNS, SLICE, view()).actions == ()
