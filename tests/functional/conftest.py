@@ -4,19 +4,21 @@ Pillar, ext_pillar, SLS and thin files are the real ones; only the door to the n
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import salt._logging
 import salt.config
-from salted import Cluster, Node
+from salted import Cluster
 from saltfactories.utils.functional import Loaders
 
 from saltern import bridge
-from saltern.sim.host import SimHost
 from saltern.sim.world import NodeSpec, World
 from saltern.units import GIB
+
+# What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
+salt._logging.shutdown_temp_handler()
 
 CHECKOUT = Path(__file__).parents[2]
 ADDRESSES = {"dom0": "192.168.1.190", "dom0m": "192.168.1.191", "elsewhere": "192.168.1.192"}
@@ -63,7 +65,11 @@ def pillar(_directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _loaders(_directory: Path) -> dict[str, Loaders]:
-    return {node: Loaders(_options(_directory, _directory / "pillar", node)) for node in ADDRESSES}
+    # Each with modules of its own: what the loader puts into a module is that of the loader that loaded it last.
+    return {
+        node: Loaders(_options(_directory, _directory / "pillar", node), loaded_base_name=f"salt.loaded.{node}")
+        for node in ADDRESSES
+    }
 
 
 @pytest.fixture
@@ -77,12 +83,26 @@ def loaders(_loaders: dict[str, Loaders], pillar: Path) -> dict[str, Loaders]:
 
 @pytest.fixture
 def cluster(loaders: dict[str, Loaders], pillar: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Both nodes with an empty volume group."""
     specs = [
         NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
         for name, address in ADDRESSES.items()
     ]
-    world = World.create(specs)
-    nodes = {name: Node(loaders[name], world, name) for name in ADDRESSES}
-    door: Callable[[Any], SimHost] = lambda opts: nodes[opts["id"]].host  # noqa: E731
-    monkeypatch.setattr(bridge, "local_host", door)
-    return Cluster(world, nodes, pillar)
+    cluster = Cluster(World.create(specs), loaders, pillar)
+    monkeypatch.setattr(bridge, "local_host", lambda opts: cluster[opts["id"]].host)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def _worlds() -> dict[str, World]:
+    return {}
+
+
+@pytest.fixture
+def converged(cluster: Cluster, _worlds: dict[str, World]) -> Cluster:
+    """Both nodes as they should be, with nothing in the logs of their commands."""
+    if "converged" not in _worlds:
+        cluster.converge()
+        _worlds["converged"] = cluster.world
+    cluster.use(_worlds["converged"].copy())
+    return cluster

@@ -48,10 +48,15 @@ class Node:
 class Cluster:
     """Nodes by name, on one world, with a pillar that can be edited."""
 
-    def __init__(self, world: World, nodes: dict[str, Node], pillar: Path) -> None:
-        self.world = world
-        self.nodes = nodes
+    def __init__(self, world: World, loaders: dict[str, Loaders], pillar: Path) -> None:
         self.pillar = pillar
+        self._loaders = loaders
+        self.use(world)
+
+    def use(self, world: World) -> None:
+        """Go on in another world."""
+        self.world = world
+        self.nodes = {name: Node(loaders, world, name) for name, loaders in self._loaders.items()}
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]

@@ -93,7 +93,9 @@ def test_a_lost_connection_is_told_for_each_side_that_sees_it() -> None:
 def test_standalone_without_a_connection_line_is_told() -> None:
     alone = deepcopy(resource(role="Primary"))
     alone["dns"]["connections"] = []
-    assert "resource dns: dom0 is not connected to the other side (StandAlone)" in wrong(answer(alone, domain()), PARTNER)
+    assert "resource dns: dom0 is not connected to the other side (StandAlone)" in wrong(
+        answer(alone, domain()), PARTNER
+    )
 
 
 def test_a_resource_that_is_down_is_told() -> None:

@@ -6,11 +6,34 @@
 # so copying it is installing it. No pip is needed on the node, whose Python may have none. `file.recurse` compares
 # hashes, removes what is no longer there, finishes a copy that was interrupted, and reloads the modules after a
 # change: the states that follow in the same run find the core. What only a master needs stays there.
-{%- set library = grains.pythonpath | select('match', '.*/(site|dist)-packages$') | first %}
+#
+# Where pip has installed Saltern (a master that is a minion as well, a developer's checkout), it is left to pip; files
+# of another version refuse to load beside it, and say so.
+{%- set prefix = grains.pythonexecutable.rsplit('/', 2) | first %}
+{%- set ns = namespace(libraries=[], installed=[]) %}
+{%- for path in grains.pythonpath if path.startswith(prefix ~ '/') %}
+{%- if path.endswith(('/site-packages', '/dist-packages')) %}
+{%- set ns.libraries = ns.libraries + [path] %}
+{%- endif %}
+{%- if path.endswith(('/site-packages', '/dist-packages')) or '/extras-' in path %}
+{%- set ns.installed = ns.installed + salt['file.find'](path, name='saltern-*.dist-info', maxdepth=1) %}
+{%- endif %}
+{%- endfor %}
+{%- if ns.installed %}
+saltern core:
+  test.succeed_without_changes:
+    - name: pip looks after the core of this minion, in {{ ns.installed | first }}
+{%- elif not ns.libraries %}
+saltern core:
+  test.fail_without_changes:
+    - name: >-
+        {{ grains.pythonexecutable }} has no site-packages of its own under {{ prefix }}; install Saltern there with pip
+{%- else %}
 saltern core:
   file.recurse:
-    - name: {{ library }}/saltern
+    - name: {{ ns.libraries | first }}/saltern
     - source: salt://saltern
     - clean: True
     - include_pat: '*.py'
     - exclude_pat: 'E@(__pycache__|^topology/|^sim/|^cli)'
+{%- endif %}

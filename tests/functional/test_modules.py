@@ -1,0 +1,112 @@
+"""The execution modules: what they tell of a converged node, and what they refuse."""
+
+import pytest
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+from salted import Cluster
+
+
+def test_the_state_of_resources_can_be_asked_for_as_a_whole_and_one_by_one(converged: Cluster) -> None:
+    node = converged["dom0"]
+    assert sorted(node.run("drbd.status")) == ["dns", "mail", "mail-xvdb", "router", "vpn"]
+    dns = node.run("drbd.status", "dns")
+    assert (dns["role"], dns["devices"][0]["disk"], dns["connections"][0]["state"]) == (
+        "Primary",
+        "UpToDate",
+        "Connected",
+    )
+
+
+def test_a_resource_that_is_not_there_is_an_error_and_not_an_empty_answer(converged: Cluster) -> None:
+    with pytest.raises(CommandExecutionError, match="no resource 'nosuch'"):
+        converged["dom0"].run("drbd.status", "nosuch")
+
+
+def test_configuration_metadata_and_version_can_be_asked_for(converged: Cluster) -> None:
+    node = converged["dom0"]
+    assert node.run("drbd.configured")["dns"]["file"] == "/etc/drbd.d/dns.res"
+    assert node.run("drbd.metadata", "dns")["state"] == "valid"
+    assert node.run("drbd.version")["loaded"] is True
+
+
+def test_volumes_and_groups_can_be_asked_for(converged: Cluster) -> None:
+    node = converged["dom0"]
+    assert node.run("lvm.volumes", "XEN")["XEN/dns"]["size_bytes"] == 2 * 1024**3
+    assert node.run("lvm.volumes", "other") == {}
+    assert 0 < node.run("lvm.groups")["XEN"]["free_bytes"] < 24 * 1024**3
+
+
+def test_domains_and_memory_can_be_asked_for(converged: Cluster) -> None:
+    node = converged["dom0"]
+    assert sorted(domain["name"] for domain in node.run("xen.domains")) == ["dns", "router"]
+    assert 0 < node.run("xen.memory") < 4 * 1024**3
+
+
+def test_what_is_returned_is_plain_data(converged: Cluster) -> None:
+    import json
+
+    for function in ("drbd.status", "drbd.configured", "lvm.volumes", "xen.domains"):
+        json.dumps(converged["dom0"].run(function))
+
+
+def test_a_volume_is_created_and_grown_but_not_shrunk(converged: Cluster) -> None:
+    node = converged["dom0"]
+    node.run("lvm.volume_create", "XEN", "scratch", "1G")
+    node.run("lvm.volume_extend", "XEN", "scratch", "2G")
+    assert node.run("lvm.volumes")["XEN/scratch"]["size_bytes"] == 2 * 1024**3
+    with pytest.raises(CommandExecutionError):
+        node.run("lvm.volume_extend", "XEN", "scratch", "1G")
+
+
+def test_a_volume_is_removed_only_when_it_is_named_twice(converged: Cluster) -> None:
+    node = converged["dom0"]
+    node.run("lvm.volume_create", "XEN", "scratch", "1G")
+    for confirm in ({}, {"confirm": "yes"}, {"confirm": "XEN/other"}):
+        with pytest.raises(SaltInvocationError, match="confirm=XEN/scratch"):
+            node.run("lvm.volume_remove", "XEN", "scratch", **confirm)
+    assert "XEN/scratch" in node.run("lvm.volumes")
+    node.run("lvm.volume_remove", "XEN", "scratch", confirm="XEN/scratch")
+    assert "XEN/scratch" not in node.run("lvm.volumes")
+
+
+@pytest.mark.parametrize("size", ["1.5.2G", "large", "-1"])
+def test_a_size_that_is_none_is_refused_before_anything_runs(converged: Cluster, size: str) -> None:
+    with pytest.raises(CommandExecutionError):
+        converged["dom0"].run("lvm.volume_create", "XEN", "scratch", size)
+    assert converged["dom0"].commands() == []
+
+
+def test_a_name_that_would_be_an_option_is_refused_before_anything_runs(converged: Cluster) -> None:
+    with pytest.raises(CommandExecutionError, match="cannot be a name"):
+        converged["dom0"].run("xen.domain_stop", "--all")
+    assert converged["dom0"].commands() == []
+
+
+def test_a_side_without_a_connection_is_not_promoted(converged: Cluster) -> None:
+    node = converged["dom0m"]
+    node.run("drbd.disconnect", "dns")
+    with pytest.raises(CommandExecutionError, match="not connected"):
+        node.run("drbd.primary", "dns")
+    assert node.run("drbd.status", "dns")["role"] == "Secondary"
+
+
+def test_a_second_primary_is_refused_by_drbd_and_its_words_are_passed_on(converged: Cluster) -> None:
+    with pytest.raises(CommandExecutionError, match="Multiple primaries"):
+        converged["dom0m"].run("drbd.primary", "dns")
+
+
+def test_a_domain_is_started_under_the_conditions_of_the_state(converged: Cluster) -> None:
+    node = converged["dom0"]
+    node.run("xen.domain_destroy", "dns", confirm="dns")
+    assert "started" in node.run("xen.domain_start", "dns")
+    node.run("xen.domain_destroy", "dns", confirm="dns")
+    node.run("drbd.disconnect", "dns")
+    converged.world.cut_link("dom0", "dom0m")
+    with pytest.raises(CommandExecutionError):
+        node.run("xen.domain_start", "dns")
+    assert [domain["name"] for domain in node.run("xen.domains")] == ["router"]
+
+
+def test_a_domain_is_ended_only_when_it_is_named_twice(converged: Cluster) -> None:
+    with pytest.raises(CommandExecutionError, match="confirm=dns"):
+        converged["dom0"].run("xen.domain_destroy", "dns")
+    assert len(converged["dom0"].run("xen.domains")) == 2
