@@ -8,6 +8,7 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
@@ -158,8 +159,10 @@ def _before(inherited: Options, own: Options) -> Options:
 def load(files: Mapping[str, tuple[str, int]], main_file: str, generation: str) -> Config:
     """Read the configuration of a node, ``ConfigError`` when drbdadm refuses it."""
     directory = posixpath.dirname(main_file)
-    wanted = [path for path in files if path == main_file or path.startswith(("/etc/drbd.d/", f"{directory}/"))]
-    texts = {path: files[path][0] for path in wanted}
+    included = ("/etc/drbd.d/", f"{directory}/")
+    texts = {path: files[path][0] for path in files if path != main_file and path.startswith(included)}
+    with suppress(KeyError):
+        texts[main_file] = files[main_file][0]  # once: it may be standard input
     if main_file == MAIN_FILE:
         texts = PACKAGED | texts
     outcome = _load(main_file, generation, tuple(sorted(texts.items())))
