@@ -10,7 +10,7 @@ from saltern.model.desired import NodeSlice
 from saltern.model.observed import ConnectionState
 from saltern.observe import Observation
 from saltern.plan.activation import connection_state
-from saltern.plan.items import Item, Kind, items, step
+from saltern.plan.items import Item, Kind, items, on_request, step
 from saltern.plan.project import Part, project, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
@@ -51,7 +51,7 @@ class Converge:
     ) -> None:
         self._host = host
         self._slice = node_slice
-        self._items = frozenset(items(node_slice))
+        self._items = frozenset([*items(node_slice), *on_request(node_slice)])
         self._test = test
         self._wait_left_s = wait_s
         self._told = told

@@ -8,7 +8,7 @@ from saltern.argv import lvm as lvm_argv
 from saltern.argv import xen as xen_argv
 from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused
-from saltern.model.desired import Resource
+from saltern.model.desired import Resource, volume_key
 from saltern.model.observed import (
     ConfiguredResource,
     DrbdVersion,
@@ -91,8 +91,7 @@ def read_metadata(host: Host, node: str, resource: Resource, version: DrbdVersio
     drbdmeta needs no configuration, so the answer does not depend on anybody's mistake in another resource.
     """
     side = resource.on(node)
-    group, _, name = side.meta_device.removeprefix("/dev/").partition("/")
-    volume = lvm.volumes.get((group, name))
+    volume = lvm.volumes.get(volume_key(side.meta_device))
     # Of a slot that begins beyond the end of the volume drbdmeta says "Device too small" and no more.
     if volume is None or (side.meta_index or 0) * SLOT_BYTES >= volume.size_bytes:
         return Metadata(state=MetadataState.NO_DEVICE)

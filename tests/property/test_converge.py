@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pair import changes, check_safety, converge, empty_world, failures, many_domains, running, slices
 
-from saltern.plan.items import Kind
+from saltern.converge import Converge
+from saltern.plan.items import Item, Kind
 from saltern.sim.world import World
 
 SHARES = slices()
@@ -166,6 +167,42 @@ def test_a_lost_data_volume_is_never_replaced_by_an_empty_one(drbd, converged) -
     outcomes = converge(world, {"dom0m": SHARES["dom0m"]}, wait_s=5)["dom0m"]
     assert "/dev/XEN/dns" not in world.nodes["dom0m"].devices
     assert any("this replica has been lost" in failure for failure in failures(outcomes))
+
+
+@GENERATIONS
+def test_a_lost_replica_is_rebuilt_from_the_partner_when_it_is_asked_for(drbd, converged) -> None:
+    world = World.from_json(converged[drbd])
+    host = world.host("dom0m")
+    host.run(["drbdadm", "down", "router"])
+    host.run(["lvremove", "-f", "XEN/router"])
+    asked = Converge(host, SHARES["dom0m"]).item(Item(Kind.LOST_METADATA, "router"))
+    assert asked.result is True, asked.comment
+    for outcomes in converge(world, SHARES, before_each=lambda: check_safety(world)).values():
+        assert failures(outcomes) == []
+    world.advance(60)
+    records = [world.nodes[node].devices["/dev/XEN/router"].records for node in SHARES]
+    assert records[0] == records[1] != {}
+
+
+@GENERATIONS
+@pytest.mark.parametrize("holder", sorted(SHARES))
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_volumes_that_somebody_filled_by_hand_are_never_overwritten(drbd, holder, with_metadata) -> None:
+    world = empty_world(drbd)
+    host = world.host(holder)
+    host.run(["lvcreate", "-n", "router", "-L", "256M", "XEN"])
+    host.run(["lvcreate", "-n", "router_meta", "-L", "4M", "XEN"])
+    world.nodes[holder].devices["/dev/XEN/router"].records = {0: 4711}
+    if with_metadata:
+        minor = str(SHARES[holder].resources["router"].on(holder).minor)
+        version = ["v08", "create-md"] if drbd == "8.4" else ["v09", "create-md", "1"]
+        host.run(["drbdmeta", minor, version[0], "/dev/XEN/router_meta", "flex-external", *version[1:]])
+    result = converge(world, SHARES, wait_s=5, before_each=lambda: check_safety(world))
+    world.advance(60)
+    assert any("it may hold data" in failure for failure in failures(result[holder]))
+    assert world.nodes[holder].devices["/dev/XEN/router"].records == {0: 4711}
+    assert "router" not in running(world)
+    assert running(world) == {name: nodes for name, nodes in HOMES.items() if name != "router"}
 
 
 @GENERATIONS

@@ -9,11 +9,12 @@ from saltern.model.action import (
     Demote,
     ExtendVolume,
     LoadDrbd,
+    MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
-    UntagVolume,
+    WipeMetadata,
     WriteFile,
 )
 from saltern.model.desired import domain_file
@@ -28,28 +29,30 @@ def command_for(action: Action) -> list[str]:
             raise ValueError(f"{action.path} is written, not run")
         case StartDomain():
             return xen.create(domain_file(action.domain))
-        case CreateVolume() | ExtendVolume() | UntagVolume():
+        case CreateVolume() | ExtendVolume() | MarkVolume():
             return _volume_command(action)
         case _:
             return _resource_command(action)
 
 
-def _volume_command(action: CreateVolume | ExtendVolume | UntagVolume) -> list[str]:
+def _volume_command(action: CreateVolume | ExtendVolume | MarkVolume) -> list[str]:
     match action:
         case CreateVolume():
             return lvm.lvcreate(action.volume_group, action.name, action.size_bytes, action.tag)
         case ExtendVolume():
             return lvm.lvextend(action.volume_group, action.name, action.size_bytes)
-        case UntagVolume():
-            return lvm.delete_tag(action.volume_group, action.name, action.tag)
+        case MarkVolume():
+            return lvm.mark(action.volume_group, action.name, remove=action.remove, add=action.add)
 
 
 def _resource_command(
-    action: CreateMetadata | AdjustResource | StartFirstSync | Promote | Demote | ResizeResource,
+    action: CreateMetadata | WipeMetadata | AdjustResource | StartFirstSync | Promote | Demote | ResizeResource,
 ) -> list[str]:
     match action:
         case CreateMetadata():
             return drbd.create_md(action.resource, action.max_peers)
+        case WipeMetadata():
+            return drbd.wipe_md(action.resource)
         case AdjustResource():
             return drbd.adjust(action.resource)
         case StartFirstSync():

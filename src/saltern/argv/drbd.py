@@ -65,6 +65,11 @@ def create_md(resource: str, max_peers: int | None = None) -> list[str]:
     return ["drbdadm", "create-md", *room, name(resource)]
 
 
+def wipe_md(resource: str) -> list[str]:
+    """Take metadata away; without a terminal and without ``--force`` drbdadm would cancel."""
+    return ["drbdadm", "wipe-md", "--force", name(resource)]
+
+
 def adjust(resource: str) -> list[str]:
     """Bring the kernel to what the configuration says."""
     return ["drbdadm", "adjust", name(resource)]

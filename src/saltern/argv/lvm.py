@@ -36,14 +36,11 @@ def lvextend(volume_group: str, volume: str, size_bytes: int) -> list[str]:
     return ["lvextend", "--size", f"{size_bytes}b", _path(volume_group, volume)]
 
 
-def add_tag(volume_group: str, volume: str, tag: str) -> list[str]:
-    """Mark a volume; marking it again changes nothing."""
-    return ["lvchange", "--addtag", name(tag), _path(volume_group, volume)]
-
-
-def delete_tag(volume_group: str, volume: str, tag: str) -> list[str]:
-    """Take a mark away; taking away what is not there changes nothing."""
-    return ["lvchange", "--deltag", name(tag), _path(volume_group, volume)]
+def mark(volume_group: str, volume: str, *, remove: str | None = None, add: str | None = None) -> list[str]:
+    """Change the tags of a volume in one transaction; what is so already stays so (lvchange(8))."""
+    removed = [] if remove is None else ["--deltag", name(remove)]
+    added = [] if add is None else ["--addtag", name(add)]
+    return ["lvchange", *removed, *added, _path(volume_group, volume)]
 
 
 def lvremove(volume_group: str, volume: str) -> list[str]:

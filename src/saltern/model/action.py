@@ -28,12 +28,13 @@ class ExtendVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UntagVolume:
-    """Take the mark ``tag`` from a logical volume."""
+class MarkVolume:
+    """Change the marks of a logical volume, both at once: take ``remove`` away, put ``add`` on it."""
 
     volume_group: str
     name: str
-    tag: str
+    remove: str | None = None
+    add: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,13 @@ class CreateMetadata:
 
     resource: str
     max_peers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WipeMetadata:
+    """Take DRBD metadata away that describe data which are gone from this node."""
+
+    resource: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +110,10 @@ Action = (
     LoadDrbd
     | CreateVolume
     | ExtendVolume
-    | UntagVolume
+    | MarkVolume
     | WriteFile
     | CreateMetadata
+    | WipeMetadata
     | AdjustResource
     | StartFirstSync
     | Promote

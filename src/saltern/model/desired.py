@@ -31,6 +31,12 @@ class Volume:
         return f"/dev/{self.volume_group}/{self.name}"
 
 
+def volume_key(path: str) -> tuple[str, str]:
+    """Volume group and name of the volume whose device is ``/dev/GROUP/NAME``."""
+    group, _, name = path.removeprefix("/dev/").partition("/")
+    return group, name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceHost:
     """One side of a DRBD resource: what stands in its ``on`` section."""

@@ -8,6 +8,7 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
+from saltern.plan import metadata
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
 from saltern.render import drbd_resource, xl_config
@@ -21,8 +22,9 @@ _SECRET = re.compile(r"secret|passw", re.IGNORECASE)
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Write the configuration of a resource for the DRBD generation of this node.
 
-    Raises ``Refused`` when the file is somebody else's, when a number is in use here by something that is not of this
-    slice, and when the minor or the disk of a running resource would change.
+    Raises ``Refused`` when metadata and volumes of this side do not belong together, when the file is somebody else's,
+    when a number is in use here by something that is not of this slice, and when a running resource would change its
+    minor.
     """
     path = resource_file(resource.name)
     text = drbd_resource.render(resource, view.generation)
@@ -38,6 +40,9 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
             "Free the number on this node, or give the resource another one in the topology; nothing was written, "
             "because one conflict blocks every drbdadm command for every resource",
         )
+    if found is None:
+        # Whatever starts at boot brings up what is configured: not a volume under metadata that are not its own.
+        metadata.step(resource, node_slice, view)
     return _write(path, found, text)
 
 

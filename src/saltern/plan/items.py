@@ -23,6 +23,7 @@ class Kind(StrEnum):
     DOMAIN_CONFIGURATION = "domain configuration"
     DOMAIN = "domain"
     ROLE = "role"
+    LOST_METADATA = "metadata of a lost replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
         yield Item(Kind.ROLE, name)
 
 
+def on_request(node_slice: NodeSlice) -> Iterator[Item]:
+    """What is only done when somebody asks for that one by name, because it destroys something."""
+    for name in node_slice.resources:
+        yield Item(Kind.LOST_METADATA, name)
+
+
 _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.RESOURCE_CONFIGURATION: configuration.resource_step,
     Kind.METADATA: metadata.step,
@@ -64,6 +71,7 @@ _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.FIRST_SYNCHRONISATION: synchronisation.first_step,
     Kind.SIZE: synchronisation.size_step,
     Kind.ROLE: role.step,
+    Kind.LOST_METADATA: metadata.wipe_step,
 }
 _DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.DOMAIN_CONFIGURATION: configuration.domain_step,
@@ -74,7 +82,7 @@ _DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
 def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
     """The next step of an item. Raises ``Refused`` when a safety rule forbids it.
 
-    The item is one of ``items(node_slice)``.
+    The item is one of ``items`` or ``on_request``.
     """
     if item.kind is Kind.MODULE:
         return activation.module_step(view)

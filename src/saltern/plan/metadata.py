@@ -1,38 +1,66 @@
-"""DRBD metadata: created once, on volumes that are provably blank, never over metadata."""
+"""DRBD metadata: created once, on volumes that are provably blank, never over metadata.
+
+The table in ``docs/design/converge.md`` ("Blank is marked, not guessed") is what this file decides.
+"""
 
 from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused
-from saltern.model.action import Action, CreateMetadata, UntagVolume
-from saltern.model.desired import METADATA_PEERS, NodeSlice, Resource
+from saltern.model.action import Action, CreateMetadata, MarkVolume, WipeMetadata
+from saltern.model.desired import METADATA_PEERS, NodeSlice, Resource, ResourceHost, volume_key
 from saltern.model.observed import DiskState, Generation, LogicalVolume, Metadata, MetadataState
-from saltern.plan.step import Step
+from saltern.plan.step import Change, Step
 from saltern.plan.view import View
-from saltern.plan.volume import BLANK_TAG
+from saltern.plan.volume import BLANK_TAG, NEW_TAG, existing
 from saltern.units import MIB
 
 
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Create metadata for this side of a resource when its volumes were created by Saltern and never used.
 
-    The table in ``docs/design/converge.md`` ("Blank is marked, not guessed") is this function.
+    Raises ``Refused`` when that is not known, and when metadata and volume do not belong together.
     """
     host = resource.on(node_slice.node)
-    data = _volume(resource, host.disk, view)
-    meta = _volume(resource, host.meta_device, view)
-    marked = tuple(volume for volume in (data, meta) if BLANK_TAG in volume.tags)
+    data = existing(host.disk, resource, view)
+    meta = existing(host.meta_device, resource, view)
     if is_attached(resource, view):
-        return _keep_attached(resource, view.running[resource.name].devices[0].disk, marked)
+        return _keep_attached(resource, view.running[resource.name].devices[0].disk, data, meta)
     metadata = view.metadata(resource)
     if metadata.state is MetadataState.VALID:
-        return _keep(resource, metadata, marked)
+        return _keep(resource, metadata, data, meta)
     _refuse_unmarked(resource, data, meta if host.meta_index is None else None)
     _refuse_small_slot(resource, meta, host.meta_index)
-    place = host.meta_device if host.meta_index is None else f"{host.meta_device}[{host.meta_index}]"
     max_peers = METADATA_PEERS if view.generation is Generation.V9 else None
     return Step(
         comment=f"metadata of {resource.name} are created",
-        actions=(CreateMetadata(resource=resource.name, max_peers=max_peers), *_unmark(marked)),
-        changes={f"metadata of {resource.name} in {place}": {"old": None, "new": "created"}},
+        actions=(CreateMetadata(resource=resource.name, max_peers=max_peers), *_end_of_blank(data, meta)),
+        changes={f"metadata of {resource.name} in {_place(host)}": {"old": None, "new": "created"}},
+    )
+
+
+def wipe_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
+    """Take away the metadata of a replica whose data are gone from this node, so that it can be built anew.
+
+    Raises ``Refused`` when the disk is attached, and when the data volume is there and not marked as blank.
+    """
+    host = resource.on(node_slice.node)
+    subject = f"resource {resource.name}"
+    if is_attached(resource, view):
+        raise Refused(subject, "its disk is attached", "Metadata in use are never wiped")
+    data = view.lvm.volumes.get(volume_key(host.disk))
+    if data is not None and BLANK_TAG not in data.tags:
+        raise Refused(
+            subject,
+            f"{host.disk} is there and may hold the data of this replica",
+            f"If its content may be lost on this node, say so with `lvchange --addtag {BLANK_TAG} {_names((data,))}`",
+        )
+    if view.metadata(resource).state is not MetadataState.VALID:
+        return Step(comment=f"there are no metadata of {resource.name} on this node")
+    meta = existing(host.meta_device, resource, view)
+    mark = MarkVolume(volume_group=meta.volume_group, name=meta.name, add=BLANK_TAG)
+    return Step(
+        comment=f"the metadata of {resource.name} are wiped; apply again to rebuild this replica from the partner",
+        actions=(WipeMetadata(resource=resource.name), *((mark,) if host.meta_index is None else ())),
+        changes={f"metadata of {resource.name} in {_place(host)}": {"old": "valid", "new": None}},
     )
 
 
@@ -43,48 +71,68 @@ def is_attached(resource: Resource, view: View) -> bool:
     return device is not None and device.disk is not DiskState.DISKLESS
 
 
-def _keep_attached(resource: Resource, disk: DiskState, marked: tuple[LogicalVolume, ...]) -> Step:
+def _keep_attached(resource: Resource, disk: DiskState, data: LogicalVolume, meta: LogicalVolume) -> Step:
+    marked = _marked(data, meta)
     if not marked:
         return Step(comment=f"the disk of {resource.name} is attached")
     if disk is not DiskState.INCONSISTENT:
         raise _lost(resource, f"the disk is attached as {disk}, but {_names(marked)} is still marked {BLANK_TAG}")
     # Nobody takes an Inconsistent disk for data. Something attached it after a run that ended before unmarking.
-    return _only_unmark(resource, marked)
+    return _only_mark(resource, data, meta)
 
 
-def _only_unmark(resource: Resource, marked: tuple[LogicalVolume, ...]) -> Step:
-    return Step(
-        comment=f"metadata of {resource.name} are in place; its volumes are no longer marked as blank",
-        actions=_unmark(marked),
-        changes={f"mark {BLANK_TAG} on {_names(marked)}": {"old": "set", "new": None}},
-    )
-
-
-def _keep(resource: Resource, metadata: Metadata, marked: tuple[LogicalVolume, ...]) -> Step:
-    if not marked:
-        return Step(comment=f"metadata of {resource.name} are in place")
-    if not metadata.just_created:
+def _keep(resource: Resource, metadata: Metadata, data: LogicalVolume, meta: LogicalVolume) -> Step:
+    marked = _marked(data, meta)
+    if marked and not metadata.just_created:
         raise _lost(
             resource, f"{_names(marked)} is new and empty, but the metadata have generation {metadata.current:016X}"
         )
-    # An earlier run ended between creating the metadata and taking the mark away.
-    return _only_unmark(resource, marked)
+    if marked:
+        # An earlier run ended between creating the metadata and changing the marks.
+        return _only_mark(resource, data, meta)
+    if metadata.just_created and NEW_TAG not in data.tags:
+        raise Refused(
+            f"resource {resource.name}",
+            f"its metadata are new, but {_names((data,))} was not created by Saltern, or has been in use: it may hold data",
+            f"If its content may be overwritten from the partner, say so with `lvchange --addtag {NEW_TAG} "
+            f"{_names((data,))}` and apply again; if it is the side to keep, bring both sides up by hand and run "
+            f"`drbdadm primary --force {resource.name}` on it",
+        )
+    return Step(comment=f"metadata of {resource.name} are in place")
 
 
-def _unmark(marked: tuple[LogicalVolume, ...]) -> tuple[Action, ...]:
-    return tuple(UntagVolume(volume_group=volume.volume_group, name=volume.name, tag=BLANK_TAG) for volume in marked)
+def _only_mark(resource: Resource, data: LogicalVolume, meta: LogicalVolume) -> Step:
+    change: Change = {"old": "set", "new": None}
+    return Step(
+        comment=f"metadata of {resource.name} are in place; its volumes are no longer marked as blank",
+        actions=_end_of_blank(data, meta),
+        changes={f"mark {BLANK_TAG} on {_names(_marked(data, meta))}": change},
+    )
 
 
-def _volume(resource: Resource, path: str, view: View) -> LogicalVolume:
-    group, _, name = path.removeprefix("/dev/").partition("/")
-    volume = view.lvm.volumes.get((group, name))
-    if volume is None:
-        raise Refused(f"resource {resource.name}", f"{path} does not exist on this node", "Apply the layer `lvm` first")
-    return volume
+def _marked(data: LogicalVolume, meta: LogicalVolume) -> tuple[LogicalVolume, ...]:
+    return tuple(volume for volume in (data, meta) if BLANK_TAG in volume.tags)
+
+
+def _end_of_blank(data: LogicalVolume, meta: LogicalVolume) -> tuple[Action, ...]:
+    """What is no longer blank loses its mark; the data volume is now the new one of these metadata."""
+    return tuple(
+        MarkVolume(
+            volume_group=volume.volume_group,
+            name=volume.name,
+            remove=BLANK_TAG,
+            add=NEW_TAG if volume is data else None,
+        )
+        for volume in _marked(data, meta)
+    )
 
 
 def _names(volumes: tuple[LogicalVolume, ...]) -> str:
     return " and ".join(f"{volume.volume_group}/{volume.name}" for volume in volumes)
+
+
+def _place(host: ResourceHost) -> str:
+    return host.meta_device if host.meta_index is None else f"{host.meta_device}[{host.meta_index}]"
 
 
 def _lost(resource: Resource, found: str) -> Refused:

@@ -17,14 +17,15 @@ from saltern.model.action import (
     Demote,
     ExtendVolume,
     LoadDrbd,
+    MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
-    UntagVolume,
+    WipeMetadata,
     WriteFile,
 )
-from saltern.model.desired import NodeSlice, Resource, resource_file
+from saltern.model.desired import NodeSlice, Resource, resource_file, volume_key
 from saltern.model.observed import (
     JUST_CREATED,
     ConfiguredHost,
@@ -82,11 +83,11 @@ def touched(action: Action) -> frozenset[Part]:
     match action:
         case LoadDrbd():
             return frozenset({VERSION, RUNNING, ADJUSTMENTS})
-        case CreateVolume() | ExtendVolume() | UntagVolume():
+        case CreateVolume() | ExtendVolume() | MarkVolume():
             return frozenset({LVM})
         case WriteFile():
             return frozenset({file_at(action.path), CONFIGURED, ADJUSTMENTS})
-        case CreateMetadata():
+        case CreateMetadata() | WipeMetadata():
             return frozenset({metadata_of(action.resource)})
         case AdjustResource():
             return frozenset({RUNNING, ADJUSTMENTS, metadata_of(action.resource)})
@@ -130,9 +131,10 @@ def _(action: ExtendVolume, node_slice: NodeSlice, view: View) -> Mapping[Part, 
 
 
 @project.register
-def _(action: UntagVolume, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+def _(action: MarkVolume, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     found = view.lvm.volumes[action.volume_group, action.name]
-    return {LVM: _with_volume(view.lvm, replace(found, tags=found.tags - {action.tag}), 0)}
+    tags = found.tags - {action.remove} | ({action.add} if action.add is not None else set())
+    return {LVM: _with_volume(view.lvm, replace(found, tags=tags), 0)}
 
 
 def _with_volume(lvm: Lvm, volume: LogicalVolume, used_bytes: int) -> Lvm:
@@ -196,6 +198,11 @@ def _(action: CreateMetadata, node_slice: NodeSlice, view: View) -> Mapping[Part
 
 
 @project.register
+def _(action: WipeMetadata, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {metadata_of(action.resource): Metadata(state=MetadataState.BLANK)}
+
+
+@project.register
 def _(action: AdjustResource, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     resource = node_slice.resources[action.resource]
     running = _attached(resource, node_slice, view)
@@ -223,18 +230,21 @@ def _attached(resource: Resource, node_slice: NodeSlice, view: View) -> RunningR
 
 def _partner(resource: Resource, node_slice: NodeSlice, device: Device) -> Connection:
     peer = resource.peer_of(node_slice.node)
+    seen = PeerDevice(replication=ReplicationState.ESTABLISHED, disk=device.disk)
+    if device.disk is DiskState.INCONSISTENT and node_slice.node != resource.home:
+        # The home node starts the first synchronisation as soon as both sides are there.
+        seen = PeerDevice(replication=ReplicationState.SYNC_TARGET, disk=DiskState.UP_TO_DATE)
     return Connection(
         peer_node_id=peer.node_id,
         peer=None,
         state=ConnectionState.CONNECTED,
         role=Role.SECONDARY,
-        volumes={0: PeerDevice(replication=ReplicationState.ESTABLISHED, disk=device.disk)},
+        volumes={0: seen},
     )
 
 
 def _size_bytes(path: str, view: View) -> int:
-    group, _, name = path.removeprefix("/dev/").partition("/")
-    return view.lvm.volumes[group, name].size_bytes
+    return view.lvm.volumes[volume_key(path)].size_bytes
 
 
 @project.register

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from saltern.argv.action import command_for
-from saltern.model.action import Action, Promote, StartFirstSync, WriteFile
+from saltern.model.action import Action, MarkVolume, Promote, StartFirstSync, WriteFile
 from saltern.model.desired import NodeSlice, domain_file, resource_file
 from saltern.model.observed import DrbdVersion, Generation, Lvm, Metadata, MetadataState, VolumeGroup, Xen
 from saltern.plan.items import Item, Kind
@@ -105,13 +105,13 @@ def _body(node_slice: NodeSlice, actions: Mapping[Item, Sequence[Action]]) -> It
             heading = item.kind
             yield f"\n# --- {_HEADINGS[item.kind]}"
         for action in each:
-            yield from _lines(node_slice, action)
+            yield from _lines(node_slice, item, action)
         if item.kind is Kind.RESOURCE_CONFIGURATION and item.name == list(node_slice.resources)[-1]:
             yield "# Stops here, before any metadata, when a number is in use by something else on this node."
             yield "drbdadm dump all > /dev/null"
 
 
-def _lines(node_slice: NodeSlice, action: Action) -> Iterator[str]:
+def _lines(node_slice: NodeSlice, item: Item, action: Action) -> Iterator[str]:
     if isinstance(action, WriteFile):
         yield f"cat > {shlex.quote(action.path)} <<'{_END_OF_FILE}'"
         yield f"{action.text.rstrip()}\n{_END_OF_FILE}"
@@ -121,6 +121,8 @@ def _lines(node_slice: NodeSlice, action: Action) -> Iterator[str]:
         partner = node_slice.resources[action.resource].peer_of(node_slice.node).node
         yield f"echo {shlex.quote(f'waiting until {action.resource} is connected to {partner} and new on both sides')}"
         yield f'until [ "$(drbdadm dstate {name})" = Inconsistent/Inconsistent ]; do sleep 1; done'
+    if isinstance(action, MarkVolume) and item.kind is Kind.FIRST_SYNCHRONISATION:
+        yield f"until drbdadm dstate {shlex.quote(item.name)} | grep -q UpToDate; do sleep 1; done"
     if isinstance(action, Promote):
         yield f"# {action.resource}: this side is UpToDate, so the domain need not wait for the synchronisation"
     yield shlex.join(command_for(action))

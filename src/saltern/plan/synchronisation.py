@@ -1,12 +1,13 @@
 """The first synchronisation, and the growth of a replicated device."""
 
 from saltern.errors import Refused
-from saltern.model.action import Demote, Promote, ResizeResource, StartFirstSync
+from saltern.model.action import Demote, MarkVolume, Promote, ResizeResource, StartFirstSync
 from saltern.model.desired import NodeSlice, Resource
 from saltern.model.observed import (
     Connection,
     ConnectionState,
     DiskState,
+    LogicalVolume,
     PeerDevice,
     ReplicationState,
     Role,
@@ -14,38 +15,58 @@ from saltern.model.observed import (
 )
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
+from saltern.plan.volume import NEW_TAG, existing
 from saltern.units import format_size
 
 
 def first_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
-    """Start the first synchronisation, on the home node, when both sides are provably new.
+    """Start the first synchronisation, on the home node, when both sides are provably new; the partner waits for it.
 
-    The proof: this side's metadata are just created, and the sides are connected with both disks Inconsistent. DRBD's
-    handshake drops the connection when only one of two Inconsistent sides is new (drbd_sync_handshake, drbd_receiver.c).
+    The proof: this side's volume is marked as new and its metadata are just created, and the sides are connected with
+    both disks Inconsistent. DRBD's handshake drops the connection when only one of two Inconsistent sides is new
+    (drbd_sync_handshake, drbd_receiver.c), and a side that has new metadata without the mark is never connected by
+    Saltern (``plan.metadata``).
     """
     running = _running(resource, view)
-    device = running.devices[0]
-    if device.disk is not DiskState.INCONSISTENT:
-        return Step(comment=f"the disk of {resource.name} is {device.disk}")
-    if node_slice.node != resource.home:
-        return Step(comment=f"{resource.name} is synchronised from {resource.home}, its home")
+    data = existing(resource.on(node_slice.node).disk, resource, view)
     peer = _peer_device(running)
+    if running.devices[0].disk is not DiskState.INCONSISTENT or (peer is not None and _is_synchronising(peer)):
+        return _end_of_new(resource, data)
+    if NEW_TAG not in data.tags and (peer is None or peer.disk is not DiskState.INCONSISTENT):
+        return Step(comment=f"{resource.name} is Inconsistent until it is synchronised from its partner")
     if peer is None:
         return _wait_for_partner(
             resource, node_slice.node, "its first synchronisation starts when both sides are there"
         )
-    if peer.replication is not ReplicationState.ESTABLISHED or peer.disk is not DiskState.INCONSISTENT:
-        return Step(comment=f"{resource.name} is being synchronised ({peer.replication}, the partner is {peer.disk})")
-    if not view.metadata(resource).just_created:
+    if node_slice.node != resource.home or peer.disk is not DiskState.INCONSISTENT:
+        return Wait(
+            reason=f"the first synchronisation of {resource.name} has not started",
+            remedy=f"Apply {resource.peer_of(node_slice.node).node} too; when it fails there, see the reason it gives",
+        )
+    if NEW_TAG not in data.tags or not view.metadata(resource).just_created:
         raise Refused(
             f"resource {resource.name}",
-            "both disks are Inconsistent, and this one is not new: neither side has the whole data",
+            "both disks are Inconsistent, and this one is not provably new: neither side is known to have the whole data",
             "Decide which side to keep and say so by hand (`drbdadm primary --force` on that side), or restore a backup",
         )
     return Step(
         comment=f"the first synchronisation of {resource.name} starts from this node",
         actions=(StartFirstSync(resource=resource.name), Demote(resource=resource.name)),
         changes={f"data of {resource.name}": {"old": "Inconsistent", "new": "UpToDate"}},
+    )
+
+
+def _is_synchronising(peer: PeerDevice) -> bool:
+    return peer.replication not in (ReplicationState.OFF, ReplicationState.ESTABLISHED)
+
+
+def _end_of_new(resource: Resource, data: LogicalVolume) -> Step:
+    if NEW_TAG not in data.tags:
+        return Step(comment=f"{resource.name} has been synchronised, or is being so")
+    return Step(
+        comment=f"{resource.name} is no longer marked as new",
+        actions=(MarkVolume(volume_group=data.volume_group, name=data.name, remove=NEW_TAG),),
+        changes={f"mark {NEW_TAG} on {data.volume_group}/{data.name}": {"old": "set", "new": None}},
     )
 
 

@@ -2,14 +2,16 @@
 
 from saltern.errors import Refused
 from saltern.model.action import CreateVolume, ExtendVolume
-from saltern.model.desired import NodeSlice, Purpose, Resource, Volume
+from saltern.model.desired import NodeSlice, Purpose, Resource, Volume, volume_key
 from saltern.model.observed import LogicalVolume, MetadataState, VolumeGroup
 from saltern.plan.step import Step
 from saltern.plan.view import View
 from saltern.units import format_size, round_up
 
-# On a volume that Saltern created and that nobody has stored anything in. It goes away with the first metadata.
+# On a volume that Saltern created and nobody has stored anything in. Creating metadata ends it.
 BLANK_TAG = "saltern.blank"
+# On a data volume that was blank when its metadata were created. The first synchronisation ends it.
+NEW_TAG = "saltern.new"
 
 
 def step(volume: Volume, node_slice: NodeSlice, view: View) -> Step:
@@ -30,6 +32,14 @@ def step(volume: Volume, node_slice: NodeSlice, view: View) -> Step:
     if present is None:
         return _create(volume, wanted_bytes, group, node_slice, view)
     return _keep_or_grow(volume, wanted_bytes, present, group)
+
+
+def existing(path: str, resource: Resource, view: View) -> LogicalVolume:
+    """The volume of a resource at ``/dev/GROUP/NAME``. Raises ``Refused`` when it is not there yet."""
+    found = view.lvm.volumes.get(volume_key(path))
+    if found is None:
+        raise Refused(f"resource {resource.name}", f"{path} does not exist on this node", "Apply the layer `lvm` first")
+    return found
 
 
 def _create(volume: Volume, wanted_bytes: int, group: VolumeGroup, node_slice: NodeSlice, view: View) -> Step:

@@ -12,11 +12,12 @@ from saltern.model.action import (
     Demote,
     ExtendVolume,
     LoadDrbd,
+    MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
-    UntagVolume,
+    WipeMetadata,
     WriteFile,
 )
 from saltern.model.desired import ResourceHost
@@ -33,7 +34,9 @@ ACTIONS: list[tuple[Action, str]] = [
         "lvcreate --yes --wipesignatures y --zero y --size 4194304b --name meta XEN",
     ),
     (ExtendVolume(volume_group="XEN", name="dns", size_bytes=402653184), "lvextend --size 402653184b XEN/dns"),
-    (UntagVolume(volume_group="XEN", name="dns", tag="saltern.blank"), "lvchange --deltag saltern.blank XEN/dns"),
+    (MarkVolume(volume_group="XEN", name="dns", remove="saltern.blank"), "lvchange --deltag saltern.blank XEN/dns"),
+    (MarkVolume(volume_group="XEN", name="dns", remove="a", add="b"), "lvchange --deltag a --addtag b XEN/dns"),
+    (WipeMetadata(resource="dns"), "drbdadm wipe-md --force dns"),
     (CreateMetadata(resource="dns"), "drbdadm create-md dns"),
     (CreateMetadata(resource="dns", max_peers=3), "drbdadm create-md --max-peers=3 dns"),
     (AdjustResource(resource="dns"), "drbdadm adjust dns"),
@@ -59,9 +62,9 @@ def test_every_kind_of_action_has_its_command() -> None:
     assert {type(action) for action, _ in ACTIONS} | {WriteFile} == set(Action.__args__)
 
 
-def test_only_the_first_synchronisation_forces_anything() -> None:
+def test_only_the_first_synchronisation_and_what_is_asked_for_by_name_force_anything() -> None:
     forced = [type(action) for action, _ in ACTIONS if any("force" in word for word in command_for(action))]
-    assert forced == [StartFirstSync]
+    assert forced == [WipeMetadata, StartFirstSync]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +117,8 @@ def test_a_name_that_a_tool_would_read_as_an_option_is_refused(bad: str) -> None
         lambda: lvm.lvcreate("XEN", "dns", 1, tag=bad),
         lambda: lvm.lvextend(bad, "dns", 1),
         lambda: lvm.lvextend("XEN", bad, 1),
-        lambda: lvm.add_tag("XEN", "dns", bad),
-        lambda: lvm.delete_tag("XEN", bad, "t"),
+        lambda: lvm.mark("XEN", "dns", add=bad),
+        lambda: lvm.mark("XEN", bad, remove="t"),
         lambda: lvm.lvremove("XEN", bad),
         lambda: lvm.lvrename("XEN", "dns", bad),
         *(

@@ -8,7 +8,7 @@ from saltern.model.action import AdjustResource, LoadDrbd
 from saltern.model.observed import ConnectionState, DiskState, DrbdVersion
 from saltern.plan.activation import module_step, step
 from saltern.plan.project import VERSION, configuration
-from saltern.plan.volume import BLANK_TAG
+from saltern.plan.volume import BLANK_TAG, NEW_TAG
 from saltern.units import GIB, MIB
 
 SLICE = pair_slice()
@@ -28,7 +28,13 @@ def look(**parts):
 
 @pytest.mark.parametrize("metadata", [NEW, USED])
 def test_a_resource_that_is_down_is_brought_up(metadata) -> None:
-    assert look(metadata=metadata).actions == ADJUST
+    new = lvm({"dns": (GIB, {NEW_TAG} if metadata is NEW else set()), "dns_meta": (4 * MIB, set())})
+    assert look(volumes=new, metadata=metadata).actions == ADJUST
+
+
+def test_new_metadata_that_somebody_made_on_a_volume_with_data_are_not_connected() -> None:
+    with pytest.raises(Refused, match="it may hold data"):
+        look(metadata=NEW)
 
 
 @pytest.mark.parametrize("state", [None, ConnectionState.STANDALONE])

@@ -3,20 +3,37 @@
 from dataclasses import replace
 
 import pytest
-from nodes import pair_slice, running, view
+from nodes import BLANK, lvm, pair_slice, running, view
 
 from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume, Generation
 from saltern.plan.configuration import domain_step, resource_step
 from saltern.plan.project import CONFIGURED
+from saltern.plan.volume import BLANK_TAG
 from saltern.render import drbd_resource
 from saltern.render.header import HEADER
+from saltern.units import GIB, MIB
 
 SLICE = pair_slice()
 DNS = SLICE.resources["dns"]
 PATH = "/etc/drbd.d/dns.res"
 TEXT = drbd_resource.render(DNS, Generation.V84)
+
+
+def fresh(**parts):
+    """A view of a node whose volumes were just created."""
+    blank = lvm({"dns": (GIB, {BLANK_TAG}), "dns_meta": (4 * MIB, {BLANK_TAG})})
+    return view(volumes=blank, metadata=BLANK, **parts)
+
+
+def test_what_may_be_data_is_not_even_configured() -> None:
+    with pytest.raises(Refused, match="it may hold data"):
+        resource_step(
+            DNS,
+            SLICE,
+            view(volumes=lvm({"dns": (GIB, set()), "dns_meta": (4 * MIB, set())}), metadata=BLANK, files={PATH: None}),
+        )
 
 
 def stranger(node: str = "dom0", **fields) -> dict[str, ConfiguredResource]:
@@ -31,7 +48,7 @@ def stranger(node: str = "dom0", **fields) -> dict[str, ConfiguredResource]:
 
 
 def test_a_missing_configuration_is_written_for_root_alone() -> None:
-    found = resource_step(DNS, SLICE, view(files={PATH: None}))
+    found = resource_step(DNS, SLICE, fresh(files={PATH: None}))
     assert found.actions == (WriteFile(path=PATH, text=TEXT, mode=0o600),)
 
 
@@ -72,29 +89,29 @@ def test_a_file_of_somebody_else_is_not_touched() -> None:
 )
 def test_a_number_that_something_else_uses_here_is_refused(theirs, what) -> None:
     with pytest.raises(Refused, match=f"{what}.* belongs to resource theirs"):
-        resource_step(DNS, SLICE, view(files={PATH: None}, configured=theirs))
+        resource_step(DNS, SLICE, fresh(files={PATH: None}, configured=theirs))
 
 
 def test_a_neighbour_with_numbers_of_its_own_is_no_conflict() -> None:
-    assert resource_step(DNS, SLICE, view(files={PATH: None}, configured=stranger())).actions
+    assert resource_step(DNS, SLICE, fresh(files={PATH: None}, configured=stranger())).actions
 
 
 def test_the_minor_of_a_running_resource_without_a_configuration_is_in_use() -> None:
     leftover = {"theirs": replace(running()["dns"], name="theirs")}
     with pytest.raises(Refused, match="minor 1 is in use here by the running resource theirs"):
-        resource_step(DNS, SLICE, view(files={PATH: None}, resources=leftover))
+        resource_step(DNS, SLICE, fresh(files={PATH: None}, resources=leftover))
 
 
 def test_a_resource_of_the_same_name_in_another_file_is_refused() -> None:
     same = {"dns": replace(stranger()["theirs"], name="dns")}
     with pytest.raises(Refused, match=r"theirs\.res defines a resource of the same name"):
-        resource_step(DNS, SLICE, view(files={PATH: None}, configured=same))
+        resource_step(DNS, SLICE, fresh(files={PATH: None}, configured=same))
 
 
 def test_a_running_resource_keeps_its_minor() -> None:
     moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=5)})}
     with pytest.raises(Refused, match="runs with minor 5"):
-        resource_step(DNS, SLICE, view(files={PATH: None}, resources=moved))
+        resource_step(DNS, SLICE, fresh(files={PATH: None}, resources=moved))
 
 
 class _UnreadableConfiguration:

@@ -56,9 +56,6 @@ _LEGEND_9 = """\
 
 
 _READS: Final = frozenset({"dump-md", "get-gi", "show-gi", "dstate"})
-_WIPE_REFUSED: Final = (
-    "\nDo you really want to wipe out the DRBD meta data?\nstdin not a TTY, not waiting for confirmation\n"
-)
 
 
 class Target:
@@ -131,8 +128,6 @@ def run(world: "World", name: str, argv: Sequence[str]) -> Result:
         return Result(20, "", f"{stale}Device '{minor}' is configured!\n")
     if command == "create-md":
         return _create(world, target, force=force, max_peers=int(arguments[0]) if arguments else 1)
-    if command == "wipe-md" and not force and target.found is not None:
-        return Result(1, "Operation cancelled.\n", _WIPE_REFUSED)
     if command == "wipe-md":
         return _wipe(target, force=force)
     return _COMMANDS[command](world, target)
