@@ -95,9 +95,11 @@ class Pair(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(NODES))
     def promote(self, node: str) -> None:
+        before = self.resource(node)
+        was_primary = before is not None and before.primary  # and may have lost the good data since
         promoted = self.run(node, "primary") == 0
         resource, device = self.resource(node), self.device(node)
-        if promoted:
+        if promoted and not was_primary:
             assert resource is not None and resource.primary
             assert device is not None
             assert Disk.UP_TO_DATE in (device.disk, device.peer_disk if resource.connected else None)
