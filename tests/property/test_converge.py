@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pair import changes, check_safety, converge, empty_world, failures, many_domains, running, slices
+from pair import TOPOLOGY, changes, check_safety, converge, empty_world, failures, many_domains, running, slices
 
 from saltern.converge import Converge
 from saltern.plan.items import Item, Kind
-from saltern.sim.world import World
+from saltern.sim.world import NodeSpec, World
 
 SHARES = slices()
 HOMES = {"router": ["dom0"], "dns": ["dom0"], "mail": ["dom0m"]}
@@ -156,6 +156,26 @@ def test_a_node_installed_anew_is_synchronised_from_its_partner_never_the_other_
         for block, value in records.items():
             assert world.nodes[kept].devices[path].records[block] >= value
             assert world.nodes[reinstalled].devices[path].records.get(block, -1) >= value
+
+
+@GENERATIONS
+@pytest.mark.parametrize("running_on", sorted(SHARES))
+def test_a_domain_that_the_topology_places_elsewhere_is_not_started_a_second_time(drbd, converged, running_on) -> None:
+    world = World.from_json(converged[drbd])
+    third = "dom2"
+    world.nodes[third] = World.create([NodeSpec(name=third, address="192.168.1.192", drbd=drbd)]).nodes[third]
+    moved = TOPOLOGY.replace("router: {home: dom0, partner: dom0m,", f"router: {{home: {third}, partner: dom0m,")
+    moved = moved.replace("  domains:", f"    {third}: {{address: 192.168.1.192, volume_group: XEN}}\n  domains:")
+    if running_on == "dom0m":
+        world.host("dom0").run(["xl", "destroy", "router"])
+        world.host("dom0").run(["drbdadm", "secondary", "router"])
+        world.host("dom0m").run(["drbdadm", "primary", "router"])
+        world.host("dom0m").run(["xl", "create", "/etc/xen/router.cfg"])
+    for _ in range(2):
+        result = converge(world, slices(moved), wait_s=5, before_each=lambda: check_safety(world))
+        world.advance(60)
+    assert running(world)["router"] == [running_on]
+    assert any("places it on" in failure for failure in failures(result["dom0m"]))
 
 
 @GENERATIONS
@@ -345,8 +365,6 @@ def test_a_domain_that_was_moved_to_its_partner_stays_there(drbd, converged) -> 
 
 @GENERATIONS
 def test_growth_in_the_topology_reaches_the_device_of_the_running_domain(drbd, converged) -> None:
-    from pair import TOPOLOGY
-
     world = World.from_json(converged[drbd])
     grown = slices(TOPOLOGY.replace("xvdb: {size: 128M}", "xvdb: {size: 512M}"))
     for outcomes in converge(world, grown).values():

@@ -33,7 +33,9 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
         return Step(comment=f"{path} is as it should be")
     _refuse_foreign_file(path, found)
     _refuse_renumbering(resource, node_slice.node, view)
-    for conflict in _conflicts(resource, node_slice, _configured(view, found), view):
+    configured = _configured(view, found)
+    _refuse_moving(resource, configured.get(resource.name))
+    for conflict in _conflicts(resource, node_slice, configured, view):
         raise Refused(
             f"resource {resource.name}",
             conflict,
@@ -93,6 +95,21 @@ def _refuse_renumbering(resource: Resource, node: str, view: View) -> None:
             f"it runs with minor {device.minor}, the topology gives it minor {wanted}; a running resource keeps its minor",
             f"Write `minor: {device.minor}` in the topology, or stop the domain and run `drbdadm down {resource.name}` "
             "on both nodes first",
+        )
+
+
+def _refuse_moving(resource: Resource, configured: ConfiguredResource | None) -> None:
+    """A side that changes its partner would leave the former one alone with the domain, and not know of it."""
+    if configured is None or configured.file != resource_file(resource.name):
+        return
+    found, wanted = {host.node for host in configured.hosts}, {host.node for host in resource.hosts}
+    if found != wanted:
+        raise Refused(
+            f"resource {resource.name}",
+            f"it is configured between {' and '.join(sorted(found))}, the topology places it on "
+            f"{' and '.join(sorted(wanted))}; the domain may be running on a node that it would lose",
+            f"Put it back in the topology. To move a replica by hand, shut the domain down, run `drbdadm down {resource.name}` "
+            f"on all these nodes, and move {resource_file(resource.name)} away where it is",
         )
 
 

@@ -50,6 +50,20 @@ def test_what_the_kernel_does_differently_from_the_configuration_is_adjusted() -
     assert look(resources=running(), adjustments={"dns": ("drbdsetup-84 net-options ...",)}).actions == ADJUST
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "drbdsetup-84 disconnect ipv4:192.168.1.190:7792 ipv4:192.168.1.191:7792",
+        "drbdsetup-84 detach 1",
+        "drbdsetup del-peer dns 1",
+        "drbdsetup del-path dns 1 ipv4:192.168.1.190:7792 ipv4:192.168.1.191:7792",
+    ],
+)
+def test_a_running_resource_is_never_taken_apart(line) -> None:
+    with pytest.raises(Refused, match="taken apart"):
+        look(resources=running(), adjustments={"dns": (line,)})
+
+
 @pytest.mark.parametrize("state", [ConnectionState.CONNECTED, ConnectionState.CONNECTING])
 def test_a_resource_that_is_up_is_left_alone_whether_its_partner_is_there_or_not(state) -> None:
     assert look(resources=running(state=state)).actions == ()

@@ -9,7 +9,7 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume, Generation
 from saltern.plan.configuration import domain_step, resource_step
-from saltern.plan.project import CONFIGURED
+from saltern.plan.project import CONFIGURED, configuration
 from saltern.plan.volume import BLANK_TAG
 from saltern.render import drbd_resource
 from saltern.render.header import HEADER
@@ -106,6 +106,19 @@ def test_a_resource_of_the_same_name_in_another_file_is_refused() -> None:
     same = {"dns": replace(stranger()["theirs"], name="dns")}
     with pytest.raises(Refused, match=r"theirs\.res defines a resource of the same name"):
         resource_step(DNS, SLICE, fresh(files={PATH: None}, configured=same))
+
+
+def test_a_resource_does_not_change_its_partner() -> None:
+    moved = {
+        "dns": replace(configuration(DNS), hosts=(configuration(DNS).hosts[0], stranger("dom1")["theirs"].hosts[0]))
+    }
+    with pytest.raises(Refused, match="configured between dom0 and dom1"):
+        resource_step(DNS, SLICE, view(files={PATH: TEXT + "# edited"}, configured=moved))
+
+
+def test_home_and_partner_may_be_exchanged() -> None:
+    exchanged = {"dns": replace(configuration(DNS), hosts=configuration(DNS).hosts[::-1])}
+    assert resource_step(DNS, SLICE, view(files={PATH: TEXT + "# edited"}, configured=exchanged)).actions
 
 
 def test_a_running_resource_keeps_its_minor() -> None:
