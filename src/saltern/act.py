@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
-from saltern.model.action import Action, WriteFile
+from saltern.model.action import Action, StartDomain, WriteFile
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
-from saltern.run import Host
+from saltern.run import DEFAULT_TIMEOUT_S, Host
 
 # The tool that reads the files of a directory: what it cannot read is never put there.
 _CHECKS: dict[PurePosixPath, Callable[[], list[str]]] = {
@@ -16,10 +16,15 @@ _CHECKS: dict[PurePosixPath, Callable[[], list[str]]] = {
 }
 
 
+# xl gives a large guest its memory before it returns; ending it half-way would leave the pieces.
+_START_TIMEOUT_S = 900.0
+
+
 def perform(host: Host, action: Action) -> None:
     """Do it. Raises ``CommandFailed``, ``CommandTimeout``, ``CommandMissing`` or ``OSError``."""
     if not isinstance(action, WriteFile):
-        host.run(command_for(action))
+        timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
+        host.run(command_for(action), timeout_s=timeout_s)
         return
     check = _CHECKS.get(PurePosixPath(action.path).parent)
     if check is None:

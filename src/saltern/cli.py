@@ -17,6 +17,7 @@ from saltern.model.observed import Generation
 from saltern.plan import script
 from saltern.plan.items import items
 from saltern.run import LocalHost
+from saltern.secrets import masked
 from saltern.topology import files, graph
 from saltern.topology.capacity import losses
 from saltern.topology.show import text_of
@@ -151,7 +152,7 @@ def _show(options: argparse.Namespace) -> int:
     compiled = _compiled(options)
     chosen = compiled.slices if options.node is None else {options.node: _share(options, compiled)}
     if options.json:
-        print(json.dumps({name: slice_to_pillar(share) for name, share in chosen.items()}, indent=2))
+        print(json.dumps({name: masked(slice_to_pillar(share)) for name, share in chosen.items()}, indent=2))
     else:
         print("\n\n".join(text_of(share) for share in chosen.values()))
     return 0

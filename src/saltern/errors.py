@@ -6,6 +6,8 @@ Errors carry fields, so that a caller never parses a message.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saltern.secrets import HIDDEN, is_secret, redact
+
 
 class SalternError(Exception):
     """Base of everything Saltern raises on purpose."""
@@ -75,7 +77,7 @@ class ParseError(SalternError):
     text: str
 
     def __str__(self) -> str:
-        return f"cannot understand the output of {self.tool}: {self.reason}; it printed: {self.text[:500]!r}"
+        return f"cannot understand the output of {self.tool}: {self.reason}; it printed: {redact(self.text)[:500]!r}"
 
 
 @dataclass(eq=False)
@@ -91,9 +93,8 @@ class RenderError(SalternError):
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.subject}: {self.place}: {self.value!r} cannot be written: {self.reason}; change it in the topology"
-        )
+        value = HIDDEN if is_secret(self.place) else repr(self.value)
+        return f"{self.subject}: {self.place}: {value} cannot be written: {self.reason}; change it in the topology"
 
 
 @dataclass(eq=False)
@@ -107,7 +108,7 @@ class CommandFailed(SalternError):
 
     def __str__(self) -> str:
         said = (self.stderr.strip() or self.stdout.strip() or "nothing").replace("\n", "; ")
-        return f"`{' '.join(self.argv)}` ended with exit code {self.returncode} and said: {said}"
+        return f"`{' '.join(self.argv)}` ended with exit code {self.returncode} and said: {redact(said)}"
 
 
 @dataclass(eq=False)

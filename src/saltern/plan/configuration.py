@@ -1,7 +1,6 @@
 """Configuration files of resources and domains: written whole, never over somebody else's."""
 
 import difflib
-import re
 from collections.abc import Iterator
 
 from saltern.errors import CommandFailed, Refused
@@ -13,10 +12,10 @@ from saltern.plan.step import Change, Step
 from saltern.plan.view import View
 from saltern.render import drbd_resource, xl_config
 from saltern.render.header import is_ours
+from saltern.secrets import redact
 
 # Configurations can hold secrets (shared-secret, vncpasswd): for root alone, and never told in changes.
 _MODE = 0o600
-_SECRET = re.compile(r"secret|passw", re.IGNORECASE)
 
 
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
@@ -72,8 +71,7 @@ def _difference(found: str | None, text: str) -> Change:
     if found is None:
         return {"old": None, "new": "written"}
     lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "now", "then", lineterm="", n=1)
-    shown = [f"{line[0]} (a line with a secret)" if _SECRET.search(line) else line for line in lines]
-    return {"old": "different", "new": "\n".join(shown)}
+    return {"old": "different", "new": redact("\n".join(lines))}
 
 
 def _refuse_foreign_file(path: str, found: str | None) -> None:
