@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
-from saltern.sim.drbd.conflicts import Claims
-from saltern.sim.drbd.options import SECTIONS, Option, parse_number
+from saltern.sim.drbd.conflicts import Claims, check_addresses
+from saltern.sim.drbd.options import PEER_DEVICE_9, SECTIONS, Option, parse_number
 from saltern.sim.drbd.syntax import ConfigError, Word, Words
 
 MAIN_FILE: Final = "/etc/drbd.conf"
@@ -156,8 +156,8 @@ def _before(inherited: Options, own: Options) -> Options:
     return {name: inherited[name] for name in reversed(inherited) if name not in own} | own
 
 
-def load(files: Mapping[str, tuple[str, int]], main_file: str, generation: str) -> Config:
-    """Read the configuration of a node, ``ConfigError`` when drbdadm refuses it."""
+def load(files: Mapping[str, tuple[str, int]], main_file: str, generation: str, node: str) -> Config:
+    """Read the configuration on ``node``, ``ConfigError`` when drbdadm refuses it."""
     directory = posixpath.dirname(main_file)
     included = ("/etc/drbd.d/", f"{directory}/")
     texts = {path: files[path][0] for path in files if path != main_file and path.startswith(included)}
@@ -165,16 +165,16 @@ def load(files: Mapping[str, tuple[str, int]], main_file: str, generation: str) 
         texts[main_file] = files[main_file][0]  # once: it may be standard input
     if main_file == MAIN_FILE:
         texts = PACKAGED | texts
-    outcome = _load(main_file, generation, tuple(sorted(texts.items())))
+    outcome = _load(main_file, generation, node, tuple(sorted(texts.items())))
     if isinstance(outcome, ConfigError):
         raise outcome
     return outcome
 
 
 @lru_cache(maxsize=512)
-def _load(main_file: str, generation: str, texts: tuple[tuple[str, str], ...]) -> Config | ConfigError:
+def _load(main_file: str, generation: str, node: str, texts: tuple[tuple[str, str], ...]) -> Config | ConfigError:
     try:
-        return _Reader(dict(texts), main_file, generation).config()
+        return _Reader(dict(texts), main_file, generation, node).config()
     except ConfigError as error:
         return error.with_traceback(None)
 
@@ -182,7 +182,8 @@ def _load(main_file: str, generation: str, texts: tuple[tuple[str, str], ...]) -
 class _Reader:
     """Reads one configuration, with everything it includes, from front to back."""
 
-    def __init__(self, texts: Mapping[str, str], main_file: str, generation: str) -> None:
+    def __init__(self, texts: Mapping[str, str], main_file: str, generation: str, node: str) -> None:
+        self._node = node
         self._texts = texts
         self._main_file = main_file
         self._generation = generation
@@ -200,10 +201,10 @@ class _Reader:
         if text is None:
             raise ConfigError(f"Can not open '{self._main_file}': No such file or directory.\n", 2)
         self._file(Words(text, self._name_of(self._main_file), self._generation), self._main_file)
-        for kind in ("meta-disk", "IP"):
-            for claim in self._late:
-                if claim[0] == kind:
-                    self._claims.claim(*claim)
+        for claim in self._late:
+            self._claims.claim(*claim)
+        if self._generation == "9":
+            check_addresses(self._resources.values())
         if self._complaints:
             raise ConfigError("".join(self._complaints))
         return Config(
@@ -302,9 +303,14 @@ class _Reader:
         while not words.take("}"):
             name = words.next()
             if name.text not in known:
-                expected = "an option keyword" if self._generation == "8.4" else " | ".join(known)
-                raise words.unexpected(name, expected)
+                raise words.unexpected(name, self._expected(section))
             options[name.text] = self._option_value(words, name, known[name.text])
+
+    def _expected(self, section: str) -> str:
+        """What a complaint calls for; drbdadm 9 names the options of some sections, of the disk section only some."""
+        if self._generation == "8.4" or section == "net":
+            return "an option keyword"
+        return " | ".join(name for name in self._options[section] if section != "disk" or name in PEER_DEVICE_9)
 
     def _option_value(self, words: Words, name: Word, option: Option) -> str:
         if option.kind == "boolean" and words.take(";"):
@@ -386,7 +392,7 @@ class _Reader:
             word = words.next()
             if word.text == "address":
                 host.family, host.address, host.port = self._address(words)
-                host.address_line = word.line
+                self._claim_address(words, host, word.line)
             elif word.text == "node-id" and self._generation == "9":
                 host.node_id = int(words.value().text)
                 words.expect(";")
@@ -398,6 +404,7 @@ class _Reader:
                 statement = f"{draft.name}:{name.text}:{keyword}"
                 self._claims.claim(f"{keyword} statement", statement, f"{words.file}:{word.line}")
                 host.own = self._volume_statement(words, word, host.own or Volume(number=0, line=word.line))
+                self._claim_minor(words, host, host.own)
             else:
                 raise words.unexpected(word, _HOST_WORDS[self._generation])
         draft.hosts.append(host)
@@ -470,7 +477,8 @@ class _Reader:
         try:
             parsed = ipaddress.ip_address(address.strip("[]"))
         except ValueError:
-            raise words.unexpected(word, "ssocks | sdp | ipv4 | ipv6 | <ipv4 address> ") from None
+            found = Word(address or word.text, word.line)
+            raise words.unexpected(found, "ssocks | sdp | ipv4 | ipv6 | <ipv4 address> ") from None
         words.expect(";")
         if not 1 <= int(port) <= 65535:
             fault = f"{words.file}:{word.line}: port {port} => {int(port)} out of range [1..65535].\n"
@@ -482,11 +490,12 @@ class _Reader:
             if not draft.hosts:
                 raise ConfigError(
                     f"{draft.path}:{draft.line}: in resource {draft.name}:\n"
-                    "\ta host sections ('on HOST { ... }') is missing.\n"
+                    f"\ta host sections ('on {self._node} {{ ... }}') is missing.\n"
                 )
             for host in draft.hosts:
                 self._settle(words, draft, host)
             _fill_node_ids(draft.hosts)
+        self._check_become_primary(draft)
         self._resources[draft.name] = Resource(
             name=draft.name,
             file=draft.path,
@@ -497,33 +506,43 @@ class _Reader:
             volumes=draft.volumes,
         )
 
+    def _check_become_primary(self, draft: "_Draft") -> None:
+        startup, net = draft.sections.get("startup", {}), draft.sections.get("net", {})
+        both = self._generation == "8.4" and startup.get("become-primary-on") == "both"
+        if both and net.get("allow-two-primaries") != "yes":
+            self._complaints.append(
+                f"{draft.path}:{draft.line}: in resource {draft.name}:\n"
+                "become-primary-on is set to both, but allow-two-primaries is not set.\n"
+            )
+
     def _settle(self, words: Words, draft: "_Draft", host: "_HostDraft") -> None:
         """A host section is complete: fill in what the resource says for all hosts, then check and claim."""
-        host.fill(draft)
+        host.fill(draft, "internal" if self._generation == "9" else "")
         here = f"{words.file if self._generation == '8.4' else draft.path}:{host.line}"
         where = f"{here}: in resource {draft.name}, on {host.name} {{ ... }}: "
         for missing in host.missing():
             self._complaints.append(f"{where}'{missing}' keyword missing.\n")
         for volume in host.volumes.values():
-            line = volume.line if self._generation == "8.4" else 0
-            if volume.minor >= 0:
-                key = f"device-minor:{host.name}:{volume.minor}"
-                self._claims.claim("device-minor", key, f"{words.file}:{line}")
-        if host.address:
-            key = f"{host.address}:{host.port}"
-            if ipaddress.ip_address(host.address).is_loopback:
-                key = f"{host.name}:{key}"
-            self._claim_now_or_late("IP", key, f"{words.file}:{host.address_line}")
-        for volume in host.volumes.values():
+            self._claim_minor(words, host, volume)
             if volume.meta and volume.meta != "internal":
-                key = f"{host.name}:{volume.meta}[{volume.index_word}]"
-                self._claim_now_or_late("meta-disk", key, f"{words.file}:{volume.line}")
+                claim = ("meta-disk", f"{host.name}:{volume.meta}[{volume.index_word}]", f"{words.file}:{volume.line}")
+                if self._generation == "8.4":
+                    self._claims.claim(*claim)
+                else:
+                    self._late.append(claim)
 
-    def _claim_now_or_late(self, kind: str, key: str, where: str) -> None:
+    def _claim_minor(self, words: Words, host: "_HostDraft", volume: Volume) -> None:
+        """As soon as the minor is read; drbdadm 9 has forgotten the line."""
+        if volume.minor >= 0 and volume.minor not in host.claimed_minors:
+            host.claimed_minors.add(volume.minor)
+            where = f"{words.file}:{volume.line if self._generation == '8.4' else 0}"
+            self._claims.claim("device-minor", f"device-minor:{host.name}:{volume.minor}", where)
+
+    def _claim_address(self, words: Words, host: "_HostDraft", line: int) -> None:
+        """On 8.4 as soon as it is read; every host has loopback addresses of its own."""
         if self._generation == "8.4":
-            self._claims.claim(kind, key, where)
-        else:
-            self._late.append((kind, key, where))
+            own = f"{host.name}:" if ipaddress.ip_address(host.address).is_loopback else ""
+            self._claims.claim("IP", f"{own}{host.address}:{host.port}", f"{words.file}:{line}")
 
 
 def _fault(option: Option, value: str) -> str:
@@ -558,12 +577,12 @@ class _HostDraft:
     family: str = "ipv4"
     address: str = ""
     port: int = 0
-    address_line: int = 0
     own: Volume | None = None  # the volume of statements that stand in no volume section
     volumes: dict[int, Volume] = field(default_factory=dict)
+    claimed_minors: set[int] = field(default_factory=set)
 
-    def fill(self, draft: "_Draft") -> None:
-        """Take over what the resource says for all of its hosts."""
+    def fill(self, draft: "_Draft", meta: str) -> None:
+        """Take over what the resource says for all of its hosts; ``meta`` is where metadata are that nobody placed."""
         if self.own is not None:
             base = draft.fallback
             self.volumes[0] = replace(
@@ -578,6 +597,7 @@ class _HostDraft:
             self.volumes = {number: replace(volume, options={}) for number, volume in draft.volumes.items()}
         elif not self.volumes:
             self.volumes[0] = replace(draft.fallback, line=self.line)
+        self.volumes = {number: replace(volume, meta=volume.meta or meta) for number, volume in self.volumes.items()}
 
     def missing(self) -> list[str]:
         """The keywords that must be there and are not (transcript 087)."""

@@ -5,7 +5,14 @@ It finds no fault with one backing disk in two resources, with a data disk that 
 indexed metadata on one volume (transcripts 080, 084, 085, 092).
 """
 
+import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from saltern.sim.drbd.syntax import ConfigError
+
+if TYPE_CHECKING:
+    from saltern.sim.drbd.config import Resource
 
 
 class Claims:
@@ -22,3 +29,17 @@ class Claims:
                 f"{where}: conflicting use of {kind} '{key}' ...\n{first}: {kind} '{key}' first used here.\n"
             )
         self._first[kind, key] = where
+
+
+def check_addresses(resources: Iterable["Resource"]) -> None:
+    """drbdadm 9 finds addresses that are used twice when everything is read, in words of its own, loopback excepted."""
+    owners: dict[str, Resource] = {}
+    for resource in resources:
+        text = ""
+        for host in resource.hosts:
+            owner = owners.setdefault(host.endpoint, resource)
+            if owner is not resource and not ipaddress.ip_address(host.address).is_loopback:
+                text += f"{resource.file}:0: in resource {resource.name}\n"
+                text += f"    {host.endpoint} is also used {owner.file}:0 (resource {owner.name})\n"
+        if text:
+            raise ConfigError(text)

@@ -118,7 +118,7 @@ def run(world: "World", name: str, argv: Sequence[str]) -> Result:
     if call.command in ("--version", "-V"):
         return Result(0, _version(node))
     try:
-        config = load(node.files, call.main_file, node.drbd_version)
+        config = load(node.files, call.main_file, node.drbd_version, node.name)
     except ConfigError as error:
         return Result(error.returncode, "", error.stderr)
     return _answer(call, config)
@@ -261,10 +261,10 @@ def _named(config: Config, name: str, node: "SimNode") -> _Chosen:
     return replace(chosen, volumes=found)
 
 
-def _foreign_addresses(call: Call, sides: Iterable[Side]) -> str:
+def _foreign_addresses(call: Call, sides: Sequence[Side]) -> str:
     """Commands that use the own address want to find it on this host."""
     checking = {"dump", "dump-xml", "up", "adjust", "connect"} | ({"resize"} if not call.nine else set())
-    if call.command not in checking:
+    if call.command not in checking or any("disable-ip-verification" in side.config.global_options for side in sides):
         return ""
     text = ""
     for side in sides:
@@ -476,7 +476,12 @@ def _warn_of_peers(call: Call, sides: Iterable[Side]) -> None:
         if side.peer is not None:
             continue
         place = f"{side.resource.file}:{side.resource.line}: in resource {side.resource.name}:\n"
-        if len(side.resource.hosts) < 2:
+        if call.nine and len(side.resource.hosts) > 2:
+            call.stderr += (
+                f"Resource {side.resource.name}:\n\tUse explicit 'connection' sections "
+                "(or a 'connection-mesh' section) with more than two 'on' sections.\n"
+            )
+        elif len(side.resource.hosts) < 2:
             call.stderr += f"{place}\tMissing section 'on <PEER> {{ ... }}'.\n"
         else:
             call.stderr += (

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from saltern.sim.drbd.config import Config, HostSection, Options, Resource, Volume
+from saltern.sim.drbd.options import PEER_DEVICE_9
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:-]+")
 
@@ -29,13 +30,13 @@ def dump(config: Config, node: str, names: Iterable[Resource], *, everything: bo
 
 
 def _head(config: Config) -> str:
-    lines = [f"# {config.file}", "global {"]
-    lines += [f"    {name}{' ' if value else ''}{value};" for name, value in config.global_options.items()]
-    if config.generation == "8.4":
-        lines += ["    cmd-timeout-medium 600;", "    cmd-timeout-long 0;"]
-    lines += ["}", ""]
+    lines = [f"# {config.file}"]
+    if config.global_options:
+        lines += ["global {", *(f"    {' '.join(option).strip()};" for option in config.global_options.items())]
+        lines += ["    cmd-timeout-medium 600;", "    cmd-timeout-long 0;"] if config.generation == "8.4" else []
+        lines += ["}", ""]
     if config.common is not None:
-        lines += ["common {", *_sections(config.common), "}", ""]
+        lines += ["common {", *_sections(config.common, config.generation), "}", ""]
     return "\n".join(lines) + "\n"
 
 
@@ -49,30 +50,40 @@ def _resource(config: Config, resource: Resource) -> list[str]:
             lines += _volume(volume)
         address = f"[{host.address}]" if host.family == "ipv6" else host.address
         lines += [f"        {'address':<16} {host.family} {address}:{host.port};", "    }"]
-    return [*lines, *_sections(resource.sections), "}"]
+    return [*lines, *_sections(resource.sections, config.generation), "}"]
 
 
 def _volume(volume: Volume) -> list[str]:
     place = "" if volume.index is None else f" [{volume.index}]"
     device = f"{volume.device} minor {volume.minor}" if volume.device else f"minor {volume.minor}"
-    lines = [
-        f"        {'device':<16} {device};",
-        f"        {'disk':<16} {volume.disk};",
-        f"        {'meta-disk':<16} {volume.meta}{place};",
-    ]
+    width = 16 if volume.implicit else 12
+    lines = [f"{'device':<{width}} {device};", f"{'disk':<{width}} {volume.disk};"]
+    lines.append(f"{'meta-disk':<{width if volume.meta == 'internal' else 16}} {volume.meta}{place};")
     if volume.implicit:
-        return lines
-    return [f"        volume {volume.number} {{", *(f"    {line}" for line in lines), "        }"]
+        return [f"        {line}" for line in lines]
+    if volume.options:
+        options = (f"    {name:<12} {_quoted(value):>3};" for name, value in volume.options.items())
+        lines = ["disk {", *options, "}", *lines]
+    return [f"        volume {volume.number} {{", *(f"            {line}" for line in lines), "        }"]
 
 
-def _sections(sections: Mapping[str, Options]) -> list[str]:
-    lines = []
+def _ordered(sections: Mapping[str, Options], generation: str) -> Iterable[tuple[str, Options]]:
+    """The sections that say something; 9 puts what belongs to the peer device behind the rest of the disk section."""
     for name in ("options", "net", "disk", "startup", "handlers"):
-        options = sections.get(name)
+        options = sections.get(name, {})
+        if name == "disk" and generation == "9":
+            of_peer = {option: value for option, value in options.items() if option in PEER_DEVICE_9}
+            options = {option: value for option, value in options.items() if option not in of_peer} | of_peer
         if options:
-            lines.append(f"    {name} {{")
-            lines += [f"        {option:<16} {_quoted(value):>3};" for option, value in options.items()]
-            lines.append("    }")
+            yield name, options
+
+
+def _sections(sections: Mapping[str, Options], generation: str) -> list[str]:
+    lines = []
+    for name, options in _ordered(sections, generation):
+        lines.append(f"    {name} {{")
+        lines += [f"        {option:<16} {_quoted(value):>3};" for option, value in options.items()]
+        lines.append("    }")
     return lines
 
 
@@ -82,9 +93,9 @@ def _quoted(value: str) -> str:
 
 def dump_xml(config: Config, names: Iterable[Resource]) -> str:
     """As XML."""
-    lines = [f"<config file={_attribute(config.file)}>"]
+    lines = [f"<config file={_attribute(config.file)}>", *_xml_global(config)]
     if config.common is not None:
-        lines += ["    <common>", *_xml_sections(config.common), "    </common>"]
+        lines += ["    <common>", *_xml_sections(config.common, config.generation), "    </common>"]
     for resource in names:
         lines += _xml_resource(config, resource)
     return "\n".join([*lines, "</config>"]) + "\n"
@@ -96,21 +107,30 @@ def _xml_resource(config: Config, resource: Resource) -> list[str]:
     for host in resource.hosts:
         lines += [f"        <host name={_attribute(host.name)}>"]
         for volume in host.volumes.values():
-            lines += _xml_volume(volume)
+            lines += _xml_volume(volume, config.generation)
         lines += [f"            {_xml_address(host)}", "        </host>"]
-    if config.generation == "9" and len(resource.hosts) > 1:
+    if config.generation == "9" and len(resource.hosts) == 2:
         ends = (
             f"            <host name={_attribute(host.name)}>{_xml_address(host)}</host>" for host in resource.hosts
         )
         lines += ["        <connection>", *ends, "        </connection>"]
-    return [*lines, *_xml_sections(resource.sections), "    </resource>"]
+    return [*lines, *_xml_sections(resource.sections, config.generation), "    </resource>"]
 
 
-def _xml_volume(volume: Volume) -> list[str]:
+def _xml_global(config: Config) -> list[str]:
+    """The few global options that count besides those of the tool itself."""
+    lines = []
+    if "minor-count" in config.global_options:
+        lines.append(f'        <minor-count count="{config.global_options["minor-count"]}"/>')
+    if "disable-ip-verification" in config.global_options:
+        lines.append("        <disable-ip-verification/>")
+    return ["    <global>", *lines, "    </global>"] if lines else []
+
+
+def _xml_volume(volume: Volume, generation: str) -> list[str]:
     index = "" if volume.index is None else f' index="{volume.index}"'
     lines = [f'            <volume vnr="{volume.number}">']
-    if volume.options:
-        lines += [f"        {line}" for line in _xml_section("disk", volume.options)]
+    lines += [f"        {line}" for line in _xml_sections({"disk": volume.options}, generation)]
     return [
         *lines,
         f'                <device minor="{volume.minor}">{volume.device}</device>',
@@ -124,9 +144,8 @@ def _xml_address(host: HostSection) -> str:
     return f'<address family="{host.family}" port="{host.port}">{host.address}</address>'
 
 
-def _xml_sections(sections: Mapping[str, Options]) -> list[str]:
-    names = ("options", "net", "disk", "startup", "handlers")
-    return [line for name in names if sections.get(name) for line in _xml_section(name, sections[name])]
+def _xml_sections(sections: Mapping[str, Options], generation: str) -> list[str]:
+    return [line for name, options in _ordered(sections, generation) for line in _xml_section(name, options)]
 
 
 def _xml_section(name: str, options: Options) -> list[str]:
