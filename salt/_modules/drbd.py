@@ -7,7 +7,7 @@ Look at DRBD resources, and act on one of them. Nothing here uses force.
 .. versionadded:: 0.1.0
 """
 
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 WRITTEN_FOR = "0.1.0"
 
@@ -20,6 +20,7 @@ else:
         from saltern import bridge, observe
         from saltern.argv import drbd as argv
         from saltern.errors import SalternError
+        from saltern.plan.items import Item, Kind
 
 __virtualname__ = "drbd"
 
@@ -161,6 +162,40 @@ def metadata_create(resource):
         salt dom0 drbd.metadata_create dns
     """
     return _run(argv.create_md, resource)
+
+
+def metadata_wipe(resource, *, confirm=None):
+    """
+    Wipe the metadata of a replica whose data are gone from this node, so that the next ``state.apply`` builds it anew and
+    synchronises it from the partner.
+
+    Refused while the disk is attached, and while its volume is there and may hold data.
+
+    Runs ``drbdadm wipe-md --force``, and marks the metadata volume as blank.
+
+    resource
+        The resource, in this node's share of the topology
+
+    confirm
+        The resource once more: without it nothing is wiped
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 drbd.metadata_wipe dns confirm=dns
+    """
+    if confirm != resource:
+        raise SaltInvocationError(f"this wipes the metadata of {resource} here; say so with confirm={resource}")
+    try:
+        outcome = bridge.converge(__opts__, __pillar__).item(Item(Kind.LOST_METADATA, resource))
+    except SalternError as error:
+        raise CommandExecutionError(str(error)) from error
+    if outcome.result is False:
+        raise CommandExecutionError(outcome.comment)
+    return outcome.comment
 
 
 def adjust(resource):

@@ -6,15 +6,15 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from saltern.converge import Converge, Outcome
+from saltern.converge import Converge
 from saltern.desired import slice_from_pillar
-from saltern.errors import Refused, SliceError
+from saltern.errors import SliceError
 from saltern.model.desired import NodeSlice
-from saltern.plan.items import Item, items
+from saltern.plan.items import Item
 from saltern.run import LocalHost
 
 PILLAR_KEY: Final = "saltern"
-_CONTEXT_KEY: Final = "saltern.run"
+_CONTEXT_KEY: Final = "saltern.converge"
 
 Tree: TypeAlias = Mapping[str, Any]
 
@@ -30,20 +30,9 @@ def node_slice(pillar: Tree) -> NodeSlice:
     return slice_from_pillar(json.loads(json.dumps(pillar.get(PILLAR_KEY))))
 
 
-class Run:
-    """One run over this node, of a state run or of one function: what it should be, and what is seen of it."""
-
-    def __init__(self, opts: Tree, pillar: Tree) -> None:
-        """Raises ``SliceError``. Nothing is read yet."""
-        share = node_slice(pillar)
-        self._items = frozenset(items(share))
-        self._converge = Converge(local_host(opts), share, test=bool(opts["test"]))
-
-    def item(self, item: Item) -> Outcome:
-        """Bring one item to what it should be; raises ``Refused`` for one that is not this node's."""
-        if item not in self._items:
-            raise Refused(str(item), "the topology gives this node no such thing", "Correct the name")
-        return self._converge.item(item)
+def converge(opts: Tree, pillar: Tree) -> Converge:
+    """A new look at this node, and what it should be; raises ``SliceError``. Nothing is read yet."""
+    return Converge(local_host(opts), node_slice(pillar), test=bool(opts["test"]))
 
 
 def state_return(
@@ -58,9 +47,9 @@ def state_return(
     key = (run, bool(opts["test"]))
     try:
         if context.get(_CONTEXT_KEY, (None,))[0] != key:
-            context[_CONTEXT_KEY] = (key, Run(opts, pillar))
+            context[_CONTEXT_KEY] = (key, converge(opts, pillar))
         outcome = context[_CONTEXT_KEY][1].item(item)
-    except (SliceError, Refused) as error:
+    except SliceError as error:
         return {"name": name, "result": False, "changes": {}, "comment": str(error)}
     return {"name": name, "result": outcome.result, "changes": outcome.changes, "comment": outcome.comment}
 

@@ -63,14 +63,11 @@ class Converge:
         return {item: self.item(item) for item in items(self._slice)}
 
     def item(self, item: Item) -> Outcome:
-        """Bring one item to what it should be, or tell why that cannot be done now.
-
-        Raises ``KeyError`` for an item that the slice does not have, and nothing else.
-        """
-        if item not in self._items:
-            raise KeyError(str(item))
+        """Bring one item to what it should be, or tell why that cannot be done now."""
         run = _Run()
         try:
+            if item not in self._items:
+                raise Refused(str(item), "the topology gives this node no such thing", "Correct the name")
             comment = self._steps(item, run)
         except (SalternError, OSError) as error:
             trouble = self._give_roles_back(run)

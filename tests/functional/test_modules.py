@@ -110,3 +110,25 @@ def test_a_domain_is_ended_only_when_it_is_named_twice(converged: Cluster) -> No
     with pytest.raises(CommandExecutionError, match="confirm=dns"):
         converged["dom0"].run("xen.domain_destroy", "dns")
     assert len(converged["dom0"].run("xen.domains")) == 2
+
+
+def test_a_lost_replica_is_given_up_only_when_it_is_named_twice_and_then_built_anew(converged: Cluster) -> None:
+    node = converged["dom0m"]
+    node.run("drbd.down", "router")
+    node.run("lvm.volume_remove", "XEN", "router", confirm="XEN/router")
+    refused = node.apply("lvm")["volume /dev/XEN/router volume.present"]
+    assert refused["result"] is False
+    assert "drbd.metadata_wipe router confirm=router" in refused["comment"]
+    with pytest.raises(SaltInvocationError, match="confirm=router"):
+        node.run("drbd.metadata_wipe", "router")
+    node.run("drbd.metadata_wipe", "router", confirm="router")
+    assert all(returned["result"] is True for returned in node.apply().values())
+    assert node.run("drbd.status", "router")["connections"][0]["state"] == "Connected"
+
+
+def test_metadata_of_a_healthy_replica_are_not_wiped(converged: Cluster) -> None:
+    with pytest.raises(CommandExecutionError, match="attached"):
+        converged["dom0m"].run("drbd.metadata_wipe", "router", confirm="router")
+    converged["dom0m"].run("drbd.down", "router")
+    with pytest.raises(CommandExecutionError, match="may hold the data"):
+        converged["dom0m"].run("drbd.metadata_wipe", "router", confirm="router")

@@ -139,7 +139,8 @@ def _lost(resource: Resource, found: str) -> Refused:
     return Refused(
         f"resource {resource.name}",
         f"{found}: the metadata describe data that are gone from this node",
-        f"To rebuild this replica from the partner, run `drbd.metadata_wipe {resource.name}` here and apply again",
+        f"To rebuild this replica from the partner, run `drbd.metadata_wipe {resource.name} confirm={resource.name}` on this "
+        "node and apply again",
     )
 
 

@@ -92,7 +92,8 @@ def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, view: V
             f"volume {volume.path}",
             f"it is missing, but the metadata of {resource.name} (generation {metadata.current:016X}) say that it held "
             "data: this replica has been lost",
-            f"To rebuild it from the partner, run `drbd.metadata_wipe {resource.name}` on this node and apply again",
+            f"To rebuild it from the partner, run `drbd.metadata_wipe {resource.name} confirm={resource.name}` on this "
+            "node and apply again",
         )
 
 
