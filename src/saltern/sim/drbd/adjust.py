@@ -1,11 +1,12 @@
 """What must be run to bring the kernel to the configuration: ``drbdadm adjust`` and ``up`` as lists of commands.
 
-The order is that of drbdadm: all resources stage by stage (transcripts 040-043, 069, 080, 181, 188, 193, 222 for 8.4;
-for 9 the dry run of drbdadm 9.22).
+The order is that of drbdadm: all resources stage by stage (transcripts 040-043, 069, 080, 181, 188, 193, 222; for 9
+drbdadm_adjust.c of drbd-utils and its dry runs). A changed slot of a meta-disk goes unnoticed, as with the real one.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING
 
 from saltern.sim.drbd import kernel
@@ -19,11 +20,31 @@ if TYPE_CHECKING:
 Command = list[str]
 
 
+class Stage(IntEnum):
+    """The order of commands over all resources."""
+
+    RESOURCE = auto()
+    RESOURCE_OPTIONS = auto()
+    REMOVE_DEVICE = auto()
+    DEVICE = auto()
+    DISCONNECT = auto()
+    REMOVE_PATH = auto()
+    PEER = auto()
+    PATH = auto()
+    NET_OPTIONS = auto()
+    PEER_DEVICE_OPTIONS = auto()
+    DISK = auto()
+    CONNECT = auto()
+
+
+Staged = Iterator[tuple[Stage, Command]]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One command of a stage, for a resource: when one fails, the rest of its resource is not run."""
 
-    stage: int
+    stage: Stage
     resource: str
     command: Command
 
@@ -88,6 +109,10 @@ class Side:
         attach = [self.drbdsetup, "attach", str(volume.minor), volume.disk, volume.meta_device, volume.index_word]
         return [self.drbdmeta(volume, "apply-al"), [*attach, *flags(self.disk_options(volume))]]
 
+    def detach(self, minor: int) -> Command:
+        """Take the disk from a device that is to get another one."""
+        return [self.drbdsetup, "detach", *(["--diskless"] if self.nine else []), str(minor)]
+
     def connect(self, *extra: str) -> Command:
         """Connect; with no single peer drbdadm-84 writes ``N/A`` (transcripts 090, 101)."""
         if self.nine:
@@ -122,142 +147,139 @@ class Side:
 
 def adjust(side: Side) -> list[Step]:
     """What is missing or different, empty when nothing is."""
-    steps = _adjust_9(side) if side.nine else _adjust_84(side)
+    steps = [*_resource_steps(side), *_device_steps(side), *_disk_steps(side)]
+    steps += _net_steps_9(side) if side.nine else _net_steps_84(side)
     return [Step(stage, side.resource.name, command) for stage, command in steps]
 
 
 def up(side: Side) -> list[Step]:
     """Everything from nothing; what is there already makes a command fail (transcript 053)."""
     volumes = side.host.volumes.values()
-    first = [(0, side.new_resource())]
+    # drbdadm-84 finishes the devices of one resource before it makes the next resource.
+    devices = Stage.DEVICE if side.nine else Stage.RESOURCE
+    steps = [(Stage.RESOURCE, side.new_resource()), *((devices, side.new_minor(volume)) for volume in volumes)]
+    steps += [(Stage.DISK, command) for volume in volumes for command in side.attach(volume)]
     if side.nine:
-        steps = [*first, *((1, side.new_minor(volume)) for volume in volumes)]
-        steps += _peer_from_nothing(side, defaults=False)
-        steps += [(5, command) for volume in volumes for command in side.attach(volume)]
-        steps += [(6, side.connect())] if side.peer is not None else []
+        steps += _new_peer_steps(side, defaults=False)
     else:
-        steps = [*first, *((0, side.new_minor(volume)) for volume in volumes)]
-        steps += [(2, command) for volume in volumes for command in side.attach(volume)]
-        steps.append((3, side.connect()))
+        steps.append((Stage.CONNECT, side.connect()))
     return [Step(stage, side.resource.name, command) for stage, command in steps]
 
 
-def differs(known: str, wanted: Options, present: Mapping[str, str], generation: str) -> bool:
+def differs(section: str, wanted: Options, present: Mapping[str, str], generation: str) -> bool:
     """Whether options mean something else than what the kernel has; an option at its default may be left out."""
-    kinds = SECTIONS[generation][known]
+    kinds = SECTIONS[generation][section]
     return any(
-        kinds[name].normal(wanted[name]) != kinds[name].normal(present[name])
-        if name in wanted and name in present
-        else kinds[name].normal(wanted.get(name, present.get(name, ""))) != kinds[name].default
+        kinds[name].normal(wanted.get(name, kinds[name].default or ""))
+        != kinds[name].normal(present.get(name, kinds[name].default or ""))
         for name in wanted.keys() | present.keys()
         if name in kinds
     )
 
 
-def _resource_steps(side: Side) -> Iterator[tuple[int, Command]]:
+def _resource_steps(side: Side) -> Staged:
     running = side.running
     if running is None:
-        yield 0, side.new_resource()
+        yield Stage.RESOURCE, side.new_resource()
         return
     wanted = side.config.resource_options(side.resource)
     if differs("options", wanted, running.options, side.node.drbd_version):
-        yield 0, [side.drbdsetup, "resource-options", side.resource.name, "--set-defaults", *flags(wanted)]
+        command = [side.drbdsetup, "resource-options", side.resource.name, "--set-defaults", *flags(wanted)]
+        yield Stage.RESOURCE_OPTIONS, command
 
 
-def _device_steps(side: Side) -> Iterator[tuple[int, Command]]:
+def _device_steps(side: Side) -> Staged:
     """Devices that are missing, and devices that the configuration does not know."""
     running = side.running
     present = {} if running is None else running.devices
     for volume in side.host.volumes.values():
         found = present.get(volume.number)
         if found is None or found.minor != volume.minor:
-            yield 1, side.new_minor(volume)
+            yield Stage.DEVICE, side.new_minor(volume)
     for number, device in present.items():
-        if number not in side.host.volumes:
-            yield 0, [side.drbdsetup, "detach", str(device.minor)]
-            yield 0, [side.drbdsetup, "del-minor", str(device.minor)]
+        volume_or_none = side.host.volumes.get(number)
+        if volume_or_none is None or volume_or_none.minor != device.minor:
+            if device.disk != Disk.DISKLESS:
+                yield Stage.REMOVE_DEVICE, side.detach(device.minor)
+            yield Stage.REMOVE_DEVICE, [side.drbdsetup, "del-minor", str(device.minor)]
 
 
-def _disk_steps(side: Side, stage: int) -> Iterator[tuple[int, Command]]:
+def _disk_steps(side: Side) -> Staged:
     running = side.running
     for volume in side.host.volumes.values():
         device = running.devices.get(volume.number) if running is not None else None
-        if device is None or device.disk == Disk.DISKLESS:
-            yield from ((stage, command) for command in side.attach(volume))
-        elif not _same_place(volume, device):
-            yield stage, [side.drbdsetup, "detach", str(volume.minor)]
-            yield from ((stage, command) for command in side.attach(volume))
+        if device is None or device.disk == Disk.DISKLESS or device.minor != volume.minor:
+            yield from ((Stage.DISK, command) for command in side.attach(volume))
+        elif (volume.disk, volume.meta_device) != (device.backing, device.meta):
+            yield Stage.REMOVE_DEVICE, side.detach(volume.minor)
+            yield from ((Stage.DISK, command) for command in side.attach(volume))
         else:
-            wanted = side.disk_options(volume)
-            if differs("disk", wanted, device.options, side.node.drbd_version):
-                yield stage, [side.drbdsetup, "disk-options", str(volume.minor), "--set-defaults", *flags(wanted)]
+            yield from _disk_option_steps(side, volume, device)
 
 
-def _same_place(volume: Volume, device: Device) -> bool:
-    place = {"internal": -2, "flexible": -1}.get(volume.index_word)
-    slot = int(volume.index_word) if place is None else place
-    return (volume.disk, volume.meta_device, slot) == (device.backing, device.meta, device.slot)
+def _disk_option_steps(side: Side, volume: Volume, device: Device) -> Staged:
+    wanted = side.disk_options(volume)
+    if differs("disk", wanted, device.options, side.node.drbd_version):
+        yield Stage.DISK, [side.drbdsetup, "disk-options", str(volume.minor), "--set-defaults", *flags(wanted)]
 
 
-def _adjust_84(side: Side) -> Iterator[tuple[int, Command]]:
-    yield from _resource_steps(side)
-    yield from _device_steps(side)
-    yield from _disk_steps(side, 2)
+def _net_steps_84(side: Side) -> Staged:
     running = side.running
     connection = running.connection if running is not None else None
     if connection is None or connection.state == STANDALONE:
-        yield 3, side.connect()
+        yield Stage.CONNECT, side.connect()
     elif [connection.local, connection.remote] != side.peer_words():
-        yield 3, [side.drbdsetup, "disconnect", connection.local, connection.remote]
-        yield 3, side.connect()
+        yield Stage.CONNECT, [side.drbdsetup, "disconnect", connection.local, connection.remote]
+        yield Stage.CONNECT, side.connect()
     elif differs("net", side.net_options(), connection.options, "8.4"):
-        yield 3, side.net_options_defaults()
+        yield Stage.CONNECT, side.net_options_defaults()
 
 
-def _adjust_9(side: Side) -> Iterator[tuple[int, Command]]:
-    yield from _resource_steps(side)
-    yield from _device_steps(side)
+def _net_steps_9(side: Side) -> Staged:
     running = side.running
     connection = running.connection if running is not None else None
-    if side.peer is not None:
-        if running is None or connection is None:
-            yield from _peer_from_nothing(side, defaults=True)
-        else:
-            yield from _peer_steps(side, running, connection)
-    yield from _disk_steps(side, 5)
-    if side.peer is not None and (connection is None or connection.state == STANDALONE):
-        yield 6, side.connect()
-
-
-def _peer_from_nothing(side: Side, *, defaults: bool) -> Iterator[tuple[int, Command]]:
     if side.peer is None:
         return
-    yield 2, side.new_peer()
-    yield 3, side.new_path()
+    if running is None or connection is None:
+        yield from _new_peer_steps(side, defaults=True)
+        return
+    moved = (connection.local, connection.remote) != (side.host.endpoint, side.peer.endpoint)
+    standalone = connection.state == STANDALONE
+    if differs("net", side.net_options(), connection.options, "9"):
+        yield Stage.NET_OPTIONS, side.net_options_defaults()
+    if moved:
+        yield Stage.PATH, side.new_path()
+    if moved and connection.local:
+        if not standalone:
+            yield Stage.DISCONNECT, [side.drbdsetup, "disconnect", *side.peer_words()]
+        ends = [connection.local, connection.remote]
+        yield Stage.REMOVE_PATH, [side.drbdsetup, "del-path", *side.peer_words(), *ends]
+    if standalone or moved:
+        yield Stage.CONNECT, side.connect()
+    yield from _peer_device_steps(side, running)
+
+
+def _new_peer_steps(side: Side, *, defaults: bool) -> Staged:
+    if side.peer is None:
+        return
+    yield Stage.PEER, side.new_peer()
+    yield Stage.PATH, side.new_path()
+    yield Stage.CONNECT, side.connect()
     for volume in side.host.volumes.values():
         options = side.peer_device_options(volume)
         if options:
-            yield 4, _peer_device_command(side, volume, options, defaults=defaults)
+            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, volume, options, defaults=defaults)
 
 
-def _peer_device_command(side: Side, volume: Volume, options: Options, *, defaults: bool) -> Command:
-    to_defaults = ["--set-defaults"] if defaults else []
-    return [
-        *(side.drbdsetup, "peer-device-options", *side.peer_words(), str(volume.number)),
-        *(*to_defaults, *flags(options)),
-    ]
-
-
-def _peer_steps(side: Side, running: kernel.Resource, connection: kernel.Connection) -> Iterator[tuple[int, Command]]:
-    if differs("net", side.net_options(), connection.options, "9"):
-        yield 2, side.net_options_defaults()
-    remote = side.peer.endpoint if side.peer is not None else ""
-    if (connection.local, connection.remote) != (side.host.endpoint, remote):
-        if connection.local:
-            yield 3, [side.drbdsetup, "del-path", *side.peer_words(), connection.local, connection.remote]
-        yield 3, side.new_path()
+def _peer_device_steps(side: Side, running: kernel.Resource) -> Staged:
     for volume in side.host.volumes.values():
         device = running.devices.get(volume.number)
         options = side.peer_device_options(volume)
         if differs("disk", options, {} if device is None else device.peer_options, "9"):
-            yield 4, _peer_device_command(side, volume, options, defaults=True)
+            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, volume, options, defaults=True)
+
+
+def _peer_device_command(side: Side, volume: Volume, options: Options, *, defaults: bool) -> Command:
+    to_defaults = ["--set-defaults"] if defaults else []
+    place = [*side.peer_words(), str(volume.number)]
+    return [side.drbdsetup, "peer-device-options", *place, *to_defaults, *flags(options)]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def show(node: "SimNode", resource: Resource) -> str:
     """The configuration of a resource as the kernel has it."""
     known = SECTIONS[node.drbd_version]
-    lines = [f"resource {resource.name} {{", *_section("    ", "options", resource.options, known["options"])]
+    name = f'"{resource.name}"' if node.drbd_version == "9" else resource.name
+    lines = [f"resource {name} {{", *_section("    ", "options", resource.options, known["options"])]
     lines += _show_9(resource, known) if node.drbd_version == "9" else _show_84(resource, known)
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -53,7 +54,8 @@ def _connection(resource: Resource, connection: Connection, known: Mapping[str, 
     for device in resource.devices.values():
         lines += [f"        volume {device.volume} {{"]
         lines += [*_section("            ", "disk", device.peer_options, known["disk"]), "        }"]
-    return [*lines, "    }"]
+    standalone = ["        _is_standalone;"] if connection.state == STANDALONE else []
+    return [*lines, *standalone, "    }"]
 
 
 def _volume(device: Device, known: Mapping[str, Option]) -> list[str]:

@@ -47,10 +47,9 @@ def advance(world: "World") -> None:
             if connection.up:
                 _check_alive(world, node, resource, connection)
                 resync.advance(world, node, resource)
-            elif connection.state != CONNECTING:
-                if world.time_s - connection.since_s >= RETRY_S:
-                    enter(world, connection, CONNECTING)
-            elif node.powered:
+            if not connection.up and connection.state != CONNECTING:
+                _seek_again(world, connection)
+            if connection.state == CONNECTING and node.powered:
                 seeking[connection.local, connection.remote] = (node, resource)
     for (local, remote), end in seeking.items():
         other = seeking.get((remote, local))
@@ -58,11 +57,18 @@ def advance(world: "World") -> None:
             _meet(world, end, other)
 
 
-def enter(world: "World", connection: Connection, state: str) -> None:
-    """Put a connection into a state, now."""
+def enter(world: "World", connection: Connection, state: str, since_s: float | None = None) -> None:
+    """Put a connection into a state, now or since an earlier moment."""
     connection.state = state
-    connection.since_s = world.time_s
+    connection.since_s = world.time_s if since_s is None else since_s
     connection.silent_since_s = None
+
+
+def _seek_again(world: "World", connection: Connection) -> None:
+    """From the loss of a peer to looking for it."""
+    again_s = connection.since_s + RETRY_S
+    if world.time_s >= again_s:
+        enter(world, connection, CONNECTING, again_s)
 
 
 def counterpart(world: "World", resource: Resource) -> End | None:
@@ -126,12 +132,12 @@ def see_peer_disk(world: "World", node: "SimNode", resource: Resource, device: D
             remembered.new_current((world.random64() & ~1) | resource.primary)
 
 
-def lose(world: "World", node: "SimNode", resource: Resource, state: str) -> None:
-    """A connection is gone on this side and enters ``state``."""
+def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_s: float | None = None) -> None:
+    """A connection is gone on this side and enters ``state``, now or since an earlier moment."""
     connection = resource.connection
     assert connection is not None  # noqa: S101
     was_up = connection.up
-    enter(world, connection, state)
+    enter(world, connection, state, since_s)
     connection.peer_role = UNKNOWN
     connection.peer = connection.peer_resource = ""
     connection.session = 0
@@ -152,8 +158,8 @@ def _check_alive(world: "World", node: "SimNode", resource: Resource, connection
         lose(world, node, resource, NETWORK_FAILURE)
     elif connection.silent_since_s is None:
         connection.silent_since_s = world.time_s
-    elif world.time_s - connection.silent_since_s >= PING_S:
-        lose(world, node, resource, NETWORK_FAILURE)
+    elif world.time_s >= connection.silent_since_s + PING_S:
+        lose(world, node, resource, NETWORK_FAILURE, connection.silent_since_s + PING_S)
 
 
 # --- The handshake ---------------------------------------------------------------------------------------------------
