@@ -10,10 +10,10 @@ from saltern.sim.drbd import metadata, resync, store, wire
 from saltern.sim.drbd.failure import Code, Failure
 from saltern.sim.drbd.kernel import (
     CONNECTING,
-    NETWORK_FAILURE,
     PRIMARY,
     SECONDARY,
     STANDALONE,
+    UNCONNECTED,
     Connection,
     Device,
     Disk,
@@ -394,7 +394,7 @@ def disconnect(world: "World", node: "SimNode", resource: Resource) -> None:
         wire.tell(world, node, resource)
     wire.lose(world, node, resource, STANDALONE)
     if end is not None:
-        wire.lose(world, end[0], end[1], NETWORK_FAILURE)
+        wire.lose(world, end[0], end[1], UNCONNECTED)
     wire.forget_addresses(node, resource)
 
 

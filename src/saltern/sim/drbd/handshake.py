@@ -37,7 +37,8 @@ class Side:
 class Comparison:
     """``result`` as uuid_compare() returns it: >0 source, <0 target, 2 with everything, +-100 split-brain.
 
-    ``repair`` names whose UUIDs must be corrected because a packet at the end or start of a synchronisation was lost.
+    ``repair`` says how to correct this side's UUIDs when a packet at the end or start of a synchronisation was lost; the
+    other side finds out for itself.
     """
 
     result: int
@@ -87,7 +88,7 @@ def _compare_equal(me: Side, peer: Side) -> Comparison:
         return Comparison(1, 34, "mine finished") if missed else Comparison(1, 36)
     if peer.bitmap and not me.bitmap:
         missed = _same(me.history[0], peer.bitmap) and _same(me.history[1], peer.history[0])
-        return Comparison(-1, 35, "theirs finished") if missed else Comparison(-1, 37)
+        return Comparison(-1, 35) if missed else Comparison(-1, 37)
     if not me.crashed_primary and not peer.crashed_primary:
         return Comparison(0, 40)
     if me.primary and peer.primary:
@@ -103,7 +104,7 @@ def _compare_different(me: Side, peer: Side) -> Comparison:
     if _same(me.current, peer.bitmap):
         return Comparison(-1, 50)
     if _same(me.current, peer.history[0]) and _same(peer.history[0] + _NEW_BITMAP_OFFSET, peer.bitmap):
-        return Comparison(-1, 51, "theirs started")
+        return Comparison(-1, 51)
     if any(_same(me.current, old) for old in peer.history):
         return Comparison(-2, 60)
     if _same(peer.current, me.bitmap):

@@ -24,8 +24,6 @@ OFF: Final = "Off"
 ESTABLISHED: Final = "Established"
 SYNC_SOURCE: Final = "SyncSource"
 SYNC_TARGET: Final = "SyncTarget"
-VERIFY_SOURCE: Final = "VerifyS"
-VERIFY_TARGET: Final = "VerifyT"
 
 
 class Disk(IntEnum):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(
@@ -126,7 +127,9 @@ class Words:
         )
 
 
-def _split(text: str) -> list[Word]:
+@lru_cache(maxsize=4096)
+def _split(text: str) -> tuple[Word, ...]:
+    """All words of a file; remembered, because one changed file makes all others be read again."""
     words = []
     line = 1
     at = 0
@@ -143,4 +146,4 @@ def _split(text: str) -> list[Word]:
         line += match.group().count("\n")
         at = match.end()
     words.append(Word("", line))
-    return words
+    return tuple(words)

@@ -14,6 +14,7 @@ from saltern.sim.drbd.kernel import (
     OFF,
     PRIMARY,
     STANDALONE,
+    UNCONNECTED,
     UNKNOWN,
     Connection,
     Device,
@@ -155,7 +156,7 @@ def _check_alive(world: "World", node: "SimNode", resource: Resource, connection
     if linked and counterpart(world, resource) is not None:
         connection.silent_since_s = None
     elif linked:  # the peer closed the connection, or does not know it any more
-        lose(world, node, resource, NETWORK_FAILURE)
+        lose(world, node, resource, UNCONNECTED)
     elif connection.silent_since_s is None:
         connection.silent_since_s = world.time_s
     elif world.time_s >= connection.silent_since_s + PING_S:
@@ -187,7 +188,7 @@ def _meet(world: "World", end: End, other: End) -> None:
             if gives_up:
                 _give_up(world, far_node, far)
             elif far.connection is not None:
-                enter(world, far.connection, NETWORK_FAILURE)
+                enter(world, far.connection, UNCONNECTED)
         return
     session = world.random64()
     for connection, (far_node, far) in ((mine, other), (theirs, end)):
