@@ -83,6 +83,25 @@ def test_a_dry_run_on_empty_nodes_tells_what_the_real_run_then_makes(drbd) -> No
 
 
 @GENERATIONS
+@pytest.mark.parametrize("victim", sorted(SHARES))
+@pytest.mark.parametrize("kill", ["crash_after", "crash_before"])
+def test_killed_at_every_single_change_then_applied_again_ends_in_the_same_place(drbd, victim, kill) -> None:
+    for change in range(1, 100):
+        world = empty_world(drbd)
+        hosts = {name: world.host(name) for name in SHARES}
+        getattr(hosts[victim], kill)(change)
+        first = converge(world, SHARES, hosts=hosts, wait_s=5, before_each=lambda: check_safety(world))
+        if first[victim] is not None:
+            break  # it came to its end before the change at which it would have been killed
+        for node, outcomes in converge(world, SHARES, before_each=lambda: check_safety(world)).items():
+            assert failures(outcomes) == [], f"{node} after change {change}"
+        assert running(world) == HOMES
+        world.advance(60)
+        assert all(changes(outcomes) == {} for outcomes in converge(world, SHARES).values()), f"change {change}"
+    assert change > 30, "hardly anything was changed: the test tests nothing"
+
+
+@GENERATIONS
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_killed_at_any_point_then_applied_again_ends_in_the_same_place(drbd, data) -> None:
