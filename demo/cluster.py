@@ -66,8 +66,8 @@ class Cluster:
             self._configure()
             self._start()
             self._wait_for_minions()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         return self
 
@@ -230,7 +230,7 @@ class Cluster:
             if asked.returncode == 0 and set(json.loads(asked.stdout)) == set(self.nodes):
                 return
             time.sleep(0.5)
-        raise SystemExit(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/output")
+        raise TimeoutError(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/log")
 
 
 def _site_packages(package: str) -> str:

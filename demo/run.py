@@ -3,6 +3,7 @@
 Exits with 1 when a step does not do what it should.
 """
 
+import ctypes
 import difflib
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from demo.cluster import Cluster
 
 WIDTH = 100
+PR_SET_PDEATHSIG = 1  # prctl(2)
 MISTAKES = (
     ("minor: 1\n", "minor: 2\n"),
     ("partner: dom0\n      memory: 512M", "partner: dom0m\n      memory: 512M"),
@@ -55,9 +57,15 @@ def run(cluster: Cluster, *words: str) -> tuple[int, str]:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            preexec_fn=_end_with_the_demo,
         )
     print(textwrap.indent(done.stdout.rstrip(), "  "), flush=True)
     return done.returncode, done.stdout
+
+
+def _end_with_the_demo() -> None:
+    """Ask Linux to kill this process when its parent dies, in whatever way."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class _Progress:
@@ -189,8 +197,8 @@ def main() -> int:
             heading(
                 "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."
             )
-    except Unexpected as error:
-        print(f"\nNot as it should be: {error}", file=sys.stderr)
+    except (Unexpected, TimeoutError) as error:
+        print(f"\nNot as it should be: {error}. The logs are left under .demo.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)

@@ -1,0 +1,116 @@
+"""A real master and two real minions, each minion on a simulated node whose tools are executables on its PATH.
+
+The Python of a minion finds Salt, but neither Saltern nor pip: the core can only come from the master.
+"""
+
+import getpass
+import os
+import shutil
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt._logging
+from minions import CHECKOUT, NODES, Salted
+from saltfactories.manager import FactoriesManager
+
+# What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
+salt._logging.shutdown_temp_handler()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all of these, so that the master and its minions are started once."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("integration"))
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    """Short, because the paths of Unix sockets under it are limited to 107 characters."""
+    path = Path(tempfile.mkdtemp(prefix="saltern-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def salt_factories_config(directory: Path) -> dict[str, Any]:
+    # With a code_dir, scripts put that first on the path of every Python: the minions would find what is installed there.
+    return {
+        "root_dir": str(directory / "salt"),
+        "code_dir": None,
+        "slow_stop": False,
+        "inject_sitecustomize": False,
+        "log_server_level": "error",  # at the default, debug, an apply takes three times as long
+    }
+
+
+@pytest.fixture(scope="session")
+def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salted]:
+    pillar = directory / "pillar"
+    shutil.copytree(CHECKOUT / "pillar", pillar)
+    common = {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
+    master = salt_factories.salt_master_daemon(
+        "master",
+        overrides={
+            **common,
+            "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
+            "pillar_roots": {"base": [str(pillar)]},
+            "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
+            "runner_dirs": [str(CHECKOUT / "salt/_runners")],
+            "ext_pillar": [{"saltern": {}}],
+            "worker_threads": 3,
+        },
+    )
+    minions = {}
+    for name in NODES:
+        root = directory / "nodes" / name
+        minion = master.salt_minion_daemon(
+            name, overrides={**common, "enable_gpu_grains": False, "saltern": {"root": str(root)}}
+        )
+        minion.python_executable = _python(directory / "python" / name)
+        minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
+        minions[name] = minion
+    salted = Salted(directory, pillar, master, minions)
+    salted.empty()
+    with master.started():
+        for minion in minions.values():
+            minion.start()
+        yield salted
+        for minion in minions.values():
+            minion.terminate()
+
+
+def _python(home: Path) -> str:
+    venv.create(home, with_pip=False, symlinks=True)
+    (library,) = home.glob("lib/python3*/site-packages")
+    # Of a directory that a .pth file names, the .pth files are not read: an editable Saltern beside Salt is invisible.
+    (library / "salt.pth").write_text(f"{Path(salt.__file__).parents[1]}\n")
+    return str(home / "bin" / "python")
+
+
+@pytest.fixture
+def salted(_salted: Salted) -> Salted:
+    """Master and minions with the example topology, both nodes with an empty volume group."""
+    shutil.copytree(CHECKOUT / "pillar", _salted.pillar, dirs_exist_ok=True)
+    _salted.empty()
+    return _salted
+
+
+@pytest.fixture(scope="session")
+def _converged(_salted: Salted, directory: Path) -> Path:
+    """The files of both nodes after an apply and the end of the first synchronisation."""
+    _salted.empty()
+    _salted.apply()
+    _salted.synchronise()
+    return Path(shutil.copytree(directory / "nodes", directory / "converged"))
+
+
+@pytest.fixture
+def converged(salted: Salted, _converged: Path) -> Salted:
+    """The same, with both nodes as an apply has left them, and no command in their logs."""
+    salted.restore(_converged)
+    return salted
