@@ -3,8 +3,9 @@
 from copy import deepcopy
 from typing import Any
 
-from saltern.status import Answer, cluster_status, status_text
 from nodes import UUID, pair_slice
+
+from saltern.status import Answer, cluster_status, status_text
 
 SHARES = {node: pair_slice(node) for node in ("dom0", "dom0m")}
 
