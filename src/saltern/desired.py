@@ -233,12 +233,12 @@ def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
             "or this node is not in the topology",
             "Add `ext_pillar: [{saltern: {}}]` to the master's configuration and see that the node is under `saltern:nodes`",
         )
-    if version != SLICE_VERSION:
-        raise SliceError(
-            f"this pillar holds a share of version {version!r}, and this node's Saltern reads version {SLICE_VERSION}",
-            "Install the same version of Saltern on the master and on the node",
-        )
     try:
+        if version != SLICE_VERSION:
+            raise SliceError(
+                f"this pillar holds a share of version {version!r}, and this node's Saltern reads version {SLICE_VERSION}",
+                "Install the same version of Saltern on the master and on the node",
+            )
         return NodeSlice(
             cluster=_of(str, data["cluster"]),
             node=_of(str, data["node"]),
