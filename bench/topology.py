@@ -86,7 +86,7 @@ def measure(domains: int) -> tuple[list[Row], dict[str, NodeSlice]]:
         "allocate", domains, lambda: allocate(loaded.cluster, loaded.allocation)
     )
     completing, cluster = _timed("complete", domains, lambda: complete(loaded.cluster, allocation))
-    validating, found = _timed("validate", domains, lambda: violations(loaded, cluster, exhausted))
+    validating, found = _timed("validate", domains, lambda: violations(loaded, allocation, cluster, exhausted))
     if found:
         raise AssertionError(f"the topology of the benchmark is invalid: {found[0]}")
     compiling, slices = _timed("compile", domains, lambda: compile_slices(cluster))

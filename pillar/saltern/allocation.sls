@@ -1,10 +1,15 @@
-# Numbers that were allocated to the topology beside this file. Commit both together.
-# Written by `salt-run topology.allocate` (without Salt: `saltern allocate PATH`): change the topology, not this file.
-# What the topology writes itself is not in here. To free a number, remove its domain or its disk and allocate again.
+# Which two nodes hold the data of each domain, its UUID and its numbers, also those that the topology writes itself.
+# Commit it together with the topology. Written by `salt-run topology.allocate` (without Salt: `saltern allocate PATH`):
+# change the topology, not this file. An entry stays when its domain or disk is taken out of the topology, because what is
+# left on the nodes may still run, and holds these numbers. To give up the entry of a domain that runs nowhere:
+# `salt-run topology.allocate forget=NAME` (without Salt: `saltern allocate --forget NAME PATH`).
 saltern:
   allocation:
     domains:
       dns:
+        disks:
+          xvda: {meta_disk: 'meta[1]', minor: 1, port: 7792}
+        macs: {xenbr0: '00:16:3e:00:00:35'}
         node_ids: {dom0: 0, dom0m: 1}
         uuid: dceb61e5-2d8e-54ba-8500-52bd9ea3103a
       mail:

@@ -17,6 +17,7 @@ import pathlib
 
 import salt.loader
 import salt.template
+import salt.utils.args
 import salt.utils.dictupdate
 from salt.exceptions import SaltException
 
@@ -30,7 +31,7 @@ else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import topology
         from saltern.desired import slice_to_pillar
-        from saltern.errors import TopologyError
+        from saltern.errors import TopologyError, UnknownEntry
         from saltern.run import LocalHost
         from saltern.topology import graph as drawing
         from saltern.topology.show import text_of
@@ -68,11 +69,17 @@ def validate():
     return _with_pillar(check)
 
 
-def allocate():
+def allocate(forget=None):
     """
     Give numbers to what has none, and write them to ``allocation.sls`` beside the topology.
 
-    Numbers that are there, written by hand or allocated before, are never changed. Commit both files together.
+    The file says on which two nodes the data of each domain are, and with which UUID and numbers. Nothing in it is
+    changed or given up, also not when a domain is taken out of the topology or placed on other nodes: what is left
+    on its nodes may still run. Commit both files together.
+
+    forget
+        Domains, as a list or with commas between, whose entries are given up. They must run nowhere, and their data
+        may stay behind, or were moved by hand. A domain that is in the topology is allocated anew. Default: none
 
     .. versionadded:: 0.1.0
 
@@ -81,11 +88,13 @@ def allocate():
     .. code-block:: bash
 
         salt-run topology.allocate
+        salt-run topology.allocate forget=dns,mail
     """
+    forgotten = salt.utils.args.split_input(forget or [])
 
     def write(pillar):
         path = _path().with_name("allocation.sls")
-        text = topology.write_allocation(topology.load_and_allocate(pillar))
+        text = topology.write_allocation(topology.load_and_allocate(pillar, forgotten))
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
         if changed:
             LocalHost().write_text(str(path), text, 0o644)
@@ -164,7 +173,7 @@ def _with_pillar(function):
         return function(_pillar())
     except TopologyError as error:
         return {**_failed(None), "valid": False, "violations": [str(each).strip() for each in error.violations]}
-    except (SaltException, OSError) as error:
+    except (SaltException, UnknownEntry, OSError) as error:
         return _failed(str(error))
 
 

@@ -29,10 +29,15 @@ Exit codes: 0 all is well, 1 the topology is invalid (or, with `allocate --check
 examples:
   saltern validate pillar/saltern
   saltern allocate pillar/saltern
+  saltern allocate --forget dns pillar/saltern
   saltern show pillar/saltern dom0
   saltern graph pillar/saltern --format svg > cluster.svg
   saltern script dom0 pillar/saltern > build-dom0.sh
 """
+_FORGET = """\
+give up what the file says of this domain, which must run nowhere: where its data are, its UUID and its numbers; when it is
+in the topology, it is allocated anew. Nothing is given up otherwise, also not when a domain is taken out of the topology.
+Can be repeated"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,10 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     validate = _command(commands, "validate", _validate, "check the topology; tells every violation at once")
     _path(validate)
     _json(validate)
-    allocate = _command(commands, "allocate", _allocate, "give numbers to what has none, in allocation.sls")
+    allocate = _command(
+        commands, "allocate", _allocate, "give numbers to what has none, and keep them in allocation.sls"
+    )
     _path(allocate)
     _json(allocate)
     allocate.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file would change")
+    allocate.add_argument("--forget", metavar="NAME", action="append", default=[], help=_FORGET)
     show = _command(commands, "show", _show, "show the cluster, or what one node should be")
     _path(show)
     _json(show)
@@ -135,7 +143,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _allocate(options: argparse.Namespace) -> int:
     target = files.allocation_file(options.path)
-    text = topology.write_allocation(topology.load_and_allocate(files.read(options.path)))
+    text = topology.write_allocation(topology.load_and_allocate(files.read(options.path), options.forget))
     changed = not target.exists() or target.read_text(encoding="utf-8") != text
     if changed and not options.check:
         LocalHost().write_text(str(target.absolute()), text, 0o644)

@@ -57,6 +57,17 @@ class TopologyError(SalternError):
 
 
 @dataclass(eq=False)
+class UnknownEntry(SalternError):
+    """Domains that have no entry in the allocation; ``known`` are those that have one."""
+
+    names: tuple[str, ...]
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the allocation has no entry of {', '.join(self.names)}; it has {', '.join(self.known) or 'none'}"
+
+
+@dataclass(eq=False)
 class FileError(SalternError):
     """A file of the user's that cannot be read; ``remedy`` says what to do."""
 

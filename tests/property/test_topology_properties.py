@@ -4,6 +4,7 @@ import copy
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from topologies import allocated
@@ -46,8 +47,21 @@ def topologies(draw):
     return {"saltern": {"cluster": "property", "nodes": nodes, "domains": described}}
 
 
-def numbers(data):
-    return allocated(data)["saltern"]["allocation"]["domains"]
+def numbers(data, forget=()):
+    return allocated(data, forget)["saltern"]["allocation"]["domains"]
+
+
+def with_others(before, other):
+    """``before``, allocated, without the domains that ``other`` does not name, and with those that only it has."""
+    after = copy.deepcopy(before)
+    mine, theirs = after["saltern"]["domains"], other["saltern"]["domains"]
+    for name in set(mine) - set(theirs):
+        del mine[name]
+    for domain in mine.values():
+        domain["depends_on"] = []
+    for name in set(theirs) - set(mine):
+        mine[name] = {**theirs[name], "depends_on": []}
+    return after
 
 
 @given(topologies())
@@ -59,20 +73,60 @@ def test_every_topology_is_complete_and_valid_once_it_is_allocated(data):
 @given(topologies(), topologies())
 def test_adding_and_removing_domains_changes_no_number_of_the_others(before, other):
     first = allocated(before)
-    after = copy.deepcopy(first)
-    mine, theirs = after["saltern"]["domains"], other["saltern"]["domains"]
-    # Domains of `before` that `other` does not name go; those of `other` that were not there come.
-    for name in set(mine) - set(theirs):
-        del mine[name]
-    for domain in mine.values():
-        domain["depends_on"] = []
-    for name in set(theirs) - set(mine):
-        mine[name] = {**theirs[name], "depends_on": []}
-    kept = set(before["saltern"]["domains"]) & set(mine)
-    then = numbers(after)
-    assert {name: then[name] for name in kept} == {
-        name: first["saltern"]["allocation"]["domains"][name] for name in kept
-    }
+    then = numbers(with_others(first, other))
+    entries = first["saltern"]["allocation"]["domains"]
+    assert {name: then[name] for name in entries} == entries  # also of those that are gone
+
+
+@given(topologies(), topologies())
+def test_a_domain_that_comes_back_gets_its_old_numbers(before, other):
+    first = allocated(before)
+    between = allocated(with_others(first, other))
+    again = {name: {**domain, "depends_on": []} for name, domain in before["saltern"]["domains"].items()}
+    between["saltern"]["domains"].update(again)
+    compiled = topology.compile(between)  # without allocating
+    expected = topology.compile(first)
+    for node, share in expected.slices.items():
+        for name, resource in share.resources.items():
+            assert compiled.slices[node].resources[name] == resource
+        for name, domain in share.domains.items():
+            back = compiled.slices[node].domains[name]
+            assert (back.uuid, back.interfaces) == (domain.uuid, domain.interfaces)
+
+
+@given(topologies(), topologies())
+def test_numbers_of_what_is_gone_are_given_to_nobody_on_its_nodes(before, other):
+    then = numbers(with_others(allocated(before), other))
+    for kind in ("minor", "port", "meta_disk"):
+        used = [
+            (node, disk[kind])
+            for entry in then.values()
+            for disk in entry["disks"].values()
+            if kind in disk
+            for node in entry["node_ids"]
+        ]
+        assert _twice(used) == []
+    assert _twice(mac for entry in then.values() for mac in entry.get("macs", {}).values()) == []
+
+
+@given(topologies(), st.randoms(use_true_random=False))
+def test_a_domain_starts_elsewhere_only_when_it_was_forgotten(data, rng):
+    before = allocated(data)
+    name = rng.choice(sorted(before["saltern"]["domains"]))
+    domain = before["saltern"]["domains"][name]
+    pair = {domain["home"], domain["partner"]}
+    domain["home"], domain["partner"] = rng.sample(NODES, 2)
+    if {domain["home"], domain["partner"]} == pair:
+        assert numbers(before) == before["saltern"]["allocation"]["domains"]
+        return
+    for act in (topology.compile, topology.load_and_allocate):
+        with pytest.raises(topology.TopologyError) as refused:
+            act(before)
+        assert [violation.rule for violation in refused.value.violations] == ["domain-moved"]
+    then = numbers(before, [name])
+    assert then[name]["node_ids"].keys() == {domain["home"], domain["partner"]}
+    others = before["saltern"]["allocation"]["domains"].keys() - {name}
+    assert all(then[other] == before["saltern"]["allocation"]["domains"][other] for other in others)
 
 
 @given(topologies())

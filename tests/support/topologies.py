@@ -1,7 +1,7 @@
 """Topologies for tests: a valid one, and fragments of YAML merged over it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -37,10 +37,10 @@ def pillar(fragment: str = "") -> dict[str, Any]:
     return {"saltern": merged(yaml.safe_load(VALID), yaml.safe_load(fragment) or {})}
 
 
-def allocated(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The pillar with its allocation in it."""
+def allocated(data: Mapping[str, Any], forget: Collection[str] = ()) -> dict[str, Any]:
+    """The pillar with its allocation in it, the entries of some domains forgotten before."""
     result = copy.deepcopy(dict(data))
-    result["saltern"]["allocation"] = lockfile.to_pillar(topology.load_and_allocate(result))
+    result["saltern"]["allocation"] = lockfile.to_pillar(topology.load_and_allocate(result, forget))
     return result
 
 

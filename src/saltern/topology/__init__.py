@@ -3,7 +3,7 @@
 What the ext_pillar, the runner and the command line use is here: ``compile``, ``load_and_allocate``, ``write_allocation``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from saltern.desired import compile_slices
@@ -11,7 +11,7 @@ from saltern.errors import TopologyError
 from saltern.model.desired import NodeSlice
 from saltern.model.topology import Cluster
 from saltern.topology import lockfile
-from saltern.topology.allocate import Allocation, allocate, complete
+from saltern.topology.allocate import Allocation, allocate, complete, forget
 from saltern.topology.load import load
 from saltern.topology.validate import violations
 
@@ -31,25 +31,25 @@ class Compiled:
 def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the word for it
     """The topology under the key ``saltern`` of a pillar, validated and cut into shares.
 
-    Never allocates: a number that is neither written nor in the allocation is a violation. Raises ``TopologyError`` with
-    every violation.
+    Never allocates: a number that is not in the allocation is a violation. Raises ``TopologyError`` with every violation.
     """
     loaded = load(pillar)
     cluster = complete(loaded.cluster, loaded.allocation)
-    found = violations(loaded, cluster)
+    found = violations(loaded, loaded.allocation, cluster)
     if found:
         raise TopologyError(found)
     return Compiled(cluster=cluster, slices=compile_slices(cluster))
 
 
-def load_and_allocate(pillar: Mapping[str, object]) -> Allocation:
+def load_and_allocate(pillar: Mapping[str, object], forgotten: Collection[str] = ()) -> Allocation:
     """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
 
-    Raises ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
+    The entries of the domains in ``forgotten`` are given up before; ``UnknownEntry`` where there is none. Raises
+    ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
     """
     loaded = load(pillar)
-    allocation, exhausted = allocate(loaded.cluster, loaded.allocation)
-    found = violations(loaded, complete(loaded.cluster, allocation), exhausted)
+    allocation, exhausted = allocate(loaded.cluster, forget(loaded.allocation, forgotten))
+    found = violations(loaded, allocation, complete(loaded.cluster, allocation), exhausted)
     if found:
         raise TopologyError(found)
     return allocation

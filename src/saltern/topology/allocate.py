@@ -4,19 +4,21 @@ A number needs to differ only where two resources share a node. Domains are edge
 colouring of these edges: each is given the lowest number that is free on both of its nodes. With d resources on the
 busiest node that takes at most 2d - 1 numbers, however many nodes the cluster has.
 
-What was allocated before is kept. Only a domain that has moved to other nodes, and whose number is taken there, is
-given another. A number that two domains hold on the same node (a merge of two branches) is left to the validator: nobody
-but a person knows which of them is already in use.
+The allocation is also the record of where the data of each domain are, and with which numbers, those of the topology
+included. Nothing of it is given up unless it is forgotten by name: an entry outlives its domain, because what is left of
+the domain on the nodes may still run and still holds the numbers, and a domain that the topology places on other nodes
+keeps the entry that says where it was. A number that two domains hold on the same node (a merge of two branches) is left
+to the validator: nobody but a person knows which of them is already in use.
 """
 
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from saltern.errors import Violation
+from saltern.errors import UnknownEntry, Violation
 from saltern.model.topology import Cluster, Disk, Domain, Interface, MetaDisk
 from saltern.topology.values import MAX_SLOT
 
@@ -32,16 +34,16 @@ UUID_NAMESPACE: Final = uuid.UUID("6d2f5f0e-7f0b-5b6c-9f3b-0d7a3c1e5a84")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskNumbers:
-    """What was allocated to one disk; ``None`` for what the topology writes itself."""
+    """The numbers of one disk; ``meta_disk`` is its slot in a shared volume, ``None`` where it has none."""
 
     minor: int | None = None
     port: int | None = None
-    slot: int | None = None
+    meta_disk: MetaDisk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainNumbers:
-    """What was allocated to one domain: node-ids by node, MACs by interface label, numbers by device."""
+    """The entry of one domain: node-ids by the nodes where it was placed, MACs by interface label, numbers by device."""
 
     uuid: str | None = None
     node_ids: Mapping[str, int] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class DomainNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Everything that was allocated, by domain."""
+    """Every entry, by domain; also those of domains that the topology no longer has."""
 
     domains: Mapping[str, DomainNumbers] = field(default_factory=dict)
 
@@ -77,12 +79,10 @@ class _Pool:
         self._taken: dict[object, set[int]] = defaultdict(set)
         self._lowest: dict[object, int] = defaultdict(lambda: first)
 
-    def take(self, places: tuple[object, object], number: int) -> None:
-        for place in places:
-            self._taken[place].add(number)
-
-    def is_free(self, places: tuple[object, object], number: int) -> bool:
-        return not any(number in self._taken[place] for place in places)
+    def take(self, places: Iterable[object], number: int | None) -> None:
+        if number is not None:
+            for place in places:
+                self._taken[place].add(number)
 
     def lowest(self, places: tuple[object, object]) -> int | None:
         """Take the lowest number that is free in both places; ``None`` when there is none."""
@@ -105,18 +105,32 @@ class _Pool:
         return number
 
 
-def allocate(cluster: Cluster, previous: Allocation) -> tuple[Allocation, tuple[Violation, ...]]:
-    """Numbers for everything that ``cluster`` leaves open, those of ``previous`` kept.
+def has_moved(domain: Domain, allocation: Allocation) -> bool:
+    """Whether the domain is placed on a node that its entry does not name; exchanging home and partner is no move."""
+    nodes = allocation.domains.get(domain.name, NOTHING).node_ids.keys()
+    return bool(nodes) and not {domain.home, domain.partner} <= nodes
 
-    Depends on nothing but its arguments, not on the order of their mappings. Entries of ``previous`` that nothing
-    needs any longer are left out. Where the numbers of a node are used up there is a violation instead of a number.
+
+def forget(allocation: Allocation, names: Collection[str]) -> Allocation:
+    """The allocation without the entries of these domains. Raises ``UnknownEntry`` when one of them has none."""
+    unknown = sorted(set(names) - allocation.domains.keys())
+    if unknown:
+        raise UnknownEntry(tuple(unknown), tuple(sorted(allocation.domains)))
+    return Allocation(domains={name: entry for name, entry in allocation.domains.items() if name not in names})
+
+
+def allocate(cluster: Cluster, previous: Allocation) -> tuple[Allocation, tuple[Violation, ...]]:
+    """The entries of ``previous``, and in them every number of ``cluster``: written, kept, or the lowest that is free.
+
+    Depends on nothing but its arguments, not on the order of their mappings. The entry of a domain that has moved stays as
+    it is. Where the numbers of a node are used up there is a violation instead of a number.
     """
     allocator = _Allocator(cluster, previous)
     return allocator.allocate(), tuple(allocator.violations)
 
 
 class _Wish(NamedTuple):
-    """One number of one disk: where it must be free, what the topology writes, what was allocated before."""
+    """One number of one disk: where it must be free, what the topology writes, what its entry has."""
 
     name: str
     pool: _Pool
@@ -137,96 +151,75 @@ class _Allocator:
         self.violations: list[Violation] = []
 
     def allocate(self) -> Allocation:
+        for entry in self._previous.domains.values():
+            self._reserve(entry)
         for domain in self._domains:
-            self._take_known(domain)
-        # A domain that moved is served before new ones, so that it keeps its numbers wherever it can.
-        disks = {
-            domain.name: self._disks(domain) for domain in sorted(self._domains, key=self._has_moved, reverse=True)
+            self._take_written(domain)
+        entries = {
+            domain.name: self._entry(domain) for domain in self._domains if not has_moved(domain, self._previous)
         }
-        return Allocation(
-            domains={
-                domain.name: DomainNumbers(
-                    uuid=self._uuid(domain),
-                    node_ids=self._node_ids(domain),
-                    macs=self._interfaces(domain),
-                    disks=disks[domain.name],
-                )
-                for domain in self._domains
-            }
+        return Allocation(domains={**self._previous.domains, **entries})
+
+    def _reserve(self, entry: DomainNumbers) -> None:
+        nodes = tuple(entry.node_ids)
+        for disk in entry.disks.values():
+            self._minors.take(nodes, disk.minor)
+            self._ports.take(nodes, disk.port)
+            if disk.meta_disk is not None:
+                self._slots.take(_slot_places(nodes, disk.meta_disk), disk.meta_disk.index)
+        self._macs.update(entry.macs.values())
+
+    def _take_written(self, domain: Domain) -> None:
+        nodes = (domain.home, domain.partner)
+        for disk in domain.disks:
+            self._minors.take(nodes, disk.minor)
+            self._ports.take(nodes, disk.port)
+            self._slots.take(_slot_places(nodes, disk.meta_disk), disk.meta_disk.index)
+        self._macs.update(interface.mac for interface in domain.interfaces if interface.mac is not None)
+
+    def _entry(self, domain: Domain) -> DomainNumbers:
+        before = self._previous.domains.get(domain.name, NOTHING)
+        disks = {
+            disk.device: self._disk(domain, disk, before.disks.get(disk.device, NO_NUMBERS)) for disk in domain.disks
+        }
+        return DomainNumbers(
+            uuid=before.uuid or domain.uuid or str(uuid.uuid5(UUID_NAMESPACE, f"{self._cluster.name}/{domain.name}")),
+            # They belong to the nodes, so that exchanging home and partner changes neither.
+            node_ids=before.node_ids or {domain.home: 0, domain.partner: 1},
+            macs=self._interfaces(domain, before.macs),
+            disks={**before.disks, **disks},
         )
 
-    def _before(self, domain: Domain) -> DomainNumbers:
-        return self._previous.domains.get(domain.name, NOTHING)
-
-    def _has_moved(self, domain: Domain) -> bool:
-        nodes = self._before(domain).node_ids.keys()
-        return bool(nodes) and nodes != {domain.home, domain.partner}
-
-    def _wishes(self, domain: Domain, disk: Disk) -> Iterator[_Wish]:
-        before = self._before(domain).disks.get(disk.device, NO_NUMBERS)
+    def _disk(self, domain: Domain, disk: Disk, before: DiskNumbers) -> DiskNumbers:
+        path = f"saltern:domains:{domain.name}:disks:{disk.device}"
         nodes = (domain.home, domain.partner)
-        yield _Wish("minor", self._minors, nodes, disk.minor, before.minor)
-        yield _Wish("port", self._ports, nodes, disk.port, before.port)
-        if disk.meta_disk.shared:
-            volume = disk.meta_disk.volume
-            places = (domain.home, volume), (domain.partner, volume)
-            yield _Wish("slot", self._slots, places, disk.meta_disk.index, before.slot)
+        return DiskNumbers(
+            minor=self._grant(_Wish("minor", self._minors, nodes, disk.minor, before.minor), path),
+            port=self._grant(_Wish("port", self._ports, nodes, disk.port, before.port), path),
+            meta_disk=self._slot(nodes, disk.meta_disk, before.meta_disk, path) if disk.meta_disk.shared else None,
+        )
 
-    def _take_known(self, domain: Domain) -> None:
-        moved = self._has_moved(domain)
-        for disk in domain.disks:
-            for wish in self._wishes(domain, disk):
-                if wish.written is not None:
-                    wish.pool.take(wish.places, wish.written)
-                elif wish.before is not None and not moved:
-                    wish.pool.take(wish.places, wish.before)
-        self._macs.update(interface.mac for interface in domain.interfaces if interface.mac is not None)
-        self._macs.update(self._before(domain).macs.values())
+    def _slot(self, nodes: tuple[str, str], written: MetaDisk, before: MetaDisk | None, path: str) -> MetaDisk | None:
+        kept = before.index if before is not None and before.volume == written.volume else None
+        places = (nodes[0], written.volume), (nodes[1], written.volume)
+        wish = _Wish("slot", self._slots, places, written.index, kept)
+        index = self._grant(wish, path)
+        return None if index is None else MetaDisk(volume=written.volume, index=index, shared=True)
 
-    def _disks(self, domain: Domain) -> dict[str, DiskNumbers]:
-        moved = self._has_moved(domain)
-        return {
-            disk.device: DiskNumbers(
-                **{
-                    wish.name: self._grant(wish, moved, f"saltern:domains:{domain.name}:disks:{disk.device}")
-                    for wish in self._wishes(domain, disk)
-                    if wish.written is None
-                }
-            )
-            for disk in domain.disks
-        }
-
-    def _grant(self, wish: _Wish, moved: bool, path: str) -> int | None:
-        if wish.before is not None and not moved:
-            return wish.before
-        if wish.before is not None and wish.pool.is_free(wish.places, wish.before):
-            wish.pool.take(wish.places, wish.before)
+    def _grant(self, wish: _Wish, path: str) -> int | None:
+        if wish.written is not None:
+            return wish.written
+        if wish.before is not None:
             return wish.before
         number = wish.pool.lowest(wish.places)
         if number is None:
             self.violations.append(_exhausted(wish, path))
         return number
 
-    def _uuid(self, domain: Domain) -> str | None:
-        if domain.uuid is not None:
-            return None
-        return self._before(domain).uuid or str(uuid.uuid5(UUID_NAMESPACE, f"{self._cluster.name}/{domain.name}"))
-
-    def _node_ids(self, domain: Domain) -> dict[str, int]:
-        """One id for each node. They belong to the nodes, so that exchanging home and partner changes neither."""
-        before = self._before(domain).node_ids
-        ids = {node: before[node] for node in (domain.home, domain.partner) if node in before}
-        for node in (domain.home, domain.partner):
-            if node not in ids:
-                ids[node] = 1 if 0 in ids.values() else 0
-        return ids
-
-    def _interfaces(self, domain: Domain) -> dict[str, str]:
-        before = self._before(domain).macs
+    def _interfaces(self, domain: Domain, before: Mapping[str, str]) -> dict[str, str]:
         return {
-            label: before[label] if label in before else self._mac(f"{self._cluster.name}/{domain.name}/{label}")
+            label: interface.mac or before.get(label) or self._mac(f"{self._cluster.name}/{domain.name}/{label}")
             for label, interface in interface_labels(domain.interfaces)
-            if interface.mac is None
         }
 
     def _mac(self, seed: str) -> str:
@@ -240,20 +233,29 @@ class _Allocator:
             attempt += 1
 
 
+def _slot_places(nodes: tuple[str, ...], meta_disk: MetaDisk) -> tuple[tuple[str, str], ...]:
+    return tuple((node, meta_disk.volume) for node in nodes)
+
+
 def _exhausted(wish: _Wish, path: str) -> Violation:
     return Violation(
         rule="numbers-exhausted",
         paths=(f"{path}:{_WRITTEN_AS.get(wish.name, wish.name)}",),
         found=f"no {wish.name} that is free on both nodes",
         allowed=f"{wish.pool.first} to {wish.pool.last}",
-        remedy="place some domains on other nodes",
+        remedy="place some domains on other nodes, or forget those that are gone",
     )
 
 
 def complete(cluster: Cluster, allocation: Allocation) -> Cluster:
-    """The cluster with the numbers of ``allocation`` wherever it writes none itself; what neither has stays ``None``."""
+    """The cluster with the numbers of ``allocation`` wherever it writes none itself; what neither has stays ``None``.
+
+    The numbers of a domain that has moved are those of other nodes: it is given none of them.
+    """
     domains = {
-        name: _complete_domain(domain, allocation.domains.get(name, NOTHING))
+        name: _complete_domain(
+            domain, NOTHING if has_moved(domain, allocation) else allocation.domains.get(name, NOTHING)
+        )
         for name, domain in cluster.domains.items()
     }
     return Cluster(name=cluster.name, nodes=cluster.nodes, domains=domains)
@@ -283,8 +285,9 @@ def _complete_domain(domain: Domain, numbers: DomainNumbers) -> Domain:
 def _complete_disk(domain: Domain, disk: Disk, numbers: DomainNumbers) -> Disk:
     allocated = numbers.disks.get(disk.device, NO_NUMBERS)
     meta_disk = disk.meta_disk
-    if meta_disk.shared and meta_disk.index is None:
-        meta_disk = MetaDisk(volume=meta_disk.volume, index=allocated.slot, shared=True)
+    kept = allocated.meta_disk
+    if meta_disk.shared and meta_disk.index is None and kept is not None and kept.volume == meta_disk.volume:
+        meta_disk = kept
     return Disk(
         device=disk.device,
         resource=disk.resource,

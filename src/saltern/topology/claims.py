@@ -1,7 +1,8 @@
 """Who claims what: one graph between the places in the pillar and the things that only one of them may have.
 
 A claim is a thing in a place: minor 1 on dom0, port 7792 at 192.168.1.190, the slot meta[1] on dom0. Its neighbours are the
-pillar paths that ask for it. A claim with two neighbours is a conflict.
+pillar paths that ask for it. A claim with two neighbours is a conflict. What the allocation keeps of domains and disks that
+are gone claims as well: their leftovers may still hold it.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ import networkx as nx
 
 from saltern.errors import Violation
 from saltern.model.topology import Cluster, Disk, Domain
+from saltern.topology.allocate import Allocation, DiskNumbers, DomainNumbers
 
 # Rule, place, thing: a thing that may have one owner in one place. The place is empty for what must be unique in the
 # cluster. A plain tuple, because there are a dozen of them for each domain.
@@ -56,10 +58,11 @@ class _ClaimGraph(nx.Graph):  # type: ignore[type-arg] # generic in its stubs on
     edge_attr_dict_factory = staticmethod(_no_attributes)
 
 
-def claim_graph(cluster: Cluster) -> "nx.Graph[str | Claim]":
+def claim_graph(cluster: Cluster, allocation: Allocation) -> "nx.Graph[str | Claim]":
     """The bipartite graph between pillar paths (text) and claims."""
     graph = _ClaimGraph()
     graph.add_edges_from(_edges(cluster))
+    graph.add_edges_from(list(_edges_of_what_is_gone(graph, cluster, allocation)))
     return graph
 
 
@@ -99,6 +102,43 @@ def _disk_edges(
             shared.add((name, meta_disk.volume))
         if meta_disk.index is not None:
             yield f"{path}:meta_disk", ("slot-unique", name, f"{meta_disk.volume}[{meta_disk.index}]")
+
+
+def _edges_of_what_is_gone(
+    graph: "nx.Graph[str | Claim]", cluster: Cluster, allocation: Allocation
+) -> Iterator[tuple[str, Claim]]:
+    """Claims of entries without a domain or disk, where the topology claims the same: two that are gone do no harm.
+
+    A disk that the same domain gives a number of its gone disk is one that was named differently.
+    """
+    for name, entry in sorted(allocation.domains.items()):
+        own = f"saltern:domains:{name}:"
+        for path, claim in _kept_claims(cluster, name, entry):
+            if claim in graph and not any(str(owner).startswith(own) for owner in graph[claim]):
+                yield f"saltern:allocation:domains:{name}:{path}", claim
+
+
+def _kept_claims(cluster: Cluster, name: str, entry: DomainNumbers) -> Iterator[tuple[str, Claim]]:
+    domain = cluster.domains.get(name)
+    if domain is None:
+        yield "uuid", ("uuid-unique", "", entry.uuid or "")
+        for label, mac in entry.macs.items():
+            yield f"macs:{label}", ("mac-unique", "", mac)
+    present = {disk.device for disk in domain.disks} if domain is not None else frozenset()
+    for device in entry.disks.keys() - present:
+        yield from _kept_disk_claims(cluster, entry, entry.disks[device], f"disks:{device}")
+
+
+def _kept_disk_claims(
+    cluster: Cluster, entry: DomainNumbers, disk: DiskNumbers, path: str
+) -> Iterator[tuple[str, Claim]]:
+    for node in entry.node_ids:
+        if disk.minor is not None:
+            yield f"{path}:minor", ("minor-unique", node, disk.minor)
+        if disk.port is not None and node in cluster.nodes:
+            yield f"{path}:port", ("port-unique", cluster.nodes[node].address, disk.port)
+        if disk.meta_disk is not None:
+            yield f"{path}:meta_disk", ("slot-unique", node, f"{disk.meta_disk.volume}[{disk.meta_disk.index}]")
 
 
 def conflicts(graph: "nx.Graph[str | Claim]") -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""The allocation file: what was allocated, in a YAML file beside the topology that people commit.
+"""The allocation file: where every domain is and with which numbers, in a YAML file that people commit with the topology.
 
 It is pillar data under the same key as the topology, so that both merge into one dictionary.
 """
@@ -11,14 +11,18 @@ import yaml
 from saltern.topology import schema, values
 from saltern.topology.allocate import NO_NUMBERS, Allocation, DiskNumbers, DomainNumbers
 from saltern.topology.read import Reader
+from saltern.topology.values import Wrong
 
 HEADER = """\
-# Numbers that were allocated to the topology beside this file. Commit both together.
-# Written by `salt-run topology.allocate` (without Salt: `saltern allocate PATH`): change the topology, not this file.
-# What the topology writes itself is not in here. To free a number, remove its domain or its disk and allocate again.
+# Which two nodes hold the data of each domain, its UUID and its numbers, also those that the topology writes itself.
+# Commit it together with the topology. Written by `salt-run topology.allocate` (without Salt: `saltern allocate PATH`):
+# change the topology, not this file. An entry stays when its domain or disk is taken out of the topology, because what is
+# left on the nodes may still run, and holds these numbers. To give up the entry of a domain that runs nowhere:
+# `salt-run topology.allocate forget=NAME` (without Salt: `saltern allocate --forget NAME PATH`).
 """
 
 PATH = "saltern:allocation"
+NODES_OF_A_DOMAIN = 2
 
 
 def read(data: object, reader: Reader) -> Allocation:
@@ -37,10 +41,19 @@ def _domain(data: object, path: str, reader: Reader) -> DomainNumbers:
     disks = reader.named(values.DEVICE, found["disks"], f"{path}:disks")
     return DomainNumbers(
         uuid=found["uuid"],
-        node_ids=reader.mapping(values.NODE, values.NODE_ID, found["node_ids"], f"{path}:node_ids"),
+        node_ids=_node_ids(found["node_ids"], f"{path}:node_ids", reader),
         macs=reader.mapping(values.INTERFACE_LABEL, values.MAC, found["macs"], f"{path}:macs"),
         disks={device: _disk(entry, f"{path}:disks:{device}", reader) for device, entry in disks},
     )
+
+
+def _node_ids(data: Mapping[object, object] | None, path: str, reader: Reader) -> dict[str, int]:
+    if data is None:
+        return {}
+    if len(data) != NODES_OF_A_DOMAIN:
+        found = f"{len(data)} nodes"
+        reader.refuse(path, Wrong("entry-nodes", found, "the two nodes of the domain", "restore what was committed"))
+    return reader.mapping(values.NODE, values.NODE_ID, data, path)
 
 
 def _disk(data: object, path: str, reader: Reader) -> DiskNumbers:
@@ -64,8 +77,10 @@ def _domain_to_pillar(numbers: DomainNumbers) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part}
 
 
-def _without_none(disk: DiskNumbers) -> dict[str, int]:
-    numbers = {"minor": disk.minor, "port": disk.port, "slot": disk.slot}
+def _without_none(disk: DiskNumbers) -> dict[str, int | str]:
+    slot = disk.meta_disk
+    meta_disk = None if slot is None else f"{slot.volume}[{slot.index}]"
+    numbers = {"minor": disk.minor, "port": disk.port, "meta_disk": meta_disk}
     return {name: number for name, number in numbers.items() if number is not None}
 
 

@@ -38,7 +38,10 @@ RULES: Final = {
     "uuid-unique": "A UUID is used once in the cluster.",
     "address-unique": "Every node has an address of its own.",
     # What one place says of another
-    "not-allocated": "Every number is written in the topology or in its allocation.",
+    "not-allocated": "Every number is in the allocation, also those that the topology writes itself.",
+    "entry-nodes": "An entry of the allocation names the two nodes that hold the data of its domain.",
+    "domain-moved": "A domain stays on the two nodes that hold its data, until its entry in the allocation is forgotten.",
+    "uuid-changed": "A domain keeps its UUID, until its entry in the allocation is forgotten.",
     "numbers-exhausted": "A number is left that is free on both nodes.",
     "unknown-node": "Home and partner are nodes of the topology.",
     "home-is-partner": "Home and partner differ.",

@@ -146,7 +146,8 @@ CLUSTER: Final = Section(
             kind=values.MAPPING,
             default={},
             default_text="none",
-            meaning="The numbers that were allocated, as `salt-run topology.allocate` wrote them. Not for editing by hand.",
+            meaning="Where every domain is and with which numbers, as `salt-run topology.allocate` wrote it. "
+            "Not for editing by hand.",
         ),
     ),
 )
@@ -357,21 +358,31 @@ XL: Final = Section(
 
 ALLOCATION: Final = Section(
     path="saltern:allocation",
-    meaning="What was allocated.",
-    keys=(Key(name="domains", kind=values.MAPPING, default={}, default_text="none", meaning="By domain."),),
+    meaning="The record of where every domain is and with which numbers. Nothing of it is given up unless it is forgotten "
+    "by name: `salt-run topology.allocate forget=NAME` (without Salt: `saltern allocate --forget NAME PATH`).",
+    keys=(
+        Key(
+            name="domains",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="By domain, also those that are no longer in the topology: what is left of them on the nodes may "
+            "still run, and holds their numbers.",
+        ),
+    ),
 )
 
 ALLOCATED_DOMAIN: Final = Section(
     path="saltern:allocation:domains:DOMAIN",
-    meaning="What was allocated to one domain.",
+    meaning="The entry of one domain.",
     keys=(
         Key(name="uuid", kind=values.UUID, default_text="none", meaning="Its UUID."),
         Key(
             name="node_ids",
             kind=values.MAPPING,
-            default={},
-            default_text="none",
-            meaning="The node-id of each of its two nodes.",
+            required=True,
+            meaning="The two nodes that hold its data, and the node-id of each. Home and partner can be exchanged in the "
+            "topology, but other nodes are refused until the domain is forgotten.",
             example="{dom0: 0, dom0m: 1}",
         ),
         Key(
@@ -381,17 +392,29 @@ ALLOCATED_DOMAIN: Final = Section(
             default_text="none",
             meaning="The MAC address of each interface, by its bridge; the second on the same bridge is `xenbr0/2`.",
         ),
-        Key(name="disks", kind=values.MAPPING, default={}, default_text="none", meaning="By device."),
+        Key(
+            name="disks",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="By device, also those that are no longer in the topology.",
+        ),
     ),
 )
 
 ALLOCATED_DISK: Final = Section(
     path="saltern:allocation:domains:DOMAIN:disks:DEVICE",
-    meaning="What was allocated to one disk.",
+    meaning="The numbers of one disk.",
     keys=(
         Key(name="minor", kind=values.MINOR, default_text="none", meaning="The minor."),
         Key(name="port", kind=values.PORT, default_text="none", meaning="The TCP port."),
-        Key(name="slot", kind=values.SLOT, default_text="none", meaning="The slot in the shared meta-disk."),
+        Key(
+            name="meta_disk",
+            kind=values.SLOT_IN_META_DISK,
+            default_text="none",
+            meaning="The slot in a shared meta-disk.",
+            example="meta[1]",
+        ),
     ),
 )
 

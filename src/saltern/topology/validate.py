@@ -12,7 +12,7 @@ from saltern.desired import SLOT_BYTES, metadata_size_bytes
 from saltern.errors import Violation
 from saltern.model.topology import Cluster, Domain, Node
 from saltern.topology import capacity
-from saltern.topology.allocate import interface_labels
+from saltern.topology.allocate import NO_NUMBERS, NOTHING, Allocation, DomainNumbers, has_moved, interface_labels
 from saltern.topology.claims import claim_graph, conflicts
 from saltern.topology.load import DOMAINS, NODES, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
@@ -24,16 +24,20 @@ DM_NAME_LENGTH: Final = 127
 MAX_LISTED: Final = 8
 
 
-def violations(loaded: Loaded, cluster: Cluster, before: Iterable[Violation] = ()) -> tuple[Violation, ...]:
-    """Every rule that the topology breaks, sorted by path; ``cluster`` is that of ``loaded`` with its numbers.
+def violations(
+    loaded: Loaded, allocation: Allocation, cluster: Cluster, before: Iterable[Violation] = ()
+) -> tuple[Violation, ...]:
+    """Every rule that the topology breaks, sorted by path; ``cluster`` is that of ``loaded``, completed by ``allocation``.
 
     ``before`` are violations that the caller has found already. Nothing is told twice, and nothing that only follows
     from a violation that stands for itself.
     """
     found = [*loaded.violations, *before]
+    found += moved_domains(cluster, allocation, loaded.nodes)
+    found += changed_uuids(cluster, allocation)
+    found += conflicts_at_their_source(loaded, allocation, cluster)
     told = frozenset(path for violation in found for path in violation.paths)
-    found += conflicts_at_their_source(loaded, cluster)
-    found += missing_numbers(cluster, told)
+    found += missing_numbers(cluster, allocation, told)
     found += unknown_nodes(cluster, loaded.nodes)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
@@ -43,20 +47,56 @@ def violations(loaded: Loaded, cluster: Cluster, before: Iterable[Violation] = (
     return tuple(sorted(set(found), key=lambda violation: (violation.paths, violation.rule, violation.found)))
 
 
+# --- What was allocated before -----------------------------------------------------------------------------------
+_FORGET: Final = "`salt-run topology.allocate forget={name}` (without Salt: `saltern allocate --forget {name} PATH`)"
+
+
+def moved_domains(cluster: Cluster, allocation: Allocation, nodes: frozenset[str]) -> Iterator[Violation]:
+    """Domains on other nodes than those where their data are: they would start again there, with blank volumes.
+
+    Nodes that are wrong for themselves are told elsewhere.
+    """
+    for name, domain in cluster.domains.items():
+        if not has_moved(domain, allocation):
+            continue
+        path, pair, recorded = f"{DOMAINS}:{name}", {domain.home, domain.partner}, allocation.domains[name].node_ids
+        if len(pair) == len(recorded) and pair <= nodes:
+            yield Violation(
+                rule="domain-moved",
+                paths=(f"{path}:home", f"{path}:partner", f"{ALLOCATION}:domains:{name}"),
+                found=f"{' and '.join(sorted(pair))} here, {' and '.join(sorted(recorded))} in the allocation",
+                allowed=f"{' and '.join(sorted(recorded))}, where its data are, either of them as the home",
+                remedy="put it back; or, when it runs nowhere and its data may stay behind or were moved by hand, run "
+                + _FORGET.format(name=name),
+            )
+
+
+def changed_uuids(cluster: Cluster, allocation: Allocation) -> Iterator[Violation]:
+    """Domains with another UUID than the one they may still run as."""
+    for name, domain in cluster.domains.items():
+        recorded = allocation.domains.get(name, NOTHING).uuid
+        if recorded is not None and domain.uuid not in (None, recorded):
+            yield Violation(
+                rule="uuid-changed",
+                paths=(f"{DOMAINS}:{name}:uuid", f"{ALLOCATION}:domains:{name}:uuid"),
+                found=f"{domain.uuid} here, {recorded} in the allocation",
+                allowed=f"{recorded}, as which it may still run",
+                remedy=f"write that, or take it out; or, when it runs nowhere, run {_FORGET.format(name=name)}",
+            )
+
+
 # --- Numbers -----------------------------------------------------------------------------------------------------
-def conflicts_at_their_source(loaded: Loaded, cluster: Cluster) -> Iterator[Violation]:
+def conflicts_at_their_source(loaded: Loaded, allocation: Allocation, cluster: Cluster) -> Iterator[Violation]:
     """Things with two owners; where a number was allocated, its path is the one in the allocation."""
-    found = list(conflicts(claim_graph(cluster)))
+    found = list(conflicts(claim_graph(cluster, allocation)))
     allocated = _allocated_paths(loaded) if found else {}
     for violation in found:
-        paths = tuple(allocated.get(path, path) for path in violation.paths)
-        if paths == violation.paths:
-            yield violation
-        else:
-            remedy = (
-                "take the entry that is not yet in use out of the allocation, or write another number; then allocate"
-            )
+        paths = tuple(sorted(allocated.get(path, path) for path in violation.paths))
+        if any(path.startswith(ALLOCATION) for path in paths):
+            remedy = f"write another number; or forget the domain that runs nowhere: {_FORGET.format(name='NAME')}"
             yield replace(violation, paths=paths, remedy=remedy)
+        else:
+            yield violation
 
 
 def _allocated_paths(loaded: Loaded) -> dict[str, str]:
@@ -79,40 +119,39 @@ def _allocated_paths(loaded: Loaded) -> dict[str, str]:
                 paths[f"{here}:node_ids:0"] = f"{allocated}:node_ids:{domain.home}"
                 paths[f"{here}:node_ids:1"] = f"{allocated}:node_ids:{domain.partner}"
             if disk.meta_disk.shared and disk.meta_disk.index is None:
-                paths[f"{here}:meta_disk"] = f"{there}:slot"
+                paths[f"{here}:meta_disk"] = f"{there}:meta_disk"
     return paths
 
 
-def missing_numbers(cluster: Cluster, told: frozenset[str]) -> Iterator[Violation]:
-    """Numbers that are neither written nor allocated, one violation for each domain."""
+def missing_numbers(cluster: Cluster, allocation: Allocation, told: frozenset[str]) -> Iterator[Violation]:
+    """Numbers that the allocation does not have, one violation for each domain; not those of domains that moved."""
     for name, domain in cluster.domains.items():
-        paths = tuple(path for path in _missing(domain, f"{DOMAINS}:{name}") if path not in told)
+        if has_moved(domain, allocation):
+            continue
+        numbers = _numbers(domain, allocation.domains.get(name, NOTHING), f"{DOMAINS}:{name}")
+        paths = tuple(path for path, number, kept in numbers if (number is None or number != kept) and path not in told)
         if paths:
             yield Violation(
                 rule="not-allocated",
                 paths=paths,
-                found="neither a value here nor one in the allocation",
-                allowed="a value in one of the two",
+                found="not in the allocation, or differently",
+                allowed="numbers that the allocation has, also where they are written here",
                 remedy="run `salt-run topology.allocate` (without Salt: `saltern allocate PATH`) and commit what it writes",
             )
 
 
-def _missing(domain: Domain, path: str) -> Iterator[str]:
-    if domain.uuid is None:
-        yield f"{path}:uuid"
-    for position, interface in enumerate(domain.interfaces):
-        if interface.mac is None:
-            yield f"{path}:interfaces:{position}:mac"
+def _numbers(domain: Domain, entry: DomainNumbers, path: str) -> Iterator[tuple[str, object, object]]:
+    """Each number of a domain: its path, what it is (``None`` when missing), what the allocation has."""
+    yield f"{path}:uuid", domain.uuid, entry.uuid
+    for position, (label, interface) in enumerate(interface_labels(domain.interfaces)):
+        yield f"{path}:interfaces:{position}:mac", interface.mac, entry.macs.get(label)
     for disk in domain.disks:
-        place = f"{path}:disks:{disk.device}"
-        if disk.minor is None:
-            yield f"{place}:minor"
-        if disk.port is None:
-            yield f"{place}:port"
-        if disk.node_ids is None:
-            yield f"{place}:node_ids"
-        if disk.meta_disk.shared and disk.meta_disk.index is None:
-            yield f"{place}:meta_disk"
+        place, kept = f"{path}:disks:{disk.device}", entry.disks.get(disk.device, NO_NUMBERS)
+        yield f"{place}:minor", disk.minor, kept.minor
+        yield f"{place}:port", disk.port, kept.port
+        yield f"{place}:node_ids", disk.node_ids, disk.node_ids
+        if disk.meta_disk.shared:
+            yield f"{place}:meta_disk", None if disk.meta_disk.index is None else disk.meta_disk, kept.meta_disk
 
 
 # --- References --------------------------------------------------------------------------------------------------

@@ -215,6 +215,16 @@ def _read_meta_disk(value: object) -> MetaDisk:
 META_DISK: Final = Kind(name="meta-disk", allowed=_META_DISK_ALLOWED, read=_read_meta_disk)
 
 
+def _read_slot(value: object) -> MetaDisk:
+    meta_disk = _read_meta_disk(value)
+    if meta_disk.index is None:
+        raise Wrong("meta-disk", describe(value), SLOT_IN_META_DISK.allowed, "allocate again")
+    return meta_disk
+
+
+SLOT_IN_META_DISK: Final = Kind(name="meta-disk", allowed="a volume and its slot such as meta[1]", read=_read_slot)
+
+
 def _read_node_ids(value: object) -> tuple[int, int]:
     allowed = "two different numbers from 0 to 31, home first: [0, 1]"
     if not isinstance(value, list | tuple) or len(value) != 2:

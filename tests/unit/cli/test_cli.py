@@ -78,6 +78,50 @@ def test_allocate_writes_what_is_missing_once(example, capsys) -> None:
     assert main(["validate", str(example)]) == 0
 
 
+def without_mail(example: Path) -> None:
+    path = example / "init.sls"
+    path.write_text(path.read_text().partition("    # Two disks")[0])
+
+
+def test_a_domain_that_is_gone_keeps_its_entry_until_it_is_forgotten(example) -> None:
+    allocation = example / "allocation.sls"
+    before = allocation.read_text()
+    without_mail(example)
+    assert main(["allocate", str(example)]) == 0
+    assert allocation.read_text() == before
+    assert main(["allocate", "--check", "--forget", "mail", str(example)]) == 1
+    assert allocation.read_text() == before
+    assert main(["allocate", "--forget", "mail", str(example)]) == 0
+    assert "      mail:\n" not in allocation.read_text()
+    assert "      vpn:\n" in allocation.read_text()
+
+
+def test_several_domains_are_forgotten_at_once_and_allocated_anew_where_they_are_in_the_topology(example) -> None:
+    without_mail(example)
+    assert main(["allocate", "--forget", "mail", "--forget", "vpn", str(example)]) == 0
+    text = (example / "allocation.sls").read_text()
+    assert "xvda: {minor: 2, port: 7788}" in text.partition("      vpn:\n")[2]
+
+
+def test_a_moved_domain_exits_1_with_the_commands_that_forget_it(example, capsys) -> None:
+    edit(example / "init.sls", "  domains:\n", "    dom1: {address: 192.168.1.192, volume_group: XEN}\n  domains:\n")
+    edit(example / "init.sls", "partner: dom0m", "partner: dom1")
+    before = (example / "allocation.sls").read_text()
+    for command in ("validate", "allocate"):
+        assert main([command, str(example)]) == 1
+        assert "`saltern allocate --forget router PATH`" in capsys.readouterr().err
+    assert (example / "allocation.sls").read_text() == before
+    assert main(["allocate", "--forget", "router", str(example)]) == 0
+    assert main(["validate", str(example)]) == 0
+
+
+def test_forgetting_what_has_no_entry_exits_2_with_the_known_ones_and_changes_nothing(example, capsys) -> None:
+    before = (example / "allocation.sls").read_text()
+    assert main(["allocate", "--forget", "mial", str(example)]) == 2
+    assert "mial; it has dns, mail, router, vpn" in capsys.readouterr().err
+    assert (example / "allocation.sls").read_text() == before
+
+
 def test_show_gives_one_node_its_share(capsys) -> None:
     assert main(["show", str(EXAMPLE), "dom0m"]) == 0
     said = capsys.readouterr().out

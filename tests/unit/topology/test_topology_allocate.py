@@ -1,41 +1,87 @@
 """Numbers are allocated where the topology leaves them open, and stay what they are once they are written down."""
 
 import pytest
-from topologies import allocated, found, found_compiling, pillar
+from topologies import TAKEN_AWAY, allocated, found, found_compiling, merged, pillar
 
 from saltern import topology
+from saltern.errors import UnknownEntry
 from saltern.topology.allocate import XEN_OUI
 
 THREE_NODES = "nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}}"
+OTHER_NODES = "nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}"
+ENTRY_OF_A = "saltern:allocation:domains:a"
 
 
-def numbers(data):
-    return allocated(data)["saltern"]["allocation"]["domains"]
+def numbers(data, forget=()):
+    return allocated(data, forget)["saltern"]["allocation"]["domains"]
+
+
+def without(data, *names):
+    """The topology without these domains, and with the allocation that it had."""
+    return merged(data, {"saltern": {"domains": dict.fromkeys(names, TAKEN_AWAY)}})
 
 
 def test_numbers_begin_at_the_documented_ones():
     assert numbers(pillar())["a"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
 
 
-def test_written_numbers_are_passed_over_and_not_allocated():
+def test_written_numbers_are_passed_over_and_recorded():
     disks = numbers(pillar("domains: {b: {disks: {xvda: {minor: 1, port: 7788}}}}"))
     assert disks["a"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
-    assert "disks" not in disks["b"]
+    assert disks["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+
+
+ALL_WRITTEN = """
+domains:
+  b: <taken away>
+  a:
+    uuid: 11111111-1111-1111-1111-111111111111
+    disks: {xvda: {minor: 8, port: 7800, node_ids: [0, 1], meta_disk: 'meta[3]'}}
+    interfaces: [{bridge: xenbr0, mac: '00:16:3e:00:00:01'}]
+"""
+
+
+def test_a_domain_whose_numbers_are_all_written_is_recorded_too():
+    assert numbers(pillar(ALL_WRITTEN))["a"] == {
+        "uuid": "11111111-1111-1111-1111-111111111111",
+        "node_ids": {"dom0": 0, "dom0m": 1},
+        "macs": {"xenbr0": "00:16:3e:00:00:01"},
+        "disks": {"xvda": {"minor": 8, "port": 7800, "meta_disk": "meta[3]"}},
+    }
+
+
+def test_a_domain_that_is_not_recorded_is_refused_although_all_its_numbers_are_written():
+    (violation,) = found_compiling(pillar(ALL_WRITTEN))
+    assert violation.rule == "not-allocated"
+    assert "saltern:domains:a:uuid" in violation.paths
+
+
+@pytest.mark.parametrize("written", [{"minor": 9}, {"port": 7801}, {"meta_disk": "meta[4]"}, {"meta_disk": "other[3]"}])
+def test_a_written_number_that_was_recorded_differently_needs_an_allocation(written):
+    data = merged(allocated(pillar(ALL_WRITTEN)), {"saltern": {"domains": {"a": {"disks": {"xvda": written}}}}})
+    (violation,) = found_compiling(data)
+    (name,) = written
+    assert (violation.rule, violation.paths) == ("not-allocated", (f"saltern:domains:a:disks:xvda:{name}",))
+    assert numbers(data)["a"]["disks"]["xvda"] == {"minor": 8, "port": 7800, "meta_disk": "meta[3]", **written}
+
+
+def test_a_written_number_that_is_taken_out_stays():
+    before = allocated(pillar(ALL_WRITTEN))
+    disk = {"minor": TAKEN_AWAY, "port": TAKEN_AWAY, "meta_disk": "meta"}
+    domain = {"uuid": TAKEN_AWAY, "disks": {"xvda": disk}, "interfaces": [{"bridge": "xenbr0"}]}
+    after = merged(before, {"saltern": {"domains": {"a": domain}}})
+    assert numbers(after) == before["saltern"]["allocation"]["domains"]
+    assert found_compiling(after) == ()
 
 
 def test_a_number_is_used_again_where_no_node_is_shared():
-    data = pillar(
-        """
-        nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}
-        domains: {b: {home: dom2, partner: dom3}}
-        """
-    )
+    data = pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}")
     assert numbers(data)["a"]["disks"] == numbers(data)["b"]["disks"]
 
 
 def test_a_slot_is_allocated_where_the_shared_volume_is_named_without_one():
     data = pillar("domains: {a: {disks: {xvda: {meta_disk: meta}}}, b: {disks: {xvda: {meta_disk: 'meta[0]'}}}}")
-    assert numbers(data)["a"]["disks"]["xvda"]["slot"] == 1
+    assert numbers(data)["a"]["disks"]["xvda"]["meta_disk"] == "meta[1]"
 
 
 def test_node_ids_belong_to_the_nodes_when_home_and_partner_are_exchanged():
@@ -47,45 +93,178 @@ def test_node_ids_belong_to_the_nodes_when_home_and_partner_are_exchanged():
     assert numbers(before)["a"]["node_ids"] == {"dom0": 0, "dom0m": 1}
 
 
-def test_a_domain_with_a_new_partner_needs_an_allocation_and_keeps_what_it_can():
-    before = allocated(pillar(THREE_NODES))
-    before["saltern"]["domains"]["a"]["partner"] = "dom2"
-    (violation,) = found_compiling(before)
-    assert (violation.rule, violation.paths) == ("not-allocated", ("saltern:domains:a:disks:xvda:node_ids",))
-    after = allocated(before)["saltern"]["allocation"]["domains"]["a"]
-    assert after["node_ids"] == {"dom0": 0, "dom2": 1}
-    assert after["disks"] == before["saltern"]["allocation"]["domains"]["a"]["disks"]
+# --- Where the data are ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("domain", "keys"),
+    [({"partner": "dom2"}, "dom0 and dom2"), ({"home": "dom3", "partner": "dom2"}, "dom2 and dom3")],
+)
+def test_a_domain_on_other_nodes_than_its_data_is_refused_and_keeps_its_entry(domain, keys):
+    before = allocated(pillar(OTHER_NODES))
+    after = merged(before, {"saltern": {"domains": {"a": domain}}})
+    for violations in (found(after), found_compiling(after)):
+        (violation,) = violations
+        assert violation.rule == "domain-moved"
+        assert violation.paths == ("saltern:domains:a:home", "saltern:domains:a:partner", ENTRY_OF_A)
+        assert violation.found == f"{keys} here, dom0 and dom0m in the allocation"
+        assert violation.allowed.startswith("dom0 and dom0m")
+        assert "topology.allocate forget=a" in violation.remedy
+        assert "saltern allocate --forget a" in violation.remedy
 
 
-def test_a_domain_that_moves_to_where_its_number_is_taken_is_given_another():
-    data = pillar(
-        """
-        nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}
-        domains: {b: {home: dom2, partner: dom3}}
-        """
-    )
-    before = allocated(data)
-    before["saltern"]["domains"]["b"].update(home="dom0", partner="dom2")
-    after = numbers(before)
-    assert after["a"] == before["saltern"]["allocation"]["domains"]["a"]
-    assert after["b"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
+def test_a_domain_that_comes_back_on_other_nodes_is_refused():
+    before = allocated(pillar(OTHER_NODES))
+    between = allocated(without(before, "a"))
+    between["saltern"]["domains"]["a"] = {**before["saltern"]["domains"]["a"], "home": "dom2", "partner": "dom3"}
+    assert [violation.rule for violation in found(between)] == ["domain-moved"]
 
 
-def test_a_domain_that_moves_keeps_a_number_that_a_new_one_would_take():
-    before = allocated(pillar(f"{{{THREE_NODES}, domains: {{a: <taken away>}}}}"))
-    before["saltern"]["domains"]["b"]["partner"] = "dom2"
-    before["saltern"]["domains"]["a"] = pillar()["saltern"]["domains"]["a"]
-    after = numbers(before)
-    assert after["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
-    assert after["a"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
+def test_a_number_that_is_taken_on_the_new_nodes_is_not_told_of_a_domain_that_may_not_go_there():
+    data = allocated(pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}"))
+    data["saltern"]["domains"]["b"]["home"] = "dom0"
+    assert [violation.rule for violation in found_compiling(data)] == ["domain-moved"]
 
 
-def test_what_was_allocated_to_a_domain_that_is_gone_is_dropped():
+def test_a_domain_on_a_node_that_is_not_there_is_told_that_only():
+    data = allocated(pillar())
+    data["saltern"]["domains"]["a"]["partner"] = "dom9"
+    assert [violation.rule for violation in found_compiling(data)] == ["unknown-node"]
+
+
+def test_numbers_of_a_domain_that_is_its_own_partner_are_still_its_own():
+    data = allocated(pillar())
+    data["saltern"]["domains"]["a"]["partner"] = "dom0"
+    data["saltern"]["domains"]["b"]["disks"]["xvda"]["minor"] = 1
+    assert [violation.rule for violation in found_compiling(data)] == ["minor-unique", "home-is-partner"]
+
+
+@pytest.mark.parametrize("nodes", [{}, {"dom0": 0}, {"dom0": 0, "dom0m": 1, "dom2": 2}])
+def test_an_entry_without_its_two_nodes_is_refused(nodes):
+    data = allocated(pillar())
+    data["saltern"]["allocation"]["domains"]["a"]["node_ids"] = nodes
+    violations = found(data)
+    assert [(each.rule, each.paths) for each in violations] == [("entry-nodes", (f"{ENTRY_OF_A}:node_ids",))]
+
+
+def test_a_domain_with_another_uuid_than_the_one_it_may_run_as_is_refused():
+    data = allocated(pillar())
+    data["saltern"]["domains"]["a"]["uuid"] = "11111111-1111-1111-1111-111111111111"
+    for violations in (found(data), found_compiling(data)):
+        (violation,) = violations
+        assert (violation.rule, violation.paths) == ("uuid-changed", ("saltern:domains:a:uuid", f"{ENTRY_OF_A}:uuid"))
+        assert "forget=a" in violation.remedy
+    assert numbers(data, ["a"])["a"]["uuid"] == "11111111-1111-1111-1111-111111111111"
+
+
+# --- What is gone ------------------------------------------------------------------------------------------------
+def test_the_entry_of_a_domain_that_is_gone_stays_and_its_numbers_stay_reserved():
     before = allocated(pillar())
-    del before["saltern"]["domains"]["a"]
-    assert set(numbers(before)) == {"b"}
+    after = without(before, "a")
+    after["saltern"]["domains"]["c"] = pillar()["saltern"]["domains"]["a"]
+    then = numbers(after)
+    assert then["a"] == before["saltern"]["allocation"]["domains"]["a"]
+    assert then["c"]["disks"]["xvda"] == {"minor": 3, "port": 7790}
 
 
+def test_the_entry_of_a_disk_that_is_gone_stays_and_its_numbers_stay_reserved():
+    before = allocated(pillar("domains: {a: {disks: {xvdb: {size: 1G, meta_disk: meta}}}}"))
+    entry = before["saltern"]["allocation"]["domains"]["a"]["disks"]
+    domains = {"a": {"disks": {"xvdb": TAKEN_AWAY, "xvdc": {"size": "1G", "meta_disk": "meta"}}}}
+    after = merged(before, {"saltern": {"domains": domains}})
+    then = numbers(after)["a"]["disks"]
+    assert then == {**entry, "xvdc": {"minor": 4, "port": 7791, "meta_disk": "meta[1]"}}
+    assert found_compiling(allocated(after)) == ()
+
+
+@pytest.mark.parametrize(
+    ("domain", "rule", "kept", "written"),
+    [
+        ({"disks": {"xvda": {"minor": 8}}}, "minor-unique", "disks:xvda:minor", "disks:xvda:minor"),
+        ({"disks": {"xvda": {"port": 7800}}}, "port-unique", "disks:xvda:port", "disks:xvda:port"),
+        ({"disks": {"xvda": {"meta_disk": "meta[3]"}}}, "slot-unique", "disks:xvda:meta_disk", "disks:xvda:meta_disk"),
+        ({"uuid": "11111111-1111-1111-1111-111111111111"}, "uuid-unique", "uuid", "uuid"),
+        (
+            {"interfaces": [{"bridge": "xenbr1", "mac": "00:16:3e:00:00:01"}]},
+            "mac-unique",
+            "macs:xenbr0",
+            "interfaces:0:mac",
+        ),
+    ],
+)
+def test_a_written_number_of_a_domain_that_is_gone_is_a_conflict_with_its_entry(domain, rule, kept, written):
+    before = allocated(pillar(ALL_WRITTEN))
+    b = merged(pillar()["saltern"]["domains"]["b"], domain)
+    after = merged(without(before, "a"), {"saltern": {"domains": {"b": b}}})
+    (violation,) = found(after)
+    assert (violation.rule, violation.paths) == (rule, (f"{ENTRY_OF_A}:{kept}", f"saltern:domains:b:{written}"))
+    assert "topology.allocate forget=NAME" in violation.remedy
+    assert topology.load_and_allocate(after, ["a"]).domains.keys() == {"b"}
+
+
+def test_what_a_domain_left_on_nodes_that_another_does_not_use_is_no_conflict():
+    before = allocated(pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}"))
+    after = without(before, "a")
+    after["saltern"]["domains"]["b"]["disks"]["xvda"].update(minor=1, port=7788)
+    assert found_compiling(after) == ()
+
+
+def test_a_disk_under_another_name_may_be_given_its_number_again():
+    before = allocated(pillar())
+    disks = {"xvda": TAKEN_AWAY, "sda": {"size": "1G", "minor": 1, "port": 7788}}
+    after = merged(before, {"saltern": {"domains": {"a": {"disks": disks}}}})
+    assert numbers(after)["a"]["disks"]["sda"] == {"minor": 1, "port": 7788}
+
+
+def test_two_entries_of_what_is_gone_do_not_hinder():
+    data = without(allocated(pillar()), "a")
+    entries = data["saltern"]["allocation"]["domains"]
+    entries["c"] = entries["a"]
+    assert found(data) == ()
+
+
+def test_a_domain_that_is_gone_does_not_need_its_nodes():
+    data = allocated(pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}"))
+    data["saltern"]["nodes"] = {name: data["saltern"]["nodes"][name] for name in ("dom0", "dom0m")}
+    data["saltern"]["domains"]["a"]["disks"]["xvda"]["port"] = 7788
+    assert found_compiling(without(data, "b")) == ()
+
+
+# --- What is forgotten -------------------------------------------------------------------------------------------
+def test_a_domain_that_is_gone_is_forgotten_by_name_and_its_numbers_are_free():
+    after = without(allocated(pillar()), "a")
+    after["saltern"]["domains"]["c"] = pillar()["saltern"]["domains"]["a"]
+    then = numbers(after, ["a"])
+    assert set(then) == {"b", "c"}
+    assert then["c"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+
+
+def test_a_domain_that_was_moved_by_hand_is_allocated_anew_on_its_new_nodes():
+    before = allocated(pillar(OTHER_NODES))
+    before["saltern"]["domains"]["b"].update(home="dom2", partner="dom3")
+    after = allocated(before, ["b"])
+    then = after["saltern"]["allocation"]["domains"]
+    assert then["a"] == before["saltern"]["allocation"]["domains"]["a"]
+    assert then["b"]["node_ids"] == {"dom2": 0, "dom3": 1}
+    assert then["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert topology.compile(after).slices["dom2"].domains.keys() == {"b"}
+
+
+def test_forgetting_one_domain_leaves_another_that_has_moved_refused():
+    data = merged(allocated(pillar(THREE_NODES)), {"saltern": {"domains": {"b": {"partner": "dom2"}}}})
+    data["saltern"]["domains"]["a"]["partner"] = "dom2"
+    with pytest.raises(topology.TopologyError) as refused:
+        topology.load_and_allocate(data, ["a"])
+    assert [violation.paths[-1] for violation in refused.value.violations] == ["saltern:allocation:domains:b"]
+    assert set(topology.load_and_allocate(data, ["a", "b"]).domains["b"].node_ids) == {"dom0m", "dom2"}
+
+
+def test_forgetting_what_has_no_entry_is_refused_with_those_that_have_one():
+    with pytest.raises(UnknownEntry) as refused:
+        topology.load_and_allocate(allocated(pillar()), ["b", "nosuch", "c"])
+    assert (refused.value.names, refused.value.known) == (("c", "nosuch"), ("a", "b"))
+    assert "a, b" in str(refused.value)
+
+
+# --- Conflicts ---------------------------------------------------------------------------------------------------
 def test_a_number_that_two_branches_allocated_is_left_to_a_person():
     data = allocated(pillar())
     data["saltern"]["allocation"]["domains"]["b"]["disks"]["xvda"]["minor"] = 1
@@ -96,7 +275,8 @@ def test_a_number_that_two_branches_allocated_is_left_to_a_person():
             "saltern:allocation:domains:a:disks:xvda:minor",
             "saltern:allocation:domains:b:disks:xvda:minor",
         )
-        assert "not yet in use" in violation.remedy
+        assert "forget the domain that runs nowhere" in violation.remedy
+    assert numbers(data, ["b"])["b"]["disks"]["xvda"]["minor"] == 2
 
 
 def test_a_written_number_that_another_was_allocated_is_a_conflict_with_the_allocation():
@@ -107,9 +287,8 @@ def test_a_written_number_that_another_was_allocated_is_a_conflict_with_the_allo
 
 
 def test_equal_node_ids_in_the_allocation_are_refused():
-    data = allocated(pillar())
+    data = allocated(pillar("domains: {a: {disks: {xvdb: {size: 1G}}}}"))
     data["saltern"]["allocation"]["domains"]["a"]["node_ids"] = {"dom0": 1, "dom0m": 1}
-    data["saltern"]["domains"]["a"]["disks"]["xvdb"] = {"size": "1G", "minor": 9, "port": 9}
     (violation,) = found_compiling(data)  # one, although both disks have them
     assert violation.rule == "node-id-unique"
     assert violation.paths == (
@@ -137,7 +316,9 @@ def test_a_mac_address_that_another_has_is_not_allocated(written):
     if written:
         data["saltern"]["domains"]["b"]["interfaces"] = [{"bridge": "xenbr0", "mac": taken}]
     else:
-        data["saltern"]["allocation"] = {"domains": {"b": {"macs": {"xenbr0": taken}}}}
+        data["saltern"]["allocation"] = {
+            "domains": {"b": {"node_ids": {"dom0": 0, "dom0m": 1}, "macs": {"xenbr0": taken}}}
+        }
     assert numbers(data)["a"]["macs"]["xenbr0"] != taken
 
 

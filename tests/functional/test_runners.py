@@ -1,0 +1,73 @@
+"""The runners as Salt loads them, on a copy of the example's pillar."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.loader
+from saltfactories.utils.functional import Loaders
+
+RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
+
+
+@pytest.fixture
+def runners(loaders: dict[str, Loaders]) -> Any:
+    options = copy.deepcopy(loaders["elsewhere"].opts)
+    return salt.loader.runner({**options, "runner_dirs": [str(RUNNERS)]}, context={})
+
+
+@pytest.fixture
+def allocation(pillar: Path) -> Path:
+    return pillar / "saltern" / "allocation.sls"
+
+
+def edit(pillar: Path, old: str, new: str) -> None:
+    path = pillar / "saltern" / "init.sls"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def move_router(pillar: Path) -> None:
+    edit(
+        pillar,
+        "  domains:\n",
+        "    dom1: {address: 192.168.1.192, volume_group: XEN, network: 192.168.1.0/24}\n  domains:\n",
+    )
+    edit(pillar, "      partner: dom0m\n", "      partner: dom1\n")
+
+
+def test_a_moved_domain_is_refused_until_it_is_forgotten(runners: Any, pillar: Path, allocation: Path) -> None:
+    before = allocation.read_text()
+    move_router(pillar)
+    for function in ("topology.validate", "topology.allocate"):
+        told = runners[function]()
+        assert told["retcode"] == 1
+        (violation,) = told["violations"]
+        assert violation.startswith("[domain-moved] saltern:domains:router:home")
+        assert "salt-run topology.allocate forget=router" in violation
+    assert allocation.read_text() == before
+    assert runners["topology.allocate"](forget="router") == {"file": str(allocation), "changed": True}
+    assert "node_ids: {dom0: 0, dom1: 1}" in allocation.read_text()
+    assert runners["topology.validate"]()["valid"] is True
+
+
+@pytest.mark.parametrize("forget", ["mail,vpn", "mail, vpn", ["mail", "vpn"]])
+def test_domains_that_are_gone_are_forgotten_by_name_only(
+    runners: Any, pillar: Path, allocation: Path, forget: str | list[str]
+) -> None:
+    path = pillar / "saltern" / "init.sls"
+    path.write_text(path.read_text().partition("    vpn:\n")[0])
+    assert runners["topology.allocate"]() == {"file": str(allocation), "changed": False}
+    assert runners["topology.allocate"](forget=forget) == {"file": str(allocation), "changed": True}
+    text = allocation.read_text()
+    assert [name for name in ("dns", "mail", "router", "vpn") if f"      {name}:" in text] == ["dns", "router"]
+
+
+def test_forgetting_what_has_no_entry_is_an_error_with_those_that_have_one(runners: Any, allocation: Path) -> None:
+    before = allocation.read_text()
+    told = runners["topology.allocate"](forget="dns,nosuch")
+    assert told["retcode"] == 1
+    assert told["error"] == "the allocation has no entry of nosuch; it has dns, mail, router, vpn"
+    assert allocation.read_text() == before
