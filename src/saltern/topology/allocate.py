@@ -26,7 +26,8 @@ FIRST_MINOR: Final = 1
 LAST_MINOR: Final = 255  # DRBD 8.4
 FIRST_PORT: Final = 7788  # where the examples of drbd.conf(5) begin
 LAST_PORT: Final = 65535
-FIRST_SLOT: Final = 0
+# Metadata in slot 0 look like data to drbdmeta when it is to create others behind them, and it refuses.
+FIRST_SLOT: Final = 1
 _WRITTEN_AS: Final = {"slot": "meta_disk"}
 XEN_OUI: Final = "00:16:3e"
 UUID_NAMESPACE: Final = uuid.UUID("6d2f5f0e-7f0b-5b6c-9f3b-0d7a3c1e5a84")

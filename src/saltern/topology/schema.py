@@ -313,7 +313,7 @@ DISK: Final = Section(
             kind=values.META_DISK,
             default_text="a volume of its own, RESOURCE_meta",
             meaning="A slot of 128 MiB in a volume that several disks share for their metadata; "
-            "without a number the slot is allocated.",
+            "without a number the slot is allocated. Begin with 1: drbdmeta creates no others behind metadata in slot 0.",
             example="meta[1]",
         ),
         Key(

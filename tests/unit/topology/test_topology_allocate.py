@@ -80,7 +80,12 @@ def test_a_number_is_used_again_where_no_node_is_shared():
 
 
 def test_a_slot_is_allocated_where_the_shared_volume_is_named_without_one():
-    data = pillar("domains: {a: {disks: {xvda: {meta_disk: meta}}}, b: {disks: {xvda: {meta_disk: 'meta[0]'}}}}")
+    data = pillar("domains: {a: {disks: {xvda: {meta_disk: meta}}}, b: {disks: {xvda: {meta_disk: 'meta[1]'}}}}")
+    assert numbers(data)["a"]["disks"]["xvda"]["meta_disk"] == "meta[2]"
+
+
+def test_slot_0_is_never_allocated_because_drbdmeta_would_create_no_other_behind_it():
+    data = pillar("domains: {a: {disks: {xvda: {meta_disk: meta}}}}")
     assert numbers(data)["a"]["disks"]["xvda"]["meta_disk"] == "meta[1]"
 
 
@@ -171,7 +176,7 @@ def test_the_entry_of_a_disk_that_is_gone_stays_and_its_numbers_stay_reserved():
     domains = {"a": {"disks": {"xvdb": TAKEN_AWAY, "xvdc": {"size": "1G", "meta_disk": "meta"}}}}
     after = merged(before, {"saltern": {"domains": domains}})
     then = numbers(after)["a"]["disks"]
-    assert then == {**entry, "xvdc": {"minor": 4, "port": 7791, "meta_disk": "meta[1]"}}
+    assert then == {**entry, "xvdc": {"minor": 4, "port": 7791, "meta_disk": "meta[2]"}}
     assert found_compiling(allocated(after)) == ()
 
 
