@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pair import TOPOLOGY, changes, check_safety, converge, empty_world, failures, many_domains, running, slices
+from pair import TOPOLOGY, changes, converge, empty_world, failures, many_domains, running, slices
 
 from saltern.converge import Converge
 from saltern.plan.items import Item, Kind
@@ -40,7 +40,7 @@ def converged() -> Converged:
 @given(seed=SEEDS)
 def test_both_nodes_go_from_empty_volume_groups_to_running_domains(drbd, seed) -> None:
     world = empty_world(drbd, seed)
-    result = converge(world, SHARES, seed=seed, before_each=lambda: check_safety(world))
+    result = converge(world, SHARES, seed=seed)
     assert {node: failures(outcomes) for node, outcomes in result.items()} == {"dom0": [], "dom0m": []}
     assert running(world) == HOMES
 
@@ -90,10 +90,10 @@ def test_killed_at_every_single_change_then_applied_again_ends_in_the_same_place
         world = empty_world(drbd)
         hosts = {name: world.host(name) for name in SHARES}
         getattr(hosts[victim], kill)(change)
-        first = converge(world, SHARES, hosts=hosts, wait_s=5, before_each=lambda: check_safety(world))
+        first = converge(world, SHARES, hosts=hosts, wait_s=5)
         if first[victim] is not None:
             break  # it came to its end before the change at which it would have been killed
-        for node, outcomes in converge(world, SHARES, before_each=lambda: check_safety(world)).items():
+        for node, outcomes in converge(world, SHARES).items():
             assert failures(outcomes) == [], f"{node} after change {change}"
         assert running(world) == HOMES
         world.advance(60)
@@ -111,13 +111,13 @@ def test_killed_at_any_point_then_applied_again_ends_in_the_same_place(drbd, dat
     hosts = {name: world.host(name) for name in SHARES}
     kill = data.draw(st.sampled_from(["crash_after", "crash_before"]))
     getattr(hosts[victim], kill)(data.draw(st.integers(1, 60)))
-    first = converge(world, SHARES, seed=seed, hosts=hosts, wait_s=10, before_each=lambda: check_safety(world))
+    first = converge(world, SHARES, seed=seed, hosts=hosts, wait_s=10)
     if first[victim] is None and data.draw(st.booleans()):
         world.power_cut(victim)
         world.advance(20)
         world.boot(victim)
     for _ in range(2):
-        again = converge(world, SHARES, seed=seed, before_each=lambda: check_safety(world))
+        again = converge(world, SHARES, seed=seed)
         world.advance(60)
     assert {node: failures(outcomes) for node, outcomes in again.items()} == {"dom0": [], "dom0m": []}
     assert running(world) == HOMES
@@ -166,7 +166,7 @@ def test_a_node_installed_anew_is_synchronised_from_its_partner_never_the_other_
     fresh = empty_world(drbd).nodes[reinstalled]
     world.nodes[reinstalled] = fresh
     before = {path: dict(device.records) for path, device in world.nodes[kept].devices.items()}
-    result = converge(world, SHARES, before_each=lambda: check_safety(world))
+    result = converge(world, SHARES)
     world.advance(120)
     again = converge(world, SHARES)
     assert {node: failures(outcomes) for node, outcomes in again.items()} == {"dom0": [], "dom0m": []}, result
@@ -191,7 +191,7 @@ def test_a_domain_that_the_topology_places_elsewhere_is_not_started_a_second_tim
         world.host("dom0m").run(["drbdadm", "primary", "router"])
         world.host("dom0m").run(["xl", "create", "/etc/xen/router.cfg"])
     for _ in range(2):
-        result = converge(world, slices(moved), wait_s=5, before_each=lambda: check_safety(world))
+        result = converge(world, slices(moved), wait_s=5)
         world.advance(60)
     assert running(world)["router"] == [running_on]
     assert any("places it on" in failure for failure in failures(result["dom0m"]))
@@ -216,7 +216,7 @@ def test_a_lost_replica_is_rebuilt_from_the_partner_when_it_is_asked_for(drbd, c
     host.run(["lvremove", "-f", "XEN/router"])
     asked = Converge(host, SHARES["dom0m"]).item(Item(Kind.LOST_METADATA, "router"))
     assert asked.result is True, asked.comment
-    for outcomes in converge(world, SHARES, before_each=lambda: check_safety(world)).values():
+    for outcomes in converge(world, SHARES).values():
         assert failures(outcomes) == []
     world.advance(60)
     records = [world.nodes[node].devices["/dev/XEN/router"].records for node in SHARES]
@@ -236,7 +236,7 @@ def test_volumes_that_somebody_filled_by_hand_are_never_overwritten(drbd, holder
         minor = str(SHARES[holder].resources["router"].on(holder).minor)
         version = ["v08", "create-md"] if drbd == "8.4" else ["v09", "create-md", "1"]
         host.run(["drbdmeta", minor, version[0], "/dev/XEN/router_meta", "flex-external", *version[1:]])
-    result = converge(world, SHARES, wait_s=5, before_each=lambda: check_safety(world))
+    result = converge(world, SHARES, wait_s=5)
     world.advance(60)
     assert any("it may hold data" in failure for failure in failures(result[holder]))
     assert world.nodes[holder].devices["/dev/XEN/router"].records == {0: 4711}
@@ -253,7 +253,7 @@ def test_a_split_brain_is_reported_and_nothing_is_discarded(drbd, converged) -> 
     world.advance(5)
     world.host("dom0m").run(["drbdadm", "secondary", "dns"])
     before = {node: dict(world.nodes[node].devices["/dev/XEN/dns"].records) for node in SHARES}
-    result = converge(world, SHARES, wait_s=10, before_each=lambda: check_safety(world))
+    result = converge(world, SHARES, wait_s=10)
     assert any("split-brain" in failure for outcomes in result.values() for failure in failures(outcomes))
     assert world.nodes["dom0m"].devices["/dev/XEN/dns"].records == before["dom0m"]
 
@@ -332,7 +332,7 @@ def test_drift_is_repaired(drbd, drift, converged) -> None:
     drift(world)
     world.advance(5)
     for _ in range(2):
-        result = converge(world, SHARES, before_each=lambda: check_safety(world))
+        result = converge(world, SHARES)
         world.advance(60)
     assert {node: failures(outcomes) for node, outcomes in result.items()} == {"dom0": [], "dom0m": []}
     assert running(world) == HOMES
@@ -349,7 +349,7 @@ def test_any_mixture_of_drifts_is_repaired(drbd, seed, drifts, converged) -> Non
     for drift in sorted(drifts, key=DRIFTS.index):
         drift(world)
     for _ in range(3):
-        result = converge(world, SHARES, seed=seed, before_each=lambda: check_safety(world))
+        result = converge(world, SHARES, seed=seed)
         world.advance(60)
     assert {node: failures(outcomes) for node, outcomes in result.items()} == {"dom0": [], "dom0m": []}
     assert running(world) == HOMES
@@ -377,7 +377,7 @@ def test_a_domain_that_was_moved_to_its_partner_stays_there(drbd, converged) -> 
     home.run(["drbdadm", "secondary", "router"])
     partner.run(["drbdadm", "primary", "router"])
     partner.run(["xl", "create", "/etc/xen/router.cfg"])
-    result = converge(world, SHARES, before_each=lambda: check_safety(world))
+    result = converge(world, SHARES)
     assert {node: failures(outcomes) for node, outcomes in result.items()} == {"dom0": [], "dom0m": []}
     assert running(world) == {**HOMES, "router": ["dom0m"]}
 

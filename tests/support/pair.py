@@ -73,15 +73,17 @@ def converge(
     test: bool = False,
     wait_s: float = 60.0,
     hosts: dict[str, Any] | None = None,
-    before_each: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcomes | None]:
-    """Converge the nodes of ``shares`` at the same time; a node whose run was killed has ``None``."""
+    """Converge the nodes of ``shares`` at the same time, safety checked before every switch between them.
+
+    A node whose run was killed has ``None``.
+    """
     hosts = hosts or {name: world.host(name) for name in shares}
 
     def program(share: NodeSlice) -> Callable[[Host], Outcomes]:
         return lambda host: Converge(host, share, test=test, wait_s=wait_s).all()
 
-    return interleave.Interleaving(world, seed, before_each).run(
+    return interleave.Interleaving(world, seed, lambda: check_safety(world)).run(
         {name: program(share) for name, share in shares.items()}, hosts
     )
 
