@@ -9,13 +9,13 @@ from demo.cluster import Cluster
 WELCOME = """
 A Salt master and the minions {nodes}; nothing has been applied yet. Files are under {directory}.
 
-  salt '*' state.apply test=True         what would change
-  salt '*' state.apply                   from an empty volume group to running domains
-  salt-run cluster.status                who runs where, and what is wrong
-  salt-run topology.validate             after you have edited {pillar}
-  salt-call state.apply drbd             one layer, seen from {first}
-  xl list; drbdadm status; lvs           the tools of {first}
-  on {last} xl list                       those of {last}
+  salt '*' state.apply              from an empty volume group to running domains
+  salt '*' state.apply test=True    what would change, after you have changed something
+  salt-run cluster.status           who runs where, and what is wrong
+  salt-run topology.validate        after you have edited {pillar}
+  salt-call state.apply drbd        one layer, seen from {first}
+  xl list; drbdadm status; lvs      the tools of {first}
+  on {last} xl list                  those of {last}
 
 The cluster ends with this shell.
 """

@@ -1,4 +1,5 @@
 # Says so when this minion has nothing to build, or when nobody has checked what it was given.
+{%- from "map.jinja" import blind with context %}
 {%- if 'saltern' not in pillar %}
 no topology in the pillar:
   test.fail_without_changes:
@@ -16,6 +17,12 @@ unchecked topology in the pillar:
     - name: >-
         the pillar holds a topology that was not compiled. Configure the master with `ext_pillar: [{saltern: {}}]` and
         `pillar_dirs`, then run again
+{%- elif blind %}
+no core on this minion yet:
+  test.fail_without_changes:
+    - name: >-
+        this minion has no Saltern core yet, so a dry run cannot look at the node. Run `salt {{ grains.id }} saltutil.sync_all`
+        and `salt {{ grains.id }} state.apply core`, which change nothing but that; then run again
 {%- else %}
 {}
 {%- endif %}

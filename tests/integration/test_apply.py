@@ -17,6 +17,14 @@ def core(salted: Salted, node: str) -> Path:
     return library / "saltern"
 
 
+def test_a_dry_run_on_a_fresh_minion_says_what_it_lacks(salted: Salted) -> None:
+    subprocess.run(["rm", "-rf", str(core(salted, "dom0"))], check=True)
+    returned = salted.try_apply(target="dom0", test=True)["dom0"]
+    (failed,) = [each for each in returned.values() if each["result"] is False]
+    assert "state.apply core" in failed["name"]
+    assert not core(salted, "dom0").exists()
+
+
 def test_one_apply_takes_fresh_minions_and_empty_nodes_to_running_domains(salted: Salted) -> None:
     for node in NODES:
         subprocess.run(["rm", "-rf", str(core(salted, node))], check=True)
