@@ -140,10 +140,13 @@ def repair(cluster: Cluster) -> None:
     """One drift, one change."""
     heading(
         "A domain dies",
-        "Somebody ends the domain dns on dom0. The next apply starts it, and touches nothing else.",
+        "Somebody ends the domain dns on dom0. A dry run tells what an apply would change; the apply does that and "
+        "nothing else.",
     )
     code, _ = run(cluster, "on", "dom0", "xl", "destroy", "dns")
     expect(code == 0, "xl destroy failed")
+    code, output = run(cluster, "salt", "dom0", "state.apply", "test=True")
+    expect("domain_running" in output and "unchanged=1" in output, "the dry run does not tell that dns would be started")
     code, output = run(cluster, "salt", "*", "state.apply")
     expect(code == 0 and output.count("changed=1)") == 1, "the apply did not start dns, or did more than that")
 
