@@ -44,6 +44,7 @@ def pages() -> dict[Path, str]:
         reference / "cli.md": command_line(),
         reference / "errors.md": errors(),
         ROOT / "README.md": with_picture((ROOT / "README.md").read_text(encoding="utf-8")),
+        ROOT / "ARCHITECTURE.md": with_code_map((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")),
     }
 
 
@@ -389,6 +390,32 @@ def error_classes() -> str:
             meaning = (ast.get_docstring(node) or "").split("\n\n")[0].replace("``", "`")
             rows.append((f"`{node.name}`", meaning, ", ".join(f"`{field}`" for field in fields)))
     return table(["class", "meaning", "fields"], rows)
+
+
+# --- The code map ------------------------------------------------------------------------------------------------
+_MAP_BEGINS = "<!-- code map: written by docs/generate.py -->"
+_MAP_ENDS = "<!-- end of the code map -->"
+
+
+def with_code_map(architecture: str) -> str:
+    """The page with what each file of the core says of itself, folder by folder."""
+    core = ROOT / "src" / "saltern"
+    folders = [core, *sorted(path for path in core.rglob("*") if (path / "__init__.py").exists())]
+    parts = [_folder(folder) for folder in folders]
+    before, _, rest = architecture.partition(_MAP_BEGINS)
+    _, _, after = rest.partition(_MAP_ENDS)
+    return f"{before}{_MAP_BEGINS}\n\n" + "\n\n".join(parts) + f"\n\n{_MAP_ENDS}{after}"
+
+
+def _folder(folder: Path) -> str:
+    rows = [(f"`{path.name}`", _sentence(path)) for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    heading = f"### `{folder.relative_to(ROOT)}/`"
+    return f"{heading}\n\n{_sentence(folder / '__init__.py')}\n\n{table(['file', 'what it is for'], rows)}"
+
+
+def _sentence(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.split("\n\n")[0].replace("``", "`")
 
 
 # --- Pictures ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the reference says is what the code says."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -35,3 +36,13 @@ def test_every_relative_link_in_the_documents_leads_to_a_file():
         if not (document.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_test_that_the_safety_page_names_exists():
+    root = GENERATE.parent.parent
+    text = (root / "docs" / "explanation" / "safety.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[^`:]+\.py)(?:::(\w+))?`", text)
+    missing = [
+        f"{file}::{test}" for file, test in named if f"def {test}" not in (root / file).read_text(encoding="utf-8")
+    ]
+    assert named != [] and missing == []
