@@ -79,6 +79,7 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
     with master.started():
         for minion in minions.values():
             minion.start()
+        salted.bootstrap()
         yield salted
         for minion in minions.values():
             minion.terminate()
@@ -98,6 +99,16 @@ def salted(_salted: Salted) -> Salted:
     shutil.copytree(CHECKOUT / "pillar", _salted.pillar, dirs_exist_ok=True)
     _salted.empty()
     return _salted
+
+
+@pytest.fixture
+def fresh(salted: Salted) -> Iterator[Salted]:
+    """The same, on minions that nothing of Saltern has reached yet."""
+    for node in NODES:
+        shutil.rmtree(salted.core(node))
+        shutil.rmtree(salted.minions[node].config["extension_modules"])
+    yield salted
+    salted.bootstrap()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """`salt '*' state.apply`, on real minions over simulated nodes."""
 
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from minions import NODES, Salted, changes
@@ -11,26 +9,17 @@ RUNNING = {"dom0": ["dns", "router"], "dom0m": ["mail", "vpn"]}
 NOTHING: dict[str, dict[str, object]] = {"dom0": {}, "dom0m": {}}
 
 
-def core(salted: Salted, node: str) -> Path:
-    """Where the core is on a minion."""
-    (library,) = (salted.directory / "python" / node).glob("lib/python3*/site-packages")
-    return library / "saltern"
-
-
-def test_a_dry_run_on_a_fresh_minion_says_what_it_lacks(salted: Salted) -> None:
-    subprocess.run(["rm", "-rf", str(core(salted, "dom0"))], check=True)
-    returned = salted.try_apply(target="dom0", test=True)["dom0"]
+def test_a_dry_run_on_a_fresh_minion_says_what_it_lacks(fresh: Salted) -> None:
+    returned = fresh.try_apply(target="dom0", test=True)["dom0"]
     (failed,) = [each for each in returned.values() if each["result"] is False]
     assert "state.apply core" in failed["name"]
-    assert not core(salted, "dom0").exists()
+    assert not fresh.core("dom0").exists()
 
 
-def test_one_apply_takes_fresh_minions_and_empty_nodes_to_running_domains(salted: Salted) -> None:
-    for node in NODES:
-        subprocess.run(["rm", "-rf", str(core(salted, node))], check=True)
-    salted.apply()
-    assert {node: salted.domains(node) for node in NODES} == RUNNING
-    assert not (core(salted, "dom0") / "topology").exists(), "a node needs nothing of the master's part"
+def test_one_apply_takes_fresh_minions_and_empty_nodes_to_running_domains(fresh: Salted) -> None:
+    fresh.apply()
+    assert {node: fresh.domains(node) for node in NODES} == RUNNING
+    assert not (fresh.core("dom0") / "topology").exists(), "a node needs nothing of the master's part"
 
 
 def test_applying_again_changes_nothing_with_the_same_few_commands(converged: Salted) -> None:
@@ -100,7 +89,7 @@ def test_layers_can_be_applied_one_at_a_time(converged: Salted) -> None:
 def test_a_core_of_another_version_is_refused_with_a_reason_and_replaced_by_the_next_apply(
     converged: Salted, version: str
 ) -> None:
-    (core(converged, "dom0") / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    (converged.core("dom0") / "__init__.py").write_text(f'__version__ = "{version}"\n')
     returned = converged.salt("drbd.status", target="dom0")["dom0"]
     assert version in returned
     assert "state.apply" in returned

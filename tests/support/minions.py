@@ -108,6 +108,16 @@ class Salted:
         assert not failed, json.dumps(failed, indent=2)
         return found
 
+    def bootstrap(self) -> None:
+        """Bring modules and core to the minions."""
+        self.salt("saltutil.sync_all")
+        self.apply("core")
+
+    def core(self, node: str) -> Path:
+        """Where the core is on a minion, once it has been brought there."""
+        (library,) = (self.directory / "python" / node).glob("lib/python3*/site-packages")
+        return library / "saltern"
+
     def apply_layers(self, target: str = "*") -> Returned:
         """Apply what makes up a node, layer after layer, without asking the master for newer files: the fast way."""
         return self.apply("lvm,drbd,xen,drbd.roles", target=target)
