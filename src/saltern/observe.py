@@ -1,13 +1,14 @@
 """Looking at a node: which command tells what, and the parser that reads it. Nothing here changes anything."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from saltern.argv import drbd as drbd_argv
 from saltern.argv import lvm as lvm_argv
 from saltern.argv import xen as xen_argv
 from saltern.desired import SLOT_BYTES
-from saltern.errors import Refused
+from saltern.errors import Refused, SalternError
 from saltern.model.desired import Resource, volume_key
 from saltern.model.observed import (
     ConfiguredResource,
@@ -109,8 +110,18 @@ def read_free_memory_bytes(host: Host) -> int:
     return xl_info.parse(host.run(xen_argv.info()).stdout).free_memory_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What a read raised, in the place of what it would have told."""
+
+    error: Exception
+
+
 class Observation:
-    """A ``View`` of a real (or simulated) node: each part is read when it is first asked for, and kept until forgotten."""
+    """A ``View`` of a real (or simulated) node: each part is read when it is first asked for, and kept until forgotten.
+
+    A read that failed is kept as well, and raises again: a tool that hangs costs its time limit once, not once a state.
+    """
 
     def __init__(self, host: Host, node: str) -> None:
         self._host = host
@@ -132,8 +143,14 @@ class Observation:
 
     def _part(self, part: Part, read: Callable[[], T]) -> T:
         if part not in self._parts:
-            self._parts[part] = read()
-        return cast(T, self._parts[part])
+            try:
+                self._parts[part] = read()
+            except (SalternError, OSError) as error:
+                self._parts[part] = _Failed(error)
+        found = self._parts[part]
+        if isinstance(found, _Failed):
+            raise found.error
+        return cast(T, found)
 
     @property
     def lvm(self) -> Lvm:

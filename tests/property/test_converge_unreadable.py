@@ -97,3 +97,21 @@ def test_a_spoiled_answer_while_building_does_no_harm_and_the_next_run_completes
     converge(world, SHARES, hosts=hosts, wait_s=5)
     result = converge(world, SHARES)
     assert {name: failures(outcomes) for name, outcomes in result.items()} == {"dom0": [], "dom0m": []}
+
+
+@GENERATIONS
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_tool_that_hangs_is_asked_once_in_a_run_not_once_for_every_item(drbd, number, converged) -> None:
+    world = World.from_json(converged[drbd])
+    healthy = world.host("dom0")
+    converge(world, {"dom0": SHARES["dom0"]}, hosts={"dom0": healthy})
+    command = healthy.commands[number - 1]
+
+    class HangingHost(SimHost):
+        def run(self, argv, **options) -> Completed:
+            done = super().run(argv, **options)
+            return hangs(done) if done.argv == command else done
+
+    host = HangingHost(world, "dom0")
+    converge(world, {"dom0": SHARES["dom0"]}, hosts={"dom0": host}, wait_s=0)
+    assert host.commands.count(command) == 1
