@@ -51,6 +51,10 @@ lint: $(READY) ## Check format, style, types, the direction of imports, SLS and 
 bench: $(READY) ## Measure, and print the figures as a table
 	@$(BIN)/python -m bench
 
+.PHONY: docs
+docs: $(READY) ## Write the generated pages under docs/reference again
+	@$(BIN)/python docs/generate.py
+
 .PHONY: wheel
 wheel: $(READY) ## Build dist/saltern-VERSION-py3-none-any.whl
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -170,6 +170,7 @@ class Cluster:
         for program in ("salt", "salt-run"):
             self._command(program, self._salt(program, "master", sys.executable))
         # The tools are simulated, so `on NODE` only chooses whose come first on the PATH.
+        self._script("saltern", f'exec "{Path(sys.executable).parent}/saltern" "$@"')
         self._script("on", f'node=$1; shift; PATH="{self.directory}/nodes/$node/bin:$PATH" exec "$@"')
         first = self.nodes[0]
         self._command("salt-call", self._salt("salt-call", first, self._python(first)), node=first)

@@ -146,7 +146,9 @@ def repair(cluster: Cluster) -> None:
     code, _ = run(cluster, "on", "dom0", "xl", "destroy", "dns")
     expect(code == 0, "xl destroy failed")
     code, output = run(cluster, "salt", "dom0", "state.apply", "test=True")
-    expect("domain_running" in output and "unchanged=1" in output, "the dry run does not tell that dns would be started")
+    expect(
+        "domain_running" in output and "unchanged=1" in output, "the dry run does not tell that dns would be started"
+    )
     code, output = run(cluster, "salt", "*", "state.apply")
     expect(code == 0 and output.count("changed=1)") == 1, "the apply did not start dns, or did more than that")
 

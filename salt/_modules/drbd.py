@@ -53,6 +53,16 @@ def _run(command, *args):
     return True
 
 
+def _item(kind, resource):
+    try:
+        outcome = bridge.converge(__opts__, __pillar__).item(Item(kind, resource))
+    except SalternError as error:
+        raise CommandExecutionError(str(error)) from error
+    if outcome.result is False:
+        raise CommandExecutionError(outcome.comment)
+    return outcome.comment
+
+
 def version():
     """
     Return the version of the kernel module, and whether it is loaded.
@@ -117,7 +127,8 @@ def configured():
 
 def metadata(resource):
     """
-    Return whether this side of a resource has metadata (``valid``, ``blank`` or ``no device``), and its generation.
+    Return whether this side of a resource has metadata (``valid``, ``blank`` or ``no device``), and the generation of
+    its data, in hexadecimal as drbdadm prints it.
 
     Runs ``drbdmeta get-gi``.
 
@@ -141,17 +152,19 @@ def metadata(resource):
         version = observe.read_version(host)
         return observe.read_metadata(host, share.node, share.resources[resource], version, observe.read_lvm(host))
 
-    return _read(reader)
+    found = _read(reader)
+    return {**found, "current": f"{found['current']:016X}"}
 
 
 def metadata_create(resource):
     """
-    Create the metadata of this side, where there are none: drbdadm refuses where there are some.
+    Create the metadata of this side, under the same conditions as the state ``drbd.metadata_present``: on volumes that
+    are provably blank, never over metadata.
 
-    Runs ``drbdadm create-md``.
+    Runs ``drbdadm create-md``, and changes the marks of the volumes.
 
     resource
-        The resource
+        A resource of this node's share of the topology
 
     .. versionadded:: 0.1.0
 
@@ -161,7 +174,7 @@ def metadata_create(resource):
 
         salt dom0 drbd.metadata_create dns
     """
-    return _run(argv.create_md, resource)
+    return _item(Kind.METADATA, resource)
 
 
 def metadata_wipe(resource, *, confirm=None):
@@ -189,13 +202,7 @@ def metadata_wipe(resource, *, confirm=None):
     """
     if confirm != resource:
         raise SaltInvocationError(f"this wipes the metadata of {resource} here; say so with confirm={resource}")
-    try:
-        outcome = bridge.converge(__opts__, __pillar__).item(Item(Kind.LOST_METADATA, resource))
-    except SalternError as error:
-        raise CommandExecutionError(str(error)) from error
-    if outcome.result is False:
-        raise CommandExecutionError(outcome.comment)
-    return outcome.comment
+    return _item(Kind.LOST_METADATA, resource)
 
 
 def adjust(resource):

@@ -51,7 +51,8 @@ def state_return(
         outcome = context[_CONTEXT_KEY][1].item(item)
     except SliceError as error:
         return {"name": name, "result": False, "changes": {}, "comment": str(error)}
-    return {"name": name, "result": outcome.result, "changes": outcome.changes, "comment": outcome.comment}
+    returned = {"name": name, "result": outcome.result, "changes": outcome.changes, "comment": outcome.comment}
+    return {**returned, "warnings": list(outcome.warnings)} if outcome.warnings else returned
 
 
 def plain(value: object) -> Any:

@@ -24,12 +24,16 @@ _SETTLE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one item: ``result`` is ``None`` for a dry run that would change something."""
+    """What came of one item: ``result`` is ``None`` for a dry run that would change something.
+
+    ``warnings`` are for a person: nothing is to be done here, but something is not well.
+    """
 
     result: bool | None
     changes: dict[str, Change] = field(default_factory=dict)
     comment: str = ""
     actions: tuple[Action, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Converge:
@@ -70,10 +74,17 @@ class Converge:
                 raise Refused(str(item), "the topology gives this node no such thing", "Correct the name")
             comment = self._steps(item, run)
         except (SalternError, OSError) as error:
+            run.end()
             trouble = self._give_roles_back(run)
             return Outcome(result=False, changes=run.changes, comment="; ".join([*run.comments, str(error), *trouble]))
         result = None if self._test and run.actions else True
-        return Outcome(result=result, changes=run.changes, comment=comment, actions=tuple(run.actions))
+        return Outcome(
+            result=result,
+            changes=run.changes,
+            comment=comment,
+            actions=tuple(run.actions),
+            warnings=tuple(run.warnings),
+        )
 
     def _steps(self, item: Item, run: "_Run") -> str:
         """Take steps until none is left; returns what is to be said."""
@@ -84,16 +95,18 @@ class Converge:
                     return "; ".join([*run.comments, f"{found.reason}: this would be waited for"])
                 self._wait(str(item), found.reason, found.remedy)
                 found = step(item, self._slice, self._view)
+            if run.taken is None or found.actions != run.taken.actions:
+                run.end(effective=True)
             if not found.actions:
+                run.warnings = [] if found.warning is None or run.comments else [found.warning]
                 return "; ".join(run.comments) or found.comment
             self._take(item, found, run)
         raise Refused(str(item), "it does not settle: what is done is undone again", "See what else acts on this node")
 
     def _take(self, item: Item, found: Step, run: "_Run") -> None:
-        again = run.last is not None and found.actions == run.last.actions
-        if again and found.waits_for is not None:
+        if run.taken is not None and found.waits_for is not None:
             self._wait(str(item), found.waits_for, "Apply again when that has happened")
-        elif again:
+        elif run.taken is not None:
             raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
         standalone = self._standalone(item)
         for action in found.actions:
@@ -101,8 +114,7 @@ class Converge:
             self._do(action)
         if standalone and not self._test:
             self._settle(item)
-        if run.last is None or found.actions != run.last.actions:
-            run.took(found)
+        run.taken = found
 
     def _do(self, action: Action) -> None:
         if self._test:
@@ -157,16 +169,18 @@ class Converge:
 
 
 class _Run:
-    """What was done so far for one item."""
+    """What was done so far for one item. ``taken`` is the step whose effect has not been seen yet."""
 
     def __init__(self) -> None:
         self.actions: list[Action] = []
         self.changes: dict[str, Change] = {}
         self.comments: list[str] = []
-        self.last: Step | None = None
+        self.warnings: list[str] = []
+        self.taken: Step | None = None
 
-    def took(self, found: Step) -> None:
-        """Remember a step whose actions have all been done."""
-        self.changes |= found.changes
-        self.comments.append(found.comment)
-        self.last = found
+    def end(self, *, effective: bool = False) -> None:
+        """The last step is over: its changes are told, unless it is one that may have had no effect and had none."""
+        if self.taken is not None and (effective or self.taken.waits_for is None):
+            self.changes |= self.taken.changes
+            self.comments.append(self.taken.comment)
+        self.taken = None

@@ -69,11 +69,16 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
             cluster=cluster.name,
             node=name,
             volumes=tuple(sorted(volumes[name], key=lambda volume: volume.name)),
-            resources=dict(sorted(resources[name].items())),
+            resources=_in_order(resources[name], name),
             domains=domains[name],
         )
         for name in sorted(cluster.nodes)
     }
+
+
+def _in_order(resources: Mapping[str, Resource], node: str) -> dict[str, Resource]:
+    """By name, those at home on ``node`` first: what the partner waits for is done before this node waits for it."""
+    return dict(sorted(resources.items(), key=lambda each: (each[1].home != node, each[0])))
 
 
 def start_order(domains: Mapping[str, Domain]) -> list[Domain]:

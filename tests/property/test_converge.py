@@ -383,6 +383,34 @@ def test_a_domain_that_was_moved_to_its_partner_stays_there(drbd, converged) -> 
 
 
 @GENERATIONS
+def test_growth_that_the_partner_has_not_followed_is_not_told_as_made(drbd, converged) -> None:
+    world = World.from_json(converged[drbd])
+    grown = slices(TOPOLOGY.replace("xvdb: {size: 128M}", "xvdb: {size: 512M}"))
+    outcomes = converge(world, {"dom0m": grown["dom0m"]}, wait_s=3)["dom0m"]
+    assert [failure for failure in failures(outcomes) if "has not grown yet" in failure]
+    assert "size of mail-xvdb" not in changes(outcomes)
+
+
+@GENERATIONS
+def test_one_disk_that_is_refused_keeps_no_other_from_being_built(drbd) -> None:
+    world = empty_world(drbd)
+    world.host("dom0").run(["lvcreate", "-n", "dns", "-L", "256M", "XEN"])  # somebody's, and so refused
+    converge(world, SHARES, wait_s=10)
+    assert running(world) == {name: nodes for name, nodes in HOMES.items() if name != "dns"}
+
+
+@GENERATIONS
+def test_a_cut_link_is_told_of_while_the_domains_run_on(drbd, converged) -> None:
+    world = World.from_json(converged[drbd])
+    world.cut_link("dom0", "dom0m")
+    world.advance(30)
+    for outcomes in converge(world, SHARES, wait_s=1).values():
+        told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        assert len([warning for warning in told if "nothing is replicated" in warning]) == 4
+    assert running(world) == HOMES
+
+
+@GENERATIONS
 def test_growth_in_the_topology_reaches_the_device_of_the_running_domain(drbd, converged) -> None:
     world = World.from_json(converged[drbd])
     grown = slices(TOPOLOGY.replace("xvdb: {size: 128M}", "xvdb: {size: 512M}"))

@@ -122,7 +122,7 @@ class DomainSpec:
 class NodeSlice:
     """Everything that ``node`` should be, in the order in which it is built.
 
-    ``volumes`` by name; ``resources`` by name; ``domains`` in start order (dependencies first).
+    ``volumes`` by name; ``resources`` by name, those at home here first; ``domains`` in start order (dependencies first).
     """
 
     cluster: str

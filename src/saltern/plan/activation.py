@@ -37,7 +37,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     running = view.running.get(resource.name)
     differences = _differences(resource, running, view)
     if not differences:
-        return Step(comment=f"{resource.name} is up and as configured")
+        return Step(comment=f"{resource.name} is up and as configured", warning=_warning(resource, node_slice, running))
     if resource.name not in view.configured:
         raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
     _refuse_severing(resource, running, view)
@@ -63,6 +63,14 @@ def _refuse_severing(resource: Resource, running: RunningResource | None, view: 
             f"Undo the change of its addresses or disks in the topology; or shut the domain down, run `drbdadm down "
             f"{resource.name}` on both nodes, and apply again",
         )
+
+
+def _warning(resource: Resource, node_slice: NodeSlice, running: RunningResource | None) -> str | None:
+    state = connection_state(running)
+    if state is ConnectionState.CONNECTED:
+        return None
+    partner = resource.peer_of(node_slice.node).node
+    return f"{resource.name} is not connected to {partner} ({state}): nothing is replicated"
 
 
 def connection_state(running: RunningResource | None) -> ConnectionState | None:

@@ -43,7 +43,7 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
         )
     if found is None:
         # Whatever starts at boot brings up what is configured: not a volume under metadata that are not its own.
-        metadata.step(resource, node_slice, view)
+        metadata.decide(resource, node_slice, view)
     return _write(path, found, text)
 
 

@@ -27,7 +27,7 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     """
     found = view.xen.by_uuid(domain.uuid)
     if found is not None:
-        return _present(domain, node_slice, found)
+        return _present(domain, node_slice, found, view)
     _refuse_taken_name(domain, view)
     if node_slice.node != domain.home:
         return Step(comment=f"{domain.name} belongs to {domain.home}")
@@ -53,7 +53,7 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     )
 
 
-def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain) -> Step | Wait:
+def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain, view: View) -> Step | Wait:
     subject = f"domain {domain.name}"
     if found.shut_down or found.dying:
         return Wait(
@@ -78,8 +78,21 @@ def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain) -> Ste
             "it is paused",
             f"When no migration is going on, run `xl unpause {domain.name}` or `xl destroy {domain.name}`",
         )
+    _refuse_dead_disk(domain, view)
     where = "at home" if node_slice.node == domain.home else f"here, away from its home {domain.home}"
     return Step(comment=f"{domain.name} runs {where}")
+
+
+def _refuse_dead_disk(domain: DomainSpec, view: View) -> None:
+    """A guest whose disk is Secondary hangs on it, and nothing tells (transcripts 112, 114 and 169)."""
+    for disk in domain.disks:
+        side = view.running.get(disk.resource)
+        if side is not None and side.role is Role.SECONDARY:
+            raise Refused(
+                f"domain {domain.name}",
+                f"it is here, but its disk {disk.resource} is Secondary on this node: it cannot read or write",
+                f"See where else it runs, then end this one (`xl destroy {domain.name}`) and apply again",
+            )
 
 
 def _refuse_taken_name(domain: DomainSpec, view: View) -> None:

@@ -17,8 +17,18 @@ from saltern.units import MIB
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Create metadata for this side of a resource when its volumes were created by Saltern and never used.
 
-    Raises ``Refused`` when that is not known, and when metadata and volume do not belong together.
+    Raises ``Refused`` when that is not known, when metadata and volume do not belong together, and when metadata
+    are to be created for a resource that is not configured.
     """
+    found = decide(resource, node_slice, view)
+    creates = any(isinstance(action, CreateMetadata) for action in found.actions)
+    if creates and resource.name not in view.configured:
+        raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
+    return found
+
+
+def decide(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
+    """The same for a resource that may not be configured yet."""
     host = resource.on(node_slice.node)
     data = existing(host.disk, resource, view)
     meta = existing(host.meta_device, resource, view)

@@ -18,14 +18,15 @@ class Change(TypedDict):
 class Step:
     """What brings one item to what it should be; without actions it is so already.
 
-    ``waits_for`` says why the actions may have no effect yet (the partner has to do its part): they are then repeated
-    until a deadline.
+    ``warning`` is what a person should know although there is nothing to do here. ``waits_for`` says why the actions may
+    have no effect yet (the partner has to do its part): they are then repeated until a deadline.
     """
 
     comment: str
     actions: tuple[Action, ...] = ()
     changes: Mapping[str, Change] = field(default_factory=dict)
     waits_for: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

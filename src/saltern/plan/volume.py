@@ -65,7 +65,9 @@ def _keep_or_grow(volume: Volume, wanted_bytes: int, present: LogicalVolume, gro
             f"Find out why, then run `lvchange --activate y {volume.volume_group}/{volume.name}`",
         )
     if present.size_bytes >= wanted_bytes:
-        return Step(comment=f"{volume.path} has {format_size(present.size_bytes)}")
+        found = f"{volume.path} has {format_size(present.size_bytes)}"
+        larger = f"{found}, the topology says {format_size(volume.size_bytes)}; volumes are never shrunk"
+        return Step(comment=found, warning=larger if present.size_bytes > wanted_bytes else None)
     _require_free(volume, wanted_bytes - present.size_bytes, group)
     return Step(
         comment=f"{volume.path} grows to {format_size(wanted_bytes)}",

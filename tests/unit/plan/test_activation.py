@@ -69,6 +69,11 @@ def test_a_resource_that_is_up_is_left_alone_whether_its_partner_is_there_or_not
     assert look(resources=running(state=state)).actions == ()
 
 
+def test_a_resource_whose_partner_is_out_of_sight_is_told_of() -> None:
+    assert look(resources=running()).warning is None
+    assert "nothing is replicated" in look(resources=running(state=ConnectionState.CONNECTING)).warning
+
+
 def test_a_resource_without_metadata_is_not_brought_up() -> None:
     with pytest.raises(Refused):
         look(metadata=BLANK)

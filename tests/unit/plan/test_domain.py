@@ -42,6 +42,12 @@ def test_a_domain_that_runs_is_left_alone_at_home_and_away() -> None:
         assert found.actions == ()
 
 
+def test_a_domain_that_hangs_on_a_dead_disk_is_not_taken_for_running() -> None:
+    for node_slice in (HOME, AWAY):
+        with pytest.raises(Refused, match="cannot read or write"):
+            step(node_slice.domains["dns"], node_slice, view(domains=(domain(blocked=True),), resources=running()))
+
+
 def test_a_domain_whose_disks_are_primary_on_the_partner_is_not_started() -> None:
     found = at_home(resources=running(peer_role=Role.PRIMARY))
     assert isinstance(found, Step)

@@ -7,6 +7,7 @@ from saltern.errors import Refused
 from saltern.model.action import CreateMetadata, MarkVolume, WipeMetadata
 from saltern.model.observed import DiskState, Metadata, MetadataState
 from saltern.plan.metadata import step, wipe_step
+from saltern.plan.project import configuration
 from saltern.plan.volume import BLANK_TAG, NEW_TAG
 from saltern.units import GIB, MIB
 
@@ -17,17 +18,25 @@ DATA_IS_NEW = MarkVolume(volume_group="XEN", name="dns", remove=BLANK_TAG, add=N
 META_IS_USED = MarkVolume(volume_group="XEN", name="dns_meta", remove=BLANK_TAG)
 
 
+CONFIGURED = {"dns": configuration(DNS)}
+
+
 def volumes(data: set[str], meta: set[str]):
     return lvm({"dns": (GIB, data), "dns_meta": (4 * MIB, meta)})
 
 
 def test_blank_volumes_get_metadata_and_the_data_volume_counts_as_new() -> None:
-    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK))
+    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, configured=CONFIGURED))
     assert found.actions == (CreateMetadata(resource="dns"), DATA_IS_NEW, META_IS_USED)
 
 
+def test_no_metadata_for_a_resource_that_is_not_configured() -> None:
+    with pytest.raises(Refused, match="not configured"):
+        step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK))
+
+
 def test_drbd_9_metadata_have_room_for_more_peers() -> None:
-    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, kernel=(9, 2, 8)))
+    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, kernel=(9, 2, 8), configured=CONFIGURED))
     assert found.actions[0] == CreateMetadata(resource="dns", max_peers=3)
 
 
@@ -91,7 +100,7 @@ def test_a_slot_beyond_the_end_of_the_shared_meta_disk_is_refused() -> None:
 
 def test_a_shared_meta_disk_needs_no_mark() -> None:
     shared = pair_slice(shared_meta=True)
-    found = view(volumes=lvm({"dns": (GIB, MARK), "meta": (256 * MIB, set())}), metadata=BLANK)
+    found = view(volumes=lvm({"dns": (GIB, MARK), "meta": (256 * MIB, set())}), metadata=BLANK, configured=CONFIGURED)
     assert step(shared.resources["dns"], shared, found).actions == (CreateMetadata(resource="dns"), DATA_IS_NEW)
 
 

@@ -43,6 +43,11 @@ def test_a_volume_that_is_large_enough_stays_as_it_is(size_bytes: int) -> None:
     assert step(DATA, SLICE, view(volumes=lvm({"dns": (size_bytes, set())}))).actions == ()
 
 
+def test_a_volume_that_is_larger_than_the_topology_says_is_told_of() -> None:
+    assert step(DATA, SLICE, view(volumes=lvm({"dns": (GIB, set())}))).warning is None
+    assert "never shrunk" in step(DATA, SLICE, view(volumes=lvm({"dns": (3 * GIB, set())}))).warning
+
+
 def test_a_lost_data_volume_is_not_replaced_by_an_empty_one_under_its_metadata() -> None:
     with pytest.raises(Refused, match="this replica has been lost"):
         step(DATA, SLICE, view(metadata=USED))
