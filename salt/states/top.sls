@@ -9,4 +9,3 @@ base:
     - lvm
     - drbd
     - xen
-    - drbd.roles

@@ -22,13 +22,18 @@ _START_TIMEOUT_S = 900.0
 
 def perform(host: Host, action: Action) -> None:
     """Do it. Raises ``CommandFailed``, ``CommandTimeout``, ``CommandMissing`` or ``OSError``."""
-    if not isinstance(action, WriteFile):
-        timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
-        host.run(command_for(action), timeout_s=timeout_s)
+    if isinstance(action, WriteFile):
+        try_file(host, action)
+        host.write_text(action.path, action.text, action.mode)
         return
-    check = _CHECKS.get(PurePosixPath(action.path).parent)
-    if check is None:
-        raise ValueError(f"nothing reads {action.path}")
-    # One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
-    host.run(check(), stdin=action.text)
-    host.write_text(action.path, action.text, action.mode)
+    timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
+    host.run(command_for(action), timeout_s=timeout_s)
+
+
+def try_file(host: Host, action: Action) -> None:
+    """Let the tool that will read a file read it first; it changes nothing. Raises what the tool ends with.
+
+    One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
+    """
+    if isinstance(action, WriteFile):
+        host.run(_CHECKS[PurePosixPath(action.path).parent](), stdin=action.text)

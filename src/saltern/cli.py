@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(options))
     except TopologyError as error:
         return _invalid(error, as_json=options.json)
-    except SalternError as error:
+    except (SalternError, OSError) as error:
         print(f"saltern: {error}", file=sys.stderr)
         return 2
 

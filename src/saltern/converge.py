@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from saltern.act import perform
+from saltern.act import perform, try_file
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
@@ -11,15 +11,15 @@ from saltern.model.observed import ConnectionState
 from saltern.observe import Observation
 from saltern.plan.activation import connection_state
 from saltern.plan.items import Item, Kind, items, on_request, step
-from saltern.plan.project import Part, project, touched
+from saltern.plan.project import RUNNING, Part, project, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
 
 DEFAULT_WAIT_S = 60.0
 _POLL_S = 0.5
 _STEPS_AT_MOST = 10
-# How long a connection that was down may take to show whether the sides accept each other.
-_SETTLE_S = 5.0
+# How long connections that were down may take, in a run, to show whether the sides accept each other.
+_SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Converge:
     """One run over one node. Every tool is read once, and again after a change that touches what it tells.
 
     ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``told`` is called before each
-    action; ``known`` is what need not be read any more.
+    action; ``known`` describes a node that is only imagined: nothing is read or tried.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class Converge:
         self._told = told
         self._view = Observation(host, node_slice.node)
         self._view.assume(known or {})
+        self._imagined = known is not None
+        self._settle_left_s = _SETTLE_S
 
     def all(self) -> dict[Item, Outcome]:
         """Every item of the node, in order."""
@@ -77,7 +79,7 @@ class Converge:
             run.end()
             trouble = self._give_roles_back(run)
             return Outcome(result=False, changes=run.changes, comment="; ".join([*run.comments, str(error), *trouble]))
-        result = None if self._test and run.actions else True
+        result = None if self._test and (run.actions or run.waits) else True
         return Outcome(
             result=result,
             changes=run.changes,
@@ -92,6 +94,7 @@ class Converge:
             found = step(item, self._slice, self._view)
             while isinstance(found, Wait):
                 if self._test:
+                    run.waits = True
                     return "; ".join([*run.comments, f"{found.reason}: this would be waited for"])
                 self._wait(str(item), found.reason, found.remedy)
                 found = step(item, self._slice, self._view)
@@ -117,7 +120,10 @@ class Converge:
         run.taken = found
 
     def _do(self, action: Action) -> None:
+        self._view.note(action)
         if self._test:
+            if not self._imagined:
+                try_file(self._host, action)
             self._view.assume(project(action, self._slice, self._view))
             return
         if self._told is not None:
@@ -144,8 +150,7 @@ class Converge:
 
     def _settle(self, item: Item) -> None:
         """After a reconnection: see whether the sides accept each other, or part again as in a split-brain."""
-        deadline = self._host.now() + _SETTLE_S
-        while self._host.now() < deadline and self._state(item) is not ConnectionState.CONNECTED:
+        while self._state(item) is not ConnectionState.CONNECTED:
             if self._state(item) in (None, ConnectionState.STANDALONE):
                 raise Refused(
                     f"resource {item.name}",
@@ -153,8 +158,11 @@ class Converge:
                     "Look at `dmesg` on both nodes; in a split-brain decide which side's changes to give up. "
                     "Saltern never discards data by itself",
                 )
+            if self._settle_left_s <= 0:
+                return
+            self._settle_left_s -= _POLL_S
             self._host.sleep(_POLL_S)
-            self._view.forget_all()
+            self._view.forget({RUNNING})
 
     def _give_roles_back(self, run: "_Run") -> list[str]:
         """After a failure: a side that was promoted and serves no domain becomes Secondary again, as far as it can."""
@@ -177,6 +185,7 @@ class _Run:
         self.comments: list[str] = []
         self.warnings: list[str] = []
         self.taken: Step | None = None
+        self.waits = False
 
     def end(self, *, effective: bool = False) -> None:
         """The last step is over: its changes are told, unless it is one that may have had no effect and had none."""

@@ -9,6 +9,7 @@ from saltern.argv import lvm as lvm_argv
 from saltern.argv import xen as xen_argv
 from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused, SalternError
+from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, volume_key
 from saltern.model.observed import (
     ConfiguredResource,
@@ -127,6 +128,7 @@ class Observation:
         self._host = host
         self._node = node
         self._parts: dict[Part, object] = {}
+        self._promoted: set[str] = set()
 
     def forget(self, parts: Iterable[Part]) -> None:
         """Read these parts again when they are next asked for."""
@@ -140,6 +142,18 @@ class Observation:
     def assume(self, parts: Mapping[Part, object]) -> None:
         """Take these values as what was read: the foresight of a dry run."""
         self._parts.update(parts)
+
+    def note(self, action: Action) -> None:
+        """Remember what this run itself has done to roles."""
+        if isinstance(action, Promote):
+            self._promoted.add(action.resource)
+        if isinstance(action, Demote):
+            self._promoted.discard(action.resource)
+
+    @property
+    def promoted(self) -> frozenset[str]:
+        """See ``View``."""
+        return frozenset(self._promoted)
 
     def _part(self, part: Part, read: Callable[[], T]) -> T:
         if part not in self._parts:

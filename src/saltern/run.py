@@ -4,6 +4,7 @@ Everything else takes a ``Host``, so that the same code runs on a real node and 
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -78,24 +79,31 @@ class LocalHost:
     ) -> Completed:
         """See ``Host.run``."""
         try:
-            done = subprocess.run(
+            # A session of its own: when time is up, what the program has started ends with it.
+            process = subprocess.Popen(
                 list(argv),
-                input=stdin,
-                capture_output=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
                 errors="surrogateescape",
-                timeout=timeout_s,
                 env=self._environment,
-                check=False,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
-        except subprocess.TimeoutExpired as error:
-            raise CommandTimeout(tuple(argv), timeout_s) from error
-        if done.returncode not in allowed:
-            raise CommandFailed(tuple(argv), done.returncode, done.stdout, done.stderr)
-        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+        with process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout_s)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise CommandTimeout(tuple(argv), timeout_s) from error
+                raise
+        if process.returncode not in allowed:
+            raise CommandFailed(tuple(argv), process.returncode, stdout, stderr)
+        return Completed(tuple(argv), process.returncode, stdout, stderr)
 
     def _path(self, path: str) -> Path:
         return self._root / path.lstrip("/")

@@ -81,7 +81,7 @@ def wait_for_the_end_of_all_jobs(salted: Salted, minion: str) -> None:
 
 
 def test_layers_can_be_applied_one_at_a_time(converged: Salted) -> None:
-    for layer in ("core", "lvm", "drbd", "xen", "drbd.roles"):
+    for layer in ("core", "lvm", "drbd", "xen"):
         assert changes(converged.apply(layer)) == NOTHING
 
 

@@ -194,7 +194,7 @@ def test_a_domain_that_the_topology_places_elsewhere_is_not_started_a_second_tim
         result = converge(world, slices(moved), wait_s=5)
         world.advance(60)
     assert running(world)["router"] == [running_on]
-    assert any("places it on" in failure for failure in failures(result["dom0m"]))
+    assert any("its data are where it was made" in failure for failure in failures(result["dom0m"]))
 
 
 @GENERATIONS

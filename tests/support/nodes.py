@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from saltern.model.action import Promote
 from saltern.model.desired import (
     DomainDisk,
     DomainSpec,
@@ -18,6 +19,7 @@ from saltern.model.observed import (
     Device,
     DiskState,
     DrbdVersion,
+    Generation,
     LogicalVolume,
     Lvm,
     Metadata,
@@ -42,6 +44,8 @@ from saltern.plan.project import (
     file_at,
     metadata_of,
 )
+from saltern.plan.settled import devices_of
+from saltern.render import drbd_resource, xl_config
 from saltern.units import GIB, MIB
 
 UUID = "6f3d2a10-93a5-5f0e-9d55-0a4f6f1d2c33"
@@ -156,6 +160,20 @@ def domain(name: str | None = "dns", uuid: str = UUID, **flags: bool) -> XenDoma
     return XenDomain(domid=7, name=name, uuid=uuid, memory_bytes=256 * MIB, vcpus=1, **{**letters, **flags})
 
 
+def as_it_should_be(share: NodeSlice | None = None, generation: Generation = Generation.V84) -> dict[str, str | None]:
+    """The files of a node that is configured as its share says, that of ``pair_slice`` unless given."""
+    share = share or pair_slice()
+    resources = {
+        f"/etc/drbd.d/{name}.res": drbd_resource.render(resource, generation)
+        for name, resource in share.resources.items()
+    }
+    domains = {
+        f"/etc/xen/{name}.cfg": xl_config.render(domain, devices_of(domain, share))
+        for name, domain in share.domains.items()
+    }
+    return {**resources, **domains}
+
+
 class _NoHost:
     """Fails a test whose step looks at something that the test did not give."""
 
@@ -175,6 +193,7 @@ def view(
     metadata: Metadata | None = None,
     files: Mapping[str, str | None] | None = None,
     host: Any = None,
+    promoted: tuple[str, ...] = (),
 ) -> Observation:
     """A view in which these things are known, and nothing else can be read."""
     known = Observation(host or _NoHost(), "dom0")
@@ -188,7 +207,9 @@ def view(
             XEN: Xen(domains=domains),
             MEMORY: free_memory_bytes,
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
-            **{file_at(path): text for path, text in (files or {}).items()},
+            **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},
         }
     )
+    for name in promoted:
+        known.note(Promote(resource=name))
     return known

@@ -9,7 +9,7 @@ from saltern.sim.host import SimHost
 from saltern.sim.tools import changes_something
 from saltern.sim.world import World
 
-LAYERS = ("lvm", "drbd", "xen", "drbd.roles")
+LAYERS = ("lvm", "drbd", "xen")
 NODES = ("dom0", "dom0m")
 Returned = dict[str, dict[str, Any]]
 

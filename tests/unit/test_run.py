@@ -1,6 +1,7 @@
 """The one door to a node: commands end as allowed or raise, files are replaced whole or not at all."""
 
 import sys
+import time
 
 import pytest
 
@@ -31,6 +32,17 @@ def test_an_exit_code_can_be_allowed() -> None:
 def test_a_command_that_does_not_end_is_killed() -> None:
     with pytest.raises(CommandTimeout):
         LocalHost().run(python("import time; time.sleep(60)"), timeout_s=0.2)
+
+
+def test_what_a_killed_command_had_started_ends_with_it(tmp_path) -> None:
+    left = tmp_path / "left"
+    grandchild = f"import time, pathlib; time.sleep(1); pathlib.Path({str(left)!r}).touch()"
+    with pytest.raises(CommandTimeout):
+        LocalHost().run(
+            python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"), timeout_s=0.5
+        )
+    time.sleep(1.5)
+    assert not left.exists()
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

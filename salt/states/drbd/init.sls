@@ -1,4 +1,5 @@
-# DRBD resources: all configured before any is brought up, since one bad file blocks drbdadm for all of them.
+# DRBD resources: all configured before any is brought up, since one bad file blocks drbdadm for all of them. At the end
+# a Primary that no domain here uses is demoted, so that its domain can be started on either node.
 {%- from "map.jinja" import resources with context %}
 include:
   - share
@@ -7,7 +8,7 @@ drbd kernel module is loaded:
   drbd.module_loaded: []
 {%- endif %}
 {%- for step in ('resource_configured', 'metadata_present', 'resource_running', 'first_synchronised',
-                'size_used') %}
+                'size_used', 'role_held') %}
 {%- for name in resources %}
 {{ name }} {{ step }}:
   drbd.{{ step }}:

@@ -52,7 +52,7 @@ def _resource_command(
         case CreateMetadata():
             return drbd.create_md(action.resource, action.max_peers)
         case WipeMetadata():
-            return drbd.wipe_md(action.resource)
+            return drbd.wipe_md(action.minor, action.generation, action.meta_device, action.meta_index)
         case AdjustResource():
             return drbd.adjust(action.resource)
         case StartFirstSync():

@@ -9,6 +9,13 @@ from saltern.model.observed import Generation
 _METADATA_FORMAT: Final = {Generation.V84: "v08", Generation.V9: "v09"}
 
 
+def _resource(resource: str) -> str:
+    """The name of one resource; ``ValueError`` for ``all``, which drbdadm takes for every resource."""
+    if resource == "all":
+        raise ValueError("'all' would be every resource of the node; name one")
+    return name(resource)
+
+
 def modprobe() -> list[str]:
     """Load the kernel module; it changes nothing when it is loaded."""
     return ["modprobe", "drbd"]
@@ -36,7 +43,7 @@ def dump_stdin() -> list[str]:
 
 def adjust_dry_run_stdin(resource: str) -> list[str]:
     """Ask what adjusting one resource would run if standard input were its configuration."""
-    return ["drbdadm", "-c", "/dev/stdin", "-d", "adjust", name(resource)]
+    return ["drbdadm", "-c", "/dev/stdin", "-d", "adjust", _resource(resource)]
 
 
 def adjust_dry_run() -> list[str]:
@@ -45,15 +52,22 @@ def adjust_dry_run() -> list[str]:
 
 
 def get_gi(side: ResourceHost, peer_node_id: int, generation: Generation) -> list[str]:
-    """Ask for the generation identifiers on a meta-disk; exit 1 and 20 are answers, see ``saltern.parse.drbdmeta_gi``.
+    """Ask a meta-disk for its generation identifiers; exit 1 and 20 are answers, see ``saltern.parse.drbdmeta_gi``.
 
-    Straight to drbdmeta, which reads no configuration: nobody's mistake in another resource stands in the way. It
-    refuses while the disk is attached. The same command line as drbdadm's own (``drbdadm -d get-gi``).
+    drbdmeta, not drbdadm: the answer must not depend on somebody's mistake in the configuration of another resource.
     """
-    index = "flex-external" if side.meta_index is None else str(side.meta_index)
-    command = ["drbdmeta", str(side.minor), _METADATA_FORMAT[generation], name(side.meta_device), index]
-    peer = [f"--node-id={peer_node_id}"] if generation is Generation.V9 else []
-    return [*command, *peer, "get-gi"]
+    peer = [] if generation is Generation.V84 else [f"--node-id={peer_node_id}"]
+    return ["drbdmeta", *_place(side.minor, generation, side.meta_device, side.meta_index), *peer, "get-gi"]
+
+
+def wipe_md(minor: int, generation: Generation, meta_device: str, meta_index: int | None) -> list[str]:
+    """Take metadata away; without a terminal and without ``--force`` drbdmeta would cancel."""
+    return ["drbdmeta", *_place(minor, generation, meta_device, meta_index), "wipe-md", "--force"]
+
+
+def _place(minor: int, generation: Generation, meta_device: str, meta_index: int | None) -> list[str]:
+    version = "v08" if generation is Generation.V84 else "v09"
+    return [str(minor), version, meta_device, "flex-external" if meta_index is None else str(meta_index)]
 
 
 def create_md(resource: str, max_peers: int | None = None) -> list[str]:
@@ -62,49 +76,44 @@ def create_md(resource: str, max_peers: int | None = None) -> list[str]:
     Never with ``--force``: without a terminal drbdadm then refuses, exit 1, to overwrite or to convert what is there.
     """
     room = [] if max_peers is None else [f"--max-peers={max_peers}"]
-    return ["drbdadm", "create-md", *room, name(resource)]
-
-
-def wipe_md(resource: str) -> list[str]:
-    """Take metadata away; without a terminal and without ``--force`` drbdadm would cancel."""
-    return ["drbdadm", "wipe-md", "--force", name(resource)]
+    return ["drbdadm", "create-md", *room, _resource(resource)]
 
 
 def adjust(resource: str) -> list[str]:
     """Bring the kernel to what the configuration says."""
-    return ["drbdadm", "adjust", name(resource)]
+    return ["drbdadm", "adjust", _resource(resource)]
 
 
 def primary(resource: str) -> list[str]:
     """Promote; DRBD refuses without good data or beside another Primary (exit 17 and 11)."""
-    return ["drbdadm", "primary", name(resource)]
+    return ["drbdadm", "primary", _resource(resource)]
 
 
 def primary_force(resource: str) -> list[str]:
     """Promote and declare the disk here the good one, whatever it holds."""
-    return ["drbdadm", "primary", "--force", name(resource)]
+    return ["drbdadm", "primary", "--force", _resource(resource)]
 
 
 def secondary(resource: str) -> list[str]:
     """Demote; DRBD refuses while something holds the device open (exit 11)."""
-    return ["drbdadm", "secondary", name(resource)]
+    return ["drbdadm", "secondary", _resource(resource)]
 
 
 def resize(resource: str) -> list[str]:
     """Use what both volumes have grown; without a Primary exit 10 (transcript 205 and following)."""
-    return ["drbdadm", "resize", name(resource)]
+    return ["drbdadm", "resize", _resource(resource)]
 
 
 def down(resource: str) -> list[str]:
     """Take the resource out of the kernel."""
-    return ["drbdadm", "down", name(resource)]
+    return ["drbdadm", "down", _resource(resource)]
 
 
 def connect(resource: str) -> list[str]:
     """Connect to the peer."""
-    return ["drbdadm", "connect", name(resource)]
+    return ["drbdadm", "connect", _resource(resource)]
 
 
 def disconnect(resource: str) -> list[str]:
     """Disconnect from the peer."""
-    return ["drbdadm", "disconnect", name(resource)]
+    return ["drbdadm", "disconnect", _resource(resource)]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from saltern.model.observed import Generation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadDrbd:
@@ -59,9 +61,13 @@ class CreateMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WipeMetadata:
-    """Take DRBD metadata away that describe data which are gone from this node."""
+    """Take DRBD metadata away that describe data which are gone from this node; they are found without configuration."""
 
     resource: str
+    minor: int
+    generation: Generation
+    meta_device: str
+    meta_index: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

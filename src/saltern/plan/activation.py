@@ -4,15 +4,11 @@ from saltern.errors import Refused
 from saltern.model.action import AdjustResource, LoadDrbd
 from saltern.model.desired import NodeSlice, Resource
 from saltern.model.observed import ConnectionState, RunningResource
-from saltern.plan import metadata
+from saltern.plan import metadata, settled
+from saltern.plan.configuration import refuse_severing
 from saltern.plan.metadata import is_attached
 from saltern.plan.step import Step
 from saltern.plan.view import View
-
-# What drbdadm adjust does to a running resource when an address or a disk has changed.
-_SEVERING = frozenset(
-    {"disconnect", "detach", "down", "del-minor", "del-peer", "del-path", "del-resource", "forget-peer"}
-)
 
 
 def module_step(view: View) -> Step:
@@ -38,9 +34,10 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     differences = _differences(resource, running, view)
     if not differences:
         return Step(comment=f"{resource.name} is up and as configured", warning=_warning(resource, node_slice, running))
-    if resource.name not in view.configured:
-        raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
-    _refuse_severing(resource, running, view)
+    settled.require_configured(resource, view)
+    settled.require_own_minor(resource, node_slice, view)
+    if is_attached(resource, view):
+        refuse_severing(resource, view.adjustments.get(resource.name, ()))
     if metadata.step(resource, node_slice, view).actions:
         # A volume that is still marked as blank must not be attached by metadata that may not be its own.
         raise Refused(f"resource {resource.name}", "its metadata are not complete", "Apply the whole layer `drbd`")
@@ -49,20 +46,6 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         actions=(AdjustResource(resource=resource.name),),
         changes={f"resource {resource.name}": {"old": ", ".join(differences), "new": "up and as configured"}},
     )
-
-
-def _refuse_severing(resource: Resource, running: RunningResource | None, view: View) -> None:
-    """A resource in use is never taken apart: not its connection, which tells where the domain runs, and not its disk."""
-    if running is None or not is_attached(resource, view):
-        return
-    severing = [line for line in view.adjustments.get(resource.name, ()) if line.split()[1] in _SEVERING]
-    if severing:
-        raise Refused(
-            f"resource {resource.name}",
-            f"it is up, and to follow its configuration it would have to be taken apart ({severing[0]})",
-            f"Undo the change of its addresses or disks in the topology; or shut the domain down, run `drbdadm down "
-            f"{resource.name}` on both nodes, and apply again",
-        )
 
 
 def _warning(resource: Resource, node_slice: NodeSlice, running: RunningResource | None) -> str | None:

@@ -1,13 +1,14 @@
 """Configuration files of resources and domains: written whole, never over somebody else's."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
-from saltern.plan import metadata
+from saltern.plan import metadata, settled
+from saltern.plan.project import configuration
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
 from saltern.render import drbd_resource, xl_config
@@ -21,9 +22,9 @@ _MODE = 0o600
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Write the configuration of a resource for the DRBD generation of this node.
 
-    Raises ``Refused`` when metadata and volumes of this side do not belong together, when the file is somebody else's,
-    when a number is in use here by something that is not of this slice, and when a running resource would change its
-    minor.
+    Raises ``Refused`` when the file is somebody else's, when metadata and volumes of this side do not belong together, when
+    a number is in use here by anything else, when the resource would change its nodes, minors, disks or metadata, and when
+    it is up and would have to be taken apart.
     """
     path = resource_file(resource.name)
     text = drbd_resource.render(resource, view.generation)
@@ -31,7 +32,7 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
     if found == text:
         return Step(comment=f"{path} is as it should be")
     _refuse_foreign_file(path, found)
-    _refuse_renumbering(resource, node_slice.node, view)
+    settled.require_own_minor(resource, node_slice, view)
     configured = _configured(view, found)
     _refuse_moving(resource, configured.get(resource.name))
     for conflict in _conflicts(resource, node_slice, configured, view):
@@ -44,19 +45,45 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
     if found is None:
         # Whatever starts at boot brings up what is configured: not a volume under metadata that are not its own.
         metadata.decide(resource, node_slice, view)
+    if resource.name in view.running:
+        refuse_severing(resource, view.adjustments_with(resource, text))
     return _write(path, found, text)
 
 
 def domain_step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step:
-    """Write the configuration of a domain. A running domain takes it up at its next start."""
+    """Write the configuration of a domain. A running domain takes it up at its next start.
+
+    Raises ``Refused`` while the devices that it would name are not those of its own resources.
+    """
     path = domain_file(domain.name)
-    devices = {disk.resource: node_slice.resources[disk.resource].on(node_slice.node).device for disk in domain.disks}
-    text = xl_config.render(domain, devices)
+    text = xl_config.render(domain, settled.devices_of(domain, node_slice))
     found = view.file(path)
     if found == text:
         return Step(comment=f"{path} is as it should be")
     _refuse_foreign_file(path, found)
+    for disk in domain.disks:
+        resource = node_slice.resources[disk.resource]
+        settled.require_configured(resource, view)
+        settled.require_own_minor(resource, node_slice, view)
     return _write(path, found, text)
+
+
+# What drbdadm adjust does to a running resource when an address or a disk has changed.
+_SEVERING = frozenset(
+    {"disconnect", "detach", "down", "del-minor", "del-peer", "del-path", "del-resource", "forget-peer"}
+)
+
+
+def refuse_severing(resource: Resource, adjustments: Iterable[str]) -> None:
+    """A resource in use is never taken apart: not its connection, which tells where the domain runs, and not its disk."""
+    for line in adjustments:
+        if line.split()[1] in _SEVERING:
+            raise Refused(
+                f"resource {resource.name}",
+                f"it is up, and to follow the topology it would have to be taken apart ({line})",
+                "Undo the change of its addresses or disks in the topology; addresses can be changed by hand while the "
+                f"domain is shut down and the resource is down on both nodes (`drbdadm down {resource.name}`)",
+            )
 
 
 def _write(path: str, found: str | None, text: str) -> Step:
@@ -71,7 +98,9 @@ def _difference(found: str | None, text: str) -> Change:
     if found is None:
         return {"old": None, "new": "written"}
     lines = difflib.unified_diff(found.splitlines(), text.splitlines(), "now", "then", lineterm="", n=1)
-    return {"old": "different", "new": redact("\n".join(lines))}
+    shown = redact("\n".join(lines))
+    # Salt cannot send what is no text: bytes that somebody wrote into the file are shown as escapes.
+    return {"old": "different", "new": shown.encode("utf-8", "backslashreplace").decode("utf-8")}
 
 
 def _refuse_foreign_file(path: str, found: str | None) -> None:
@@ -83,32 +112,37 @@ def _refuse_foreign_file(path: str, found: str | None) -> None:
         )
 
 
-def _refuse_renumbering(resource: Resource, node: str, view: View) -> None:
-    running = view.running.get(resource.name)
-    device = running.devices.get(0) if running is not None else None
-    wanted = resource.on(node).minor
-    if device is not None and device.minor != wanted:
-        raise Refused(
-            f"resource {resource.name}",
-            f"it runs with minor {device.minor}, the topology gives it minor {wanted}; a running resource keeps its minor",
-            f"Write `minor: {device.minor}` in the topology, or stop the domain and run `drbdadm down {resource.name}` "
-            "on both nodes first",
-        )
-
-
 def _refuse_moving(resource: Resource, configured: ConfiguredResource | None) -> None:
-    """A side that changes its partner would leave the former one alone with the domain, and not know of it."""
+    """A side that changes its partner leaves the former one alone with the domain; with another disk it is another one."""
     if configured is None or configured.file != resource_file(resource.name):
         return
-    found, wanted = {host.node for host in configured.hosts}, {host.node for host in resource.hosts}
+    found, wanted = _places(configured), _places(configuration(resource))
     if found != wanted:
         raise Refused(
             f"resource {resource.name}",
-            f"it is configured between {' and '.join(sorted(found))}, the topology places it on "
-            f"{' and '.join(sorted(wanted))}; the domain may be running on a node that it would lose",
-            f"Put it back in the topology. To move a replica by hand, shut the domain down, run `drbdadm down {resource.name}` "
-            f"on all these nodes, and move {resource_file(resource.name)} away where it is",
+            f"its file says {_told(found - wanted)}, the topology says {_told(wanted - found)}; its data are where it was "
+            "made, and its domain may be running there",
+            f"Put the topology back; when somebody edited {resource_file(resource.name)}, put that back",
         )
+
+
+def _places(resource: ConfiguredResource) -> set[tuple[str, int, str, str]]:
+    """Node, minor, disk and meta-disk of every side."""
+    return {
+        (
+            host.node,
+            volume.minor,
+            volume.disk,
+            volume.meta_device if volume.meta_index is None else f"{volume.meta_device}[{volume.meta_index}]",
+        )
+        for host in resource.hosts
+        for volume in host.volumes.values()
+    }
+
+
+def _told(places: set[tuple[str, int, str, str]]) -> str:
+    told = (f"minor {minor} with {disk} and {meta} on {node}" for node, minor, disk, meta in sorted(places))
+    return ", ".join(told) or "nothing more"
 
 
 def _configured(view: View, found: str | None) -> dict[str, ConfiguredResource]:
@@ -124,12 +158,12 @@ def _configured(view: View, found: str | None) -> dict[str, ConfiguredResource]:
 def _conflicts(
     resource: Resource, node_slice: NodeSlice, configured: dict[str, ConfiguredResource], view: View
 ) -> Iterator[str]:
-    """What the resource would clash with: everything here that this slice does not describe."""
+    """What the resource would clash with: everything else here as it is now, also what this slice will change."""
     path = resource_file(resource.name)
     same_name = configured.get(resource.name)
     if same_name is not None and same_name.file != path:
         yield f"{same_name.file} defines a resource of the same name"
-    strangers = [other for name, other in configured.items() if name not in node_slice.resources]
+    strangers = [other for name, other in configured.items() if name != resource.name]
     for host in resource.hosts:
         taken = _taken(host, strangers)
         for claim, what in _claims(host):
@@ -137,7 +171,7 @@ def _conflicts(
                 yield f"{what} on {host.node} belongs to resource {taken[claim]}"
     minor = resource.on(node_slice.node).minor
     for other in view.running.values():
-        if other.name not in node_slice.resources and any(device.minor == minor for device in other.devices.values()):
+        if other.name != resource.name and any(device.minor == minor for device in other.devices.values()):
             yield f"minor {minor} is in use here by the running resource {other.name}"
 
 

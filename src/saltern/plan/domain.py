@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from saltern.errors import Refused
 from saltern.model.action import Promote, StartDomain
-from saltern.model.desired import DomainSpec, NodeSlice, domain_file
+from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.observed import (
     Connection,
     ConnectionState,
@@ -14,6 +14,7 @@ from saltern.model.observed import (
     RunningResource,
     XenDomain,
 )
+from saltern.plan import settled
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 from saltern.units import format_size
@@ -31,13 +32,14 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     _refuse_taken_name(domain, view)
     if node_slice.node != domain.home:
         return Step(comment=f"{domain.name} belongs to {domain.home}")
-    sides = [_side(domain, disk.resource, view) for disk in domain.disks]
+    sides = [settled.require_running(node_slice.resources[disk.resource], node_slice, view) for disk in domain.disks]
     away = _runs_on_partner(domain, sides)
     if away is not None:
         return away
     for wait in _obstacles(domain, sides):
         return wait
-    _require_configuration(domain, view)
+    settled.require_domain_configured(domain, node_slice, view)
+    _refuse_used_disks(domain, sides, view)
     _require_memory(domain, view)
     secondary = tuple(side.name for side in sides if side.role is not Role.PRIMARY)
     if secondary:
@@ -108,11 +110,15 @@ def _refuse_taken_name(domain: DomainSpec, view: View) -> None:
             )
 
 
-def _side(domain: DomainSpec, resource: str, view: View) -> RunningResource:
-    running = view.running.get(resource)
-    if running is None or 0 not in running.devices:
-        raise Refused(f"domain {domain.name}", f"resource {resource} is not up on this node", "Apply the layer `drbd`")
-    return running
+def _refuse_used_disks(domain: DomainSpec, sides: list[RunningResource], view: View) -> None:
+    """A side that is Primary, and not by this run, has a user: roles are put in order before domains are started."""
+    for side in sides:
+        if side.role is Role.PRIMARY and side.name not in view.promoted:
+            raise Refused(
+                f"domain {domain.name}",
+                f"{side.name} is Primary here although the domain is not: something else may be using it",
+                "Apply the whole layer `drbd`, which makes it Secondary unless something holds it open",
+            )
 
 
 def _connection(side: RunningResource) -> Connection | None:
@@ -167,11 +173,6 @@ def _disk_obstacles(domain: DomainSpec, side: RunningResource, connection: Conne
         reason=f"the disk of {side.name} is {disk} here and being synchronised ({replication})",
         remedy="Apply again when the synchronisation has ended",
     )
-
-
-def _require_configuration(domain: DomainSpec, view: View) -> None:
-    if view.file(domain_file(domain.name)) is None:
-        raise Refused(f"domain {domain.name}", f"{domain_file(domain.name)} is missing", "Apply the whole layer `xen`")
 
 
 def _require_memory(domain: DomainSpec, view: View) -> None:

@@ -20,9 +20,9 @@ class Kind(StrEnum):
     ACTIVATION = "activation"
     FIRST_SYNCHRONISATION = "first synchronisation"
     SIZE = "size"
+    ROLE = "role"
     DOMAIN_CONFIGURATION = "domain configuration"
     DOMAIN = "domain"
-    ROLE = "role"
     LOST_METADATA = "metadata of a lost replica"
 
 
@@ -48,14 +48,13 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
         Kind.ACTIVATION,
         Kind.FIRST_SYNCHRONISATION,
         Kind.SIZE,
+        Kind.ROLE,
     ):
         for name in node_slice.resources:
             yield Item(kind, name)
     for kind in (Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
         for name in node_slice.domains:
             yield Item(kind, name)
-    for name in node_slice.resources:
-        yield Item(Kind.ROLE, name)
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from saltern.errors import Refused
 from saltern.model.action import Action, CreateMetadata, MarkVolume, WipeMetadata
 from saltern.model.desired import METADATA_PEERS, NodeSlice, Resource, ResourceHost, volume_key
 from saltern.model.observed import DiskState, Generation, LogicalVolume, Metadata, MetadataState
+from saltern.plan import settled
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
 from saltern.plan.volume import BLANK_TAG, NEW_TAG, existing
@@ -21,9 +22,8 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     are to be created for a resource that is not configured.
     """
     found = decide(resource, node_slice, view)
-    creates = any(isinstance(action, CreateMetadata) for action in found.actions)
-    if creates and resource.name not in view.configured:
-        raise Refused(f"resource {resource.name}", "it is not configured on this node", "Apply the whole layer `drbd`")
+    if any(isinstance(action, CreateMetadata) for action in found.actions):
+        settled.require_configured(resource, view)
     return found
 
 
@@ -67,9 +67,16 @@ def wipe_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         return Step(comment=f"there are no metadata of {resource.name} on this node")
     meta = existing(host.meta_device, resource, view)
     mark = MarkVolume(volume_group=meta.volume_group, name=meta.name, add=BLANK_TAG)
+    wipe = WipeMetadata(
+        resource=resource.name,
+        minor=host.minor,
+        generation=view.generation,
+        meta_device=host.meta_device,
+        meta_index=host.meta_index,
+    )
     return Step(
         comment=f"the metadata of {resource.name} are wiped; apply again to rebuild this replica from the partner",
-        actions=(WipeMetadata(resource=resource.name), *((mark,) if host.meta_index is None else ())),
+        actions=(wipe, *((mark,) if host.meta_index is None else ())),
         changes={f"metadata of {resource.name} in {_place(host)}": {"old": "valid", "new": None}},
     )
 

@@ -3,6 +3,7 @@
 from saltern.model.action import Demote
 from saltern.model.desired import DomainSpec, NodeSlice, Resource
 from saltern.model.observed import Role
+from saltern.plan import settled
 from saltern.plan.step import Step
 from saltern.plan.view import View
 
@@ -16,6 +17,12 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         return Step(comment=f"{resource.name} is {running.role}")
     if is_here(node_slice.domains[resource.domain], view):
         return Step(comment=f"{resource.name} is Primary for domain {resource.domain}")
+    settled.require_configured(resource, view)
+    settled.require_own_minor(resource, node_slice, view)
+    if any(connection.role is Role.PRIMARY for connection in running.connections):
+        # For the moments of a migration both sides are Primary; the guest would arrive on a dead disk (transcript 169).
+        both = f"{resource.name} is Primary on both nodes: a migration is going on, or was left half-done"
+        return Step(comment=both, warning=both)
     return Step(
         comment=f"{resource.name} becomes Secondary: domain {resource.domain} is not here",
         actions=(Demote(resource=resource.name),),

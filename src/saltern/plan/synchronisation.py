@@ -13,10 +13,13 @@ from saltern.model.observed import (
     Role,
     RunningResource,
 )
+from saltern.plan import settled
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 from saltern.plan.volume import NEW_TAG, existing
 from saltern.units import format_size
+
+_HAVE_DATA = frozenset({DiskState.UP_TO_DATE, DiskState.CONSISTENT, DiskState.OUTDATED})
 
 
 def first_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
@@ -27,11 +30,14 @@ def first_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | 
     (drbd_sync_handshake, drbd_receiver.c), and a side that has new metadata without the mark is never connected by
     Saltern (``plan.metadata``).
     """
-    running = _running(resource, view)
+    running = settled.require_running(resource, node_slice, view)
     data = existing(resource.on(node_slice.node).disk, resource, view)
     peer = _peer_device(running)
-    if running.devices[0].disk is not DiskState.INCONSISTENT or (peer is not None and _is_synchronising(peer)):
+    disk = running.devices[0].disk
+    if disk in _HAVE_DATA or (peer is not None and _is_synchronising(peer)):
         return _end_of_new(resource, data)
+    if disk is not DiskState.INCONSISTENT:
+        return Wait(reason=f"the disk of {resource.name} is {disk}", remedy="Apply again when that has ended")
     if NEW_TAG not in data.tags and (peer is None or peer.disk is not DiskState.INCONSISTENT):
         return Step(comment=f"{resource.name} is Inconsistent until it is synchronised from its partner")
     if peer is None:
@@ -72,7 +78,7 @@ def _end_of_new(resource: Resource, data: LogicalVolume) -> Step:
 
 def size_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
     """Make DRBD use what both volumes have grown; the Primary does it, or the home node where there is none."""
-    running = _running(resource, view)
+    running = settled.require_running(resource, node_slice, view)
     device = running.devices[0]
     if device.size_bytes is None or device.size_bytes >= resource.size_bytes:
         return Step(comment=f"{resource.name} has its size")
@@ -96,13 +102,6 @@ def size_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | W
         changes={} if promoted else {f"size of {resource.name}": {"old": format_size(device.size_bytes), "new": grown}},
         waits_for=f"the volume on {resource.peer_of(node_slice.node).node} has not grown yet",
     )
-
-
-def _running(resource: Resource, view: View) -> RunningResource:
-    running = view.running.get(resource.name)
-    if running is None or 0 not in running.devices or running.devices[0].disk is DiskState.DISKLESS:
-        raise Refused(f"resource {resource.name}", "it is not up on this node", "Apply the whole layer `drbd`")
-    return running
 
 
 def _connection(running: RunningResource) -> Connection | None:

@@ -57,6 +57,11 @@ class View(Protocol):
         """What the hypervisor can give to a new domain."""
         ...
 
+    @property
+    def promoted(self) -> frozenset[str]:
+        """The resources that this run itself has made Primary."""
+        ...
+
     def metadata(self, resource: Resource) -> Metadata:
         """The metadata of this node's side of a resource."""
         ...

@@ -31,7 +31,7 @@ def step(volume: Volume, node_slice: NodeSlice, view: View) -> Step:
     present = view.lvm.volumes.get((volume.volume_group, volume.name))
     if present is None:
         return _create(volume, wanted_bytes, group, node_slice, view)
-    return _keep_or_grow(volume, wanted_bytes, present, group)
+    return _keep_or_grow(volume, wanted_bytes, present, group, node_slice, view)
 
 
 def existing(path: str, resource: Resource, view: View) -> LogicalVolume:
@@ -57,7 +57,14 @@ def _create(volume: Volume, wanted_bytes: int, group: VolumeGroup, node_slice: N
     )
 
 
-def _keep_or_grow(volume: Volume, wanted_bytes: int, present: LogicalVolume, group: VolumeGroup) -> Step:
+def _keep_or_grow(
+    volume: Volume,
+    wanted_bytes: int,
+    present: LogicalVolume,
+    group: VolumeGroup,
+    node_slice: NodeSlice,
+    view: View,
+) -> Step:
     if not present.active:
         raise Refused(
             f"volume {volume.path}",
@@ -68,6 +75,9 @@ def _keep_or_grow(volume: Volume, wanted_bytes: int, present: LogicalVolume, gro
         found = f"{volume.path} has {format_size(present.size_bytes)}"
         larger = f"{found}, the topology says {format_size(volume.size_bytes)}; volumes are never shrunk"
         return Step(comment=found, warning=larger if present.size_bytes > wanted_bytes else None)
+    if volume.purpose is Purpose.DATA and not present.tags & {BLANK_TAG, NEW_TAG}:
+        for resource in _users(volume, node_slice):
+            _refuse_to_hide_a_reduction(volume, present, resource, view)
     _require_free(volume, wanted_bytes - present.size_bytes, group)
     return Step(
         comment=f"{volume.path} grows to {format_size(wanted_bytes)}",
@@ -96,6 +106,28 @@ def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, view: V
             "data: this replica has been lost",
             f"To rebuild it from the partner, run `drbd.metadata_wipe {resource.name} confirm={resource.name}` on this "
             "node and apply again",
+        )
+
+
+def _refuse_to_hide_a_reduction(volume: Volume, present: LogicalVolume, resource: Resource, view: View) -> None:
+    """A volume that somebody reduced (transcript 211) has lost its end; growing it again would bring back other content."""
+    running = view.running.get(resource.name)
+    device = running.devices.get(0) if running is not None else None
+    if device is None or not device.size_bytes:
+        raise Refused(
+            f"volume {volume.path}",
+            f"it has {format_size(present.size_bytes)}, and while {resource.name} is not up nobody knows whether it is to "
+            "grow or has been reduced",
+            "Apply the layer `drbd` first, then apply again",
+        )
+    if device.size_bytes > present.size_bytes:
+        raise Refused(
+            f"volume {volume.path}",
+            f"it has been reduced to {format_size(present.size_bytes)} under {resource.name}, which has "
+            f"{format_size(device.size_bytes)}: the end of its data is gone on this node",
+            f"Run `drbdadm detach {resource.name}`, `lvextend --size {device.size_bytes}b {volume.volume_group}/{volume.name}`, "
+            f"`drbdadm attach {resource.name}` and `drbdadm invalidate {resource.name}` here, so that it is synchronised "
+            "from the partner; then apply again",
         )
 
 

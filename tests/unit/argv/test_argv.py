@@ -36,7 +36,12 @@ ACTIONS: list[tuple[Action, str]] = [
     (ExtendVolume(volume_group="XEN", name="dns", size_bytes=402653184), "lvextend --size 402653184b XEN/dns"),
     (MarkVolume(volume_group="XEN", name="dns", remove="saltern.blank"), "lvchange --deltag saltern.blank XEN/dns"),
     (MarkVolume(volume_group="XEN", name="dns", remove="a", add="b"), "lvchange --deltag a --addtag b XEN/dns"),
-    (WipeMetadata(resource="dns"), "drbdadm wipe-md --force dns"),
+    (
+        WipeMetadata(
+            resource="dns", minor=1, generation=Generation.V9, meta_device="/dev/XEN/dns_meta", meta_index=None
+        ),
+        "drbdmeta 1 v09 /dev/XEN/dns_meta flex-external wipe-md --force",
+    ),
     (CreateMetadata(resource="dns"), "drbdadm create-md dns"),
     (CreateMetadata(resource="dns", max_peers=3), "drbdadm create-md --max-peers=3 dns"),
     (AdjustResource(resource="dns"), "drbdadm adjust dns"),

@@ -92,7 +92,7 @@ def test_a_new_empty_volume_is_never_attached_by_the_metadata_of_a_lost_one() ->
 
 def test_a_resource_that_is_not_configured_is_not_brought_up() -> None:
     with pytest.raises(Refused, match="not configured"):
-        step(DNS, SLICE, view(volumes=volumes(), metadata=USED))
+        step(DNS, SLICE, view(volumes=volumes(), metadata=USED, files={"/etc/drbd.d/dns.res": None}))
 
 
 @pytest.mark.parametrize(

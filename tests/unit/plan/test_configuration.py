@@ -112,7 +112,7 @@ def test_a_resource_does_not_change_its_partner() -> None:
     moved = {
         "dns": replace(configuration(DNS), hosts=(configuration(DNS).hosts[0], stranger("dom1")["theirs"].hosts[0]))
     }
-    with pytest.raises(Refused, match="configured between dom0 and dom1"):
+    with pytest.raises(Refused, match=r"its file says minor 40 .* on dom1"):
         resource_step(DNS, SLICE, view(files={PATH: TEXT + "# edited"}, configured=moved))
 
 
@@ -150,3 +150,46 @@ def test_nothing_new_is_written_while_drbdadm_cannot_read_its_configuration() ->
 def test_the_configuration_of_a_domain_names_its_drbd_device() -> None:
     found = domain_step(SLICE.domains["dns"], SLICE, view(files={"/etc/xen/dns.cfg": None}))
     assert "phy:/dev/drbd1,xvda,w" in found.actions[0].text
+
+
+def test_a_resource_does_not_change_its_disk_or_its_metadata() -> None:
+    for change in ({"disk": "/dev/XEN/photos"}, {"meta_device": "/dev/XEN/meta", "meta_index": 2}):
+        host = configuration(DNS).hosts[0]
+        other = replace(host, volumes={0: replace(host.volumes[0], **change)})
+        edited = {"dns": replace(configuration(DNS), hosts=(other, configuration(DNS).hosts[1]))}
+        with pytest.raises(Refused, match="its data are where it was made"):
+            resource_step(DNS, SLICE, view(files={PATH: TEXT + "# edited"}, configured=edited))
+
+
+def test_a_number_that_another_resource_of_the_cluster_still_has_is_not_taken_yet() -> None:
+    other = replace(DNS, name="theirs", hosts=tuple(replace(host, minor=40, port=9000) for host in DNS.hosts))
+    both = replace(SLICE, resources={"dns": DNS, "theirs": other})
+    with pytest.raises(Refused, match="belongs to resource theirs"):
+        resource_step(DNS, both, fresh(files={PATH: None}, configured=stranger(minor=1)))
+
+
+class _WouldSever:
+    def run(self, argv, stdin="", **_):
+        line = "drbdsetup-84 disconnect ipv4:192.168.1.190:7792 ipv4:192.168.1.191:7792\n"
+        return type("Completed", (), {"stdout": line})()
+
+
+def test_nothing_is_written_that_would_take_a_running_resource_apart() -> None:
+    edited = {PATH: TEXT.replace("7792", "7793")}
+    found = view(files=edited, configured={"dns": configuration(DNS)}, resources=running(), host=_WouldSever())
+    with pytest.raises(Refused, match="taken apart"):
+        resource_step(DNS, SLICE, found)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"files": {PATH: None}},
+        {"files": {PATH: TEXT.replace("drbd1", "drbd2")}},
+        {"resources": {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=9)})}},
+    ],
+)
+def test_a_domain_is_not_configured_for_a_device_that_is_not_its_own(parts) -> None:
+    files = {"/etc/xen/dns.cfg": None, **parts.pop("files", {})}
+    with pytest.raises(Refused):
+        domain_step(SLICE.domains["dns"], SLICE, view(files=files, **parts))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from nodes import domain, pair_slice, running, view
+from nodes import as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import Promote, StartDomain
@@ -14,16 +14,20 @@ from saltern.units import MIB
 
 HOME = pair_slice("dom0")
 AWAY = pair_slice("dom0m")
-CFG = {"/etc/xen/dns.cfg": "written"}
 
 
 def at_home(**parts):
-    return step(HOME.domains["dns"], HOME, view(files=CFG, **parts))
+    return step(HOME.domains["dns"], HOME, view(**parts))
 
 
 def test_the_disks_become_primary_first_and_are_looked_at_again_before_the_start() -> None:
     assert at_home(resources=running()).actions == (Promote(resource="dns"),)
-    assert at_home(resources=running(role=Role.PRIMARY)).actions == (StartDomain(domain="dns"),)
+    assert at_home(resources=running(role=Role.PRIMARY), promoted=("dns",)).actions == (StartDomain(domain="dns"),)
+
+
+def test_a_primary_that_this_run_did_not_make_has_another_user() -> None:
+    with pytest.raises(Refused, match="something else may be using it"):
+        at_home(resources=running(role=Role.PRIMARY))
 
 
 def test_a_partner_that_is_being_synchronised_does_not_keep_a_domain_from_starting() -> None:
@@ -76,7 +80,7 @@ def test_a_disk_that_does_not_connect_needs_a_person(state) -> None:
         at_home(resources=running(state=state))
 
 
-@pytest.mark.parametrize("disk", [disk for disk in DiskState if disk is not DiskState.UP_TO_DATE])
+@pytest.mark.parametrize("disk", [disk for disk in DiskState if disk not in (DiskState.UP_TO_DATE, DiskState.DISKLESS)])
 def test_nothing_but_up_to_date_data_is_started(disk) -> None:
     with pytest.raises(Refused, match=f"is {disk} here"):
         at_home(resources=running(disk=disk))
@@ -124,23 +128,49 @@ def test_too_little_memory_is_refused_before_anything_is_promoted() -> None:
         at_home(resources=running(), free_memory_bytes=128 * MIB)
 
 
+def test_a_domain_is_never_started_from_a_configuration_of_somebody_else() -> None:
+    with pytest.raises(Refused, match="is not what the topology says"):
+        at_home(resources=running(), files={"/etc/xen/dns.cfg": 'name = "dns"\ndisk = ["phy:/dev/sdb,xvda,w"]\n'})
+
+
+def test_a_domain_whose_resource_runs_with_another_minor_is_not_started() -> None:
+    moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=9)})}
+    with pytest.raises(Refused, match="runs with minor 9"):
+        at_home(resources=moved)
+
+
 def test_a_domain_without_its_configuration_is_not_started() -> None:
-    with pytest.raises(Refused, match=r"/etc/xen/dns\.cfg is missing"):
+    with pytest.raises(Refused, match="is not what the topology says"):
         step(HOME.domains["dns"], HOME, view(resources=running(), files={"/etc/xen/dns.cfg": None}))
 
 
 def two_disks():
-    disks = (*HOME.domains["dns"].disks, replace(HOME.domains["dns"].disks[0], device="xvdb", resource="dns-xvdb"))
-    return replace(HOME.domains["dns"], disks=disks)
+    first = HOME.resources["dns"]
+    hosts = tuple(
+        replace(host, minor=2, port=7793, disk="/dev/XEN/two", meta_device="/dev/XEN/two_meta") for host in first.hosts
+    )
+    disks = (*HOME.domains["dns"].disks, replace(HOME.domains["dns"].disks[0], device="xvdb", resource="two"))
+    return replace(
+        HOME,
+        resources={"dns": first, "two": replace(first, name="two", hosts=hosts)},
+        domains={"dns": replace(HOME.domains["dns"], disks=disks)},
+    )
+
+
+def second(**parts):
+    found = running(**parts)["dns"]
+    return replace(found, name="two", devices={0: replace(found.devices[0], minor=2)})
 
 
 def test_every_disk_has_to_prove_that_the_domain_runs_nowhere() -> None:
-    second = replace(running(peer_role=Role.PRIMARY)["dns"], name="dns-xvdb")
-    found = step(two_disks(), HOME, view(files=CFG, resources={**running(), "dns-xvdb": second}))
+    share = two_disks()
+    resources = {**running(), "two": second(peer_role=Role.PRIMARY)}
+    found = step(share.domains["dns"], share, view(files=as_it_should_be(share), resources=resources))
     assert isinstance(found, Wait)
 
 
 def test_every_disk_is_promoted() -> None:
-    second = replace(running()["dns"], name="dns-xvdb")
-    found = step(two_disks(), HOME, view(files=CFG, resources={**running(), "dns-xvdb": second}))
-    assert found.actions == (Promote(resource="dns"), Promote(resource="dns-xvdb"))
+    share = two_disks()
+    resources = {**running(), "two": second()}
+    found = step(share.domains["dns"], share, view(files=as_it_should_be(share), resources=resources))
+    assert found.actions == (Promote(resource="dns"), Promote(resource="two"))

@@ -1,13 +1,12 @@
 """Metadata are created once, on volumes that are provably blank: the table of docs/design/converge.md."""
 
 import pytest
-from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
+from nodes import BLANK, NEW, USED, as_it_should_be, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import CreateMetadata, MarkVolume, WipeMetadata
-from saltern.model.observed import DiskState, Metadata, MetadataState
+from saltern.model.observed import DiskState, Generation, Metadata, MetadataState
 from saltern.plan.metadata import step, wipe_step
-from saltern.plan.project import configuration
 from saltern.plan.volume import BLANK_TAG, NEW_TAG
 from saltern.units import GIB, MIB
 
@@ -18,25 +17,23 @@ DATA_IS_NEW = MarkVolume(volume_group="XEN", name="dns", remove=BLANK_TAG, add=N
 META_IS_USED = MarkVolume(volume_group="XEN", name="dns_meta", remove=BLANK_TAG)
 
 
-CONFIGURED = {"dns": configuration(DNS)}
-
-
 def volumes(data: set[str], meta: set[str]):
     return lvm({"dns": (GIB, data), "dns_meta": (4 * MIB, meta)})
 
 
 def test_blank_volumes_get_metadata_and_the_data_volume_counts_as_new() -> None:
-    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, configured=CONFIGURED))
+    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK))
     assert found.actions == (CreateMetadata(resource="dns"), DATA_IS_NEW, META_IS_USED)
 
 
 def test_no_metadata_for_a_resource_that_is_not_configured() -> None:
     with pytest.raises(Refused, match="not configured"):
-        step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK))
+        step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, files={"/etc/drbd.d/dns.res": None}))
 
 
 def test_drbd_9_metadata_have_room_for_more_peers() -> None:
-    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, kernel=(9, 2, 8), configured=CONFIGURED))
+    files = as_it_should_be(SLICE, Generation.V9)
+    found = step(DNS, SLICE, view(volumes=volumes(MARK, MARK), metadata=BLANK, kernel=(9, 2, 8), files=files))
     assert found.actions[0] == CreateMetadata(resource="dns", max_peers=3)
 
 
@@ -100,7 +97,8 @@ def test_a_slot_beyond_the_end_of_the_shared_meta_disk_is_refused() -> None:
 
 def test_a_shared_meta_disk_needs_no_mark() -> None:
     shared = pair_slice(shared_meta=True)
-    found = view(volumes=lvm({"dns": (GIB, MARK), "meta": (256 * MIB, set())}), metadata=BLANK, configured=CONFIGURED)
+    volumes = lvm({"dns": (GIB, MARK), "meta": (256 * MIB, set())})
+    found = view(volumes=volumes, metadata=BLANK, files=as_it_should_be(shared))
     assert step(shared.resources["dns"], shared, found).actions == (CreateMetadata(resource="dns"), DATA_IS_NEW)
 
 
@@ -108,7 +106,9 @@ def test_a_shared_meta_disk_needs_no_mark() -> None:
 def test_metadata_of_a_lost_replica_can_be_wiped(data) -> None:
     found = view(volumes=lvm({**data, "dns_meta": (4 * MIB, set())}), metadata=USED)
     assert wipe_step(DNS, SLICE, found).actions == (
-        WipeMetadata(resource="dns"),
+        WipeMetadata(
+            resource="dns", minor=1, generation=Generation.V84, meta_device="/dev/XEN/dns_meta", meta_index=None
+        ),
         MarkVolume(volume_group="XEN", name="dns_meta", add=BLANK_TAG),
     )
 

@@ -3,6 +3,7 @@
 import pytest
 from nodes import UUID, domain, pair_slice, running, view
 
+from saltern.errors import Refused
 from saltern.model.action import Demote
 from saltern.model.observed import Role
 from saltern.plan.role import step
@@ -36,3 +37,14 @@ def test_a_primary_that_anything_of_the_domain_may_use_is_left_alone(found) -> N
 def test_a_secondary_and_a_resource_that_is_down_need_nothing() -> None:
     assert step(DNS, SLICE, view(resources=running())).actions == ()
     assert step(DNS, SLICE, view()).actions == ()
+
+
+def test_a_side_that_is_primary_together_with_its_partner_is_left_to_the_migration() -> None:
+    found = step(DNS, SLICE, view(resources=running(role=Role.PRIMARY, peer_role=Role.PRIMARY)))
+    assert found.actions == ()
+    assert "migration" in found.warning
+
+
+def test_a_resource_of_the_same_name_that_is_not_ours_is_not_demoted() -> None:
+    with pytest.raises(Refused):
+        step(DNS, SLICE, view(resources=running(role=Role.PRIMARY), files={"/etc/drbd.d/dns.res": "resource dns {}"}))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from nodes import BLANK, NEW, USED, lvm, pair_slice, view
+from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import CreateVolume, ExtendVolume
@@ -34,8 +34,18 @@ def test_a_size_between_extents_is_rounded_up() -> None:
 
 
 def test_a_volume_that_is_too_small_grows() -> None:
-    found = step(DATA, SLICE, view(volumes=lvm({"dns": (512 * MIB, set())})))
+    found = step(DATA, SLICE, view(volumes=lvm({"dns": (512 * MIB, set())}), resources=running(size_bytes=512 * MIB)))
     assert found.actions == (ExtendVolume(volume_group="XEN", name="dns", size_bytes=GIB),)
+
+
+def test_a_volume_that_was_reduced_under_its_device_is_not_grown_again_in_silence() -> None:
+    with pytest.raises(Refused, match="the end of its data is gone"):
+        step(DATA, SLICE, view(volumes=lvm({"dns": (512 * MIB, set())}), resources=running(size_bytes=GIB)))
+
+
+def test_a_volume_with_data_does_not_grow_while_its_resource_is_down() -> None:
+    with pytest.raises(Refused, match="has been reduced"):
+        step(DATA, SLICE, view(volumes=lvm({"dns": (512 * MIB, set())})))
 
 
 @pytest.mark.parametrize("size_bytes", [GIB, 3 * GIB])

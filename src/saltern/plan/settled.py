@@ -1,0 +1,60 @@
+"""What an action by name relies on: that the name means, on this node, what the topology means by it.
+
+drbdadm finds a resource by its name in whatever file defines it, and a domain finds its disk by a minor. A state that was
+refused does not stop the states after it, so every step makes sure for itself.
+"""
+
+from saltern.errors import Refused
+from saltern.model.desired import DomainSpec, NodeSlice, Resource, domain_file, resource_file
+from saltern.model.observed import DiskState, RunningResource
+from saltern.plan.view import View
+from saltern.render import drbd_resource, xl_config
+
+
+def require_configured(resource: Resource, view: View) -> None:
+    """Raises ``Refused`` unless the resource's file says, word by word, what the topology says."""
+    if view.file(resource_file(resource.name)) != drbd_resource.render(resource, view.generation):
+        raise Refused(
+            f"resource {resource.name}",
+            "it is not configured on this node as the topology says",
+            "Apply the whole layer `drbd`; when that refuses to configure it, see the reason it gives",
+        )
+
+
+def require_running(resource: Resource, node_slice: NodeSlice, view: View) -> RunningResource:
+    """The resource in the kernel. Raises ``Refused`` unless it is the configured one and has its disk."""
+    require_configured(resource, view)
+    running = view.running.get(resource.name)
+    if running is None or 0 not in running.devices or running.devices[0].disk is DiskState.DISKLESS:
+        raise Refused(f"resource {resource.name}", "it is not up on this node", "Apply the whole layer `drbd`")
+    require_own_minor(resource, node_slice, view)
+    return running
+
+
+def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> None:
+    """Raises ``Refused`` when the kernel runs a resource of this name with another minor."""
+    running = view.running.get(resource.name)
+    device = running.devices.get(0) if running is not None else None
+    wanted = resource.on(node_slice.node).minor
+    if device is not None and device.minor != wanted:
+        raise Refused(
+            f"resource {resource.name}",
+            f"it runs with minor {device.minor}, the topology gives it minor {wanted}; a running resource keeps its minor",
+            f"Write `minor: {device.minor}` in the topology, or stop the domain and run `drbdadm down {resource.name}` "
+            "on both nodes first",
+        )
+
+
+def require_domain_configured(domain: DomainSpec, node_slice: NodeSlice, view: View) -> None:
+    """Raises ``Refused`` unless the domain's file says, word by word, what the topology says."""
+    if view.file(domain_file(domain.name)) != xl_config.render(domain, devices_of(domain, node_slice)):
+        raise Refused(
+            f"domain {domain.name}",
+            f"{domain_file(domain.name)} is not what the topology says",
+            "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
+        )
+
+
+def devices_of(domain: DomainSpec, node_slice: NodeSlice) -> dict[str, str]:
+    """Resource to block device (``/dev/drbd1``) on this node, for the disks of a domain."""
+    return {disk.resource: node_slice.resources[disk.resource].on(node_slice.node).device for disk in domain.disks}
