@@ -325,8 +325,9 @@ class _Reader:
         if not fault:
             return
         if self._generation == "9":
+            shown = value.text if len(value.text) <= 20 else f"{value.text[:20]}..."
             raise ConfigError(
-                f"{words.file}:{value.line}: Parse error: while parsing value ('{value.text}')\nfor {name}. {fault}\n"
+                f"{words.file}:{value.line}: Parse error: while parsing value ('{shown}')\nfor {name}. {fault}\n"
             )
         if option.kind == "boolean":
             raise words.unexpected(value, "yes | no | ;")
@@ -547,6 +548,8 @@ class _Reader:
 
 def _fault(option: Option, value: str) -> str:
     """What drbdadm 9 finds wrong with a value, empty when nothing."""
+    if option.kind == "text":
+        return f"Value is too long.\nmax len: {option.high}" if option.too_long(value) else ""
     if option.kind == "boolean" and value not in ("yes", "no"):
         return "Value is not 'yes' or 'no'."
     if option.kind == "number" or (option.numbers and value not in option.choices):

@@ -20,6 +20,7 @@ from saltern.sim.drbd.kernel import (
     Resource,
 )
 from saltern.sim.drbd.metadata import BLOCK_SECTORS, INTERNAL, JUST_CREATED, Metadata
+from saltern.sim.drbd.options import SECTIONS
 
 if TYPE_CHECKING:
     from saltern.sim.model import BlockDevice
@@ -364,6 +365,7 @@ def connect(
             raise Failure(Code.LOCAL_ADDRESS)
     if discard_my_data and resource.primary:
         raise Failure(Code.DISCARD_IMPOSSIBLE)
+    _check_texts(options)
     connection = resource.connection
     assert connection is not None  # noqa: S101 - 8.4 has one from the beginning
     connection.local, connection.remote, connection.options = local, remote, dict(options)
@@ -414,12 +416,20 @@ def connection_of(node: "SimNode", local: str, remote: str) -> Resource:
 
 
 def net_options(resource: Resource, options: Mapping[str, str], *, set_defaults: bool) -> None:
-    """Change the options of a connection; the peer is not asked."""
+    """Change the options of a connection; the peer is not asked, and not authenticated again."""
     connection = _known(resource)
+    _check_texts(options)
     both_primary = resource.primary and connection.peer_role == PRIMARY
     if both_primary and (options.get("allow-two-primaries") or ("no" if set_defaults else "yes")) == "no":
         raise Failure(Code.NEED_ALLOW_TWO_PRIMARIES)
     connection.options = dict(options) if set_defaults else {**connection.options, **options}
+
+
+def _check_texts(options: Mapping[str, str]) -> None:
+    """The kernel has room for so many characters; drbdadm-84 lets longer texts through."""
+    known = SECTIONS["9"]["net"]
+    if any(name in known and known[name].too_long(value) for name, value in options.items()):
+        raise Failure(Code.MANDATORY_TAG, "invalid attribute value")
 
 
 def new_peer(resource: Resource, peer_node_id: int, name: str, options: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ class Code(IntEnum):
     DISCARD_IMPOSSIBLE = 123
     DISK_CONFIGURED = 124
     NET_CONFIGURED = 125
+    MANDATORY_TAG = 126
     MINOR_INVALID = 127
     RESIZE_RESYNC = 130
     NO_PRIMARY = 131
@@ -56,6 +57,7 @@ _TEXTS = {
     Code.DISCARD_IMPOSSIBLE: "--discard-my-data not allowed when primary.",
     Code.DISK_CONFIGURED: "Device is attached to a disk (use detach first)",
     Code.NET_CONFIGURED: "Device has a net-config (use disconnect first)",
+    Code.MANDATORY_TAG: "UnknownMandatoryTag",
     Code.MINOR_INVALID: "Device minor not allocated",
     Code.RESIZE_RESYNC: "Resize not allowed during resync.",
     Code.NO_PRIMARY: "Need one Primary node to resize.",

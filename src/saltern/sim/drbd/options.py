@@ -23,6 +23,10 @@ class Option:
     choices: tuple[str, ...] = ()
     numbers: bool = False
 
+    def too_long(self, value: str) -> bool:
+        """Whether a text is longer than the kernel has room for."""
+        return self.kind == "text" and 0 < self.high < len(value.encode())
+
     def normal(self, value: str) -> str:
         """One spelling for values that mean the same: ``10M`` and ``10240k`` give the same text."""
         if self.kind == "number":
@@ -54,8 +58,9 @@ def _choice(*choices: str, default: str | None = None, numbers: bool = False) ->
     return Option("choice", default or choices[0], choices=choices, numbers=numbers)
 
 
-def _text() -> Option:
-    return Option("text", None)
+def _text(longest: int = 0) -> Option:
+    """A text of at most so many characters, where there is a limit."""
+    return Option("text", None, high=longest)
 
 
 _NET_BOTH: Final = {
@@ -69,8 +74,8 @@ _NET_BOTH: Final = {
     "rcvbuf-size": _number(0, 0, 10485760),
     "ko-count": _number(7, 0, 200),
     "allow-two-primaries": _boolean("no"),
-    "cram-hmac-alg": _text(),
-    "shared-secret": _text(),
+    "cram-hmac-alg": _text(63),
+    "shared-secret": _text(63),
     "after-sb-0pri": _choice(
         "disconnect",
         "discard-younger-primary",
@@ -86,14 +91,14 @@ _NET_BOTH: Final = {
     "after-sb-2pri": _choice("disconnect", "call-pri-lost-after-sb", "violently-as0p"),
     "always-asbp": _boolean("no"),
     "ping-timeout": _number(5, 1, 300),
-    "data-integrity-alg": _text(),
+    "data-integrity-alg": _text(63),
     "tcp-cork": _boolean("yes"),
     "on-congestion": _choice("block", "pull-ahead", "disconnect"),
     "congestion-fill": _number(0, 0, 20971520, "s"),
     "congestion-extents": _number(1237, 67, 65534),
-    "csums-alg": _text(),
+    "csums-alg": _text(63),
     "csums-after-crash-only": _boolean("no"),
-    "verify-alg": _text(),
+    "verify-alg": _text(63),
     "use-rle": _boolean("yes"),
     "socket-check-timeout": _number(0, 0, 300),
 }
@@ -154,7 +159,7 @@ _DISK_84: Final = _DISK_BOTH | {
 }
 _DISK_9: Final = _DISK_BOTH | {}
 _RESOURCE_84: Final = {
-    "cpu-mask": _text(),
+    "cpu-mask": _text(31),
     "on-no-data-accessible": _choice("io-error", "suspend-io"),
 }
 _RESOURCE_9: Final = _RESOURCE_84 | {

@@ -171,24 +171,20 @@ def _meet(world: "World", end: End, other: End) -> None:
     ready_s = max(mine.since_s, theirs.since_s) + HANDSHAKE_S
     if not world.linked(node.name, peer_node.name) or world.time_s < ready_s:
         return
-    if mine.options.get("shared-secret") != theirs.options.get("shared-secret"):
-        return  # authentication fails, and is tried again and again
-    if not _options_match(mine, theirs):
-        _give_up(world, node, resource)
-        _give_up(world, peer_node, peer)
+    if not _expected(end, other):
+        _part(world, (end, False), (other, False))
         return
-    decisions = [
-        (device, peer_device, *_decide(end, device, other, peer_device))
-        for device, peer_device in pairs(resource, peer)
-    ]
+    if not _authentic(mine, theirs):
+        _part(world, (end, _rejects(mine, theirs)), (other, _rejects(theirs, mine)))
+        return
+    if not _options_match(mine, theirs):
+        _part(world, (end, True), (other, True))
+        return
+    decisions = [(*volumes, *_decide(end, volumes[0], other, volumes[1])) for volumes in pairs(resource, peer)]
     dropped = any(decision.outcome is Outcome.DROP for _, _, decision, _ in decisions)
     peer_dropped = any(decision.outcome is Outcome.DROP for _, _, _, decision in decisions)
     if dropped or peer_dropped:
-        for far_node, far, gives_up in ((node, resource, dropped), (peer_node, peer, peer_dropped)):
-            if gives_up:
-                _give_up(world, far_node, far)
-            elif far.connection is not None:
-                enter(world, far.connection, UNCONNECTED)
+        _part(world, (end, dropped), (other, peer_dropped))
         return
     session = world.random64()
     for connection, (far_node, far) in ((mine, other), (theirs, end)):
@@ -201,10 +197,39 @@ def _meet(world: "World", end: End, other: End) -> None:
     tell(world, node, resource)
 
 
-def _give_up(world: "World", node: "SimNode", resource: Resource) -> None:
-    if resource.connection is not None:
-        enter(world, resource.connection, STANDALONE)
-        forget_addresses(node, resource)
+def _part(world: "World", *ends: tuple[End, bool]) -> None:
+    """Two sides that do not get together: one that gives up stands alone, one that does not looks for the peer again."""
+    for (node, resource), gives_up in ends:
+        if resource.connection is not None:
+            enter(world, resource.connection, STANDALONE if gives_up else UNCONNECTED)
+        if gives_up:
+            forget_addresses(node, resource)
+
+
+def _expected(end: End, other: End) -> bool:
+    """Whether both are the nodes that the other one expects, by their node-ids: only 9 has them (drbd_do_features)."""
+    return all(
+        far_node.drbd_version == "8.4" or resource.connection is None or resource.connection.peer_node_id == far.node_id
+        for (_, resource), (far_node, far) in ((end, other), (other, end))
+    )
+
+
+def _authentic(mine: Connection, theirs: Connection) -> bool:
+    """Whether both prove that they know the same secret; without an algorithm on both sides nobody asks."""
+    algorithm = mine.options.get("cram-hmac-alg", "")
+    if algorithm != theirs.options.get("cram-hmac-alg", ""):
+        return False
+    return not algorithm or mine.options.get("shared-secret", "") == theirs.options.get("shared-secret", "")
+
+
+def _rejects(mine: Connection, theirs: Connection) -> bool:
+    """Whether a side stands alone after a failed authentication (drbd_do_auth).
+
+    A wrong answer and a peer that does not know the procedure are final. An answer of another length, by another
+    algorithm, counts as a fault of the network, and a side that was not going to ask takes the challenge for one.
+    """
+    algorithm, other = (side.options.get("cram-hmac-alg", "") for side in (mine, theirs))
+    return bool(algorithm) and other in ("", algorithm)
 
 
 def forget_addresses(node: "SimNode", resource: Resource) -> None:

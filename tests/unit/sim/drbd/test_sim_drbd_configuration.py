@@ -49,6 +49,12 @@ CONFIGURATIONS = {
     "volumes": "resource r { volume 0 { device minor 13; disk /dev/XEN/r; meta-disk /dev/XEN/r_meta; }\n"
     " volume 1 { device minor 14; disk /dev/XEN/s; meta-disk internal; disk { resync-rate 20M; } }\n"
     " on h1 { ID0 address 127.0.0.1:7803; }\n on h2 { ID1 address 10.77.0.2:7803; }\n}\n",
+    "authentication": resource(inside='net { cram-hmac-alg sha256; shared-secret "a+b/c=="; }'),
+    "longest secret": resource(inside=f"net {{ cram-hmac-alg sha256; shared-secret {'s' * 63}; }}"),
+    "secret too long": resource(inside=f"net {{ cram-hmac-alg sha256; shared-secret {'s' * 64}; }}"),
+    "algorithm too long": resource(inside=f"net {{ verify-alg {'a' * 64}; }}"),
+    "mask too long": resource(inside=f"options {{ cpu-mask {'f' * 32}; }}"),
+    "long unknown policy": resource(inside="net { after-sb-0pri discard-nothing-whatsoever; }"),
     "a comment and a quoted value": "# first\n" + resource(inside='handlers { fence-peer "/bin/x -y; z"; } # last'),
     "another host's resource": resource(names=("h7", "h8")) + resource("bbb", port="7802", statements=BBB),
     "not on this host": resource(names=("h7", "h8")),

@@ -378,13 +378,81 @@ def test_sides_that_want_different_things_do_not_connect(pair: Pair) -> None:
     assert pair.state("node2").startswith("StandAlone")
 
 
-def test_sides_with_different_secrets_never_meet(pair: Pair) -> None:
-    pair.configure("cram-hmac-alg sha1; shared-secret one;", only="node1")
-    pair.configure("cram-hmac-alg sha1; shared-secret two;", only="node2")
+def reconnect_with(pair: Pair, first: str, second: str) -> list[str]:
+    """The connections of both sides, a while after each was given net options of its own."""
+    pair.configure(first, only="node1")
+    pair.configure(second, only="node2")
     pair.both("disconnect")
+    pair.write("node1", 3)
     pair.both("adjust")
     pair.wait(30)
-    assert pair.state("node1").startswith("Connecting")
+    return [pair.state(node).split()[0] for node in NODES]
+
+
+SHA1 = "cram-hmac-alg sha1; shared-secret one;"
+
+
+@pytest.mark.parametrize(("first", "second"), [(SHA1, SHA1), ("shared-secret one;", "shared-secret two;")])
+def test_sides_that_authenticate_each_other_or_do_not_ask_meet(pair: Pair, first: str, second: str) -> None:
+    assert reconnect_with(pair, first, second) == ["Established", "Established"]
+
+
+@pytest.mark.parametrize("primary", [True, False])
+def test_sides_with_different_secrets_stand_alone(pair: Pair, primary: bool) -> None:
+    """drbd_do_auth(): both see the wrong answer, and do not try again."""
+    if primary:
+        pair.ok("node1", "primary")
+    assert reconnect_with(pair, SHA1, SHA1.replace("one", "two")) == ["StandAlone", "StandAlone"]
+    before = pair.records("node2").copy()
+    pair.write("node1", 4)
+    pair.wait(60)
+    assert pair.records("node2") == before
+    pair.configure(SHA1)
+    pair.both("adjust")
+    pair.wait()
+    assert pair.state("node1").startswith("Established")
+
+
+def test_a_side_that_asks_for_no_secret_goes_on_looking_for_one_that_does(pair: Pair) -> None:
+    """One takes the other's first packet for a refusal, the other the challenge for a broken protocol."""
+    assert reconnect_with(pair, SHA1, "") == ["StandAlone", "Connecting"]
+
+
+def test_sides_with_different_algorithms_go_on_trying(pair: Pair) -> None:
+    """An answer of another length counts as a fault of the network."""
+    states = reconnect_with(pair, SHA1, SHA1.replace("sha1", "sha256"))
+    assert set(states) <= {"Connecting", "Unconnected"}
+
+
+def test_a_new_secret_counts_from_the_next_connection_on(pair: Pair) -> None:
+    pair.configure(SHA1)
+    pair.ok("node1", "adjust")
+    pair.wait()
+    assert pair.resource("node1").connection.options["shared-secret"] == "one"
+    assert pair.state("node1").startswith("Established")
+    pair.world.cut_link(*NODES)
+    pair.wait()
+    pair.world.heal_link(*NODES)
+    pair.wait(10)
+    assert not pair.resource("node1").connected
+    pair.ok("node2", "adjust")
+    pair.ok("node1", "adjust")
+    pair.wait(10)
+    assert pair.state("node1").startswith("Established")
+
+
+def test_a_secret_that_is_too_long_is_refused(pair: Pair) -> None:
+    """By drbdadm 9, and on 8.4 by the kernel."""
+    pair.both("disconnect")
+    pair.configure(f"cram-hmac-alg sha1; shared-secret {'s' * 64};")
+    refused = pair.adm("node1", "adjust")
+    if pair.generation == "9":
+        assert refused.returncode == 10
+        assert "for shared-secret. Value is too long.\nmax len: 63\n" in refused.stderr
+    else:
+        assert refused.returncode == 1
+        assert "r: Failure: (126) UnknownMandatoryTag\n" in refused.stderr
+    assert pair.state("node1").startswith("StandAlone")
 
 
 # --- Disks -------------------------------------------------------------------------------------------------------------
