@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from saltern.errors import Refused
-from saltern.model.action import Promote, StartDomain
+from saltern.model.action import Demote, Promote, StartDomain
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.observed import (
     Connection,
@@ -39,8 +39,14 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     for wait in _obstacles(domain, sides):
         return wait
     settled.require_domain_configured(domain, node_slice, view)
-    _refuse_used_disks(domain, sides, view)
     _require_memory(domain, view)
+    used = tuple(side.name for side in sides if side.role is Role.PRIMARY and side.name not in view.promoted)
+    if used:
+        # Primary, and not by this run: DRBD tells whether it has a user, by refusing to make it Secondary.
+        return Step(
+            comment=f"the disks of {domain.name} become Secondary, to see that nothing uses them",
+            actions=tuple(Demote(resource=name) for name in used),
+        )
     secondary = tuple(side.name for side in sides if side.role is not Role.PRIMARY)
     if secondary:
         # One step of its own: what is seen after it, connected and this side Primary, keeps the partner from promoting.
@@ -107,17 +113,6 @@ def _refuse_taken_name(domain: DomainSpec, view: View) -> None:
                 f"domain {domain.name}",
                 f"a domain called {other.name} with another UUID ({other.uuid}) is on this node",
                 f"If it is the same machine, started by hand, write `uuid: {other.uuid}` in the topology or shut it down",
-            )
-
-
-def _refuse_used_disks(domain: DomainSpec, sides: list[RunningResource], view: View) -> None:
-    """A side that is Primary, and not by this run, has a user: roles are put in order before domains are started."""
-    for side in sides:
-        if side.role is Role.PRIMARY and side.name not in view.promoted:
-            raise Refused(
-                f"domain {domain.name}",
-                f"{side.name} is Primary here although the domain is not: something else may be using it",
-                "Apply the whole layer `drbd`, which makes it Secondary unless something holds it open",
             )
 
 

@@ -6,7 +6,7 @@ import pytest
 from nodes import as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
-from saltern.model.action import Promote, StartDomain
+from saltern.model.action import Demote, Promote, StartDomain
 from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
 from saltern.plan.domain import step
 from saltern.plan.step import Step, Wait
@@ -25,9 +25,8 @@ def test_the_disks_become_primary_first_and_are_looked_at_again_before_the_start
     assert at_home(resources=running(role=Role.PRIMARY), promoted=("dns",)).actions == (StartDomain(domain="dns"),)
 
 
-def test_a_primary_that_this_run_did_not_make_has_another_user() -> None:
-    with pytest.raises(Refused, match="something else may be using it"):
-        at_home(resources=running(role=Role.PRIMARY))
+def test_a_primary_that_this_run_did_not_make_is_demoted_first_so_that_drbd_tells_of_another_user() -> None:
+    assert at_home(resources=running(role=Role.PRIMARY)).actions == (Demote(resource="dns"),)
 
 
 def test_a_partner_that_is_being_synchronised_does_not_keep_a_domain_from_starting() -> None:
