@@ -218,7 +218,7 @@ def crashed_primary(target: Shell) -> None:
     target.world.power_cut("node2")
     target.world.advance(5)
     target.run("node1", "drbdadm primary dns; dd of=/dev/drbd1 count=4 seek=5")
-    target.world.boot("node2")
+    target.world.boot("node2", drbd_service=False)
     target.run("node2", "modprobe drbd")
     target.world.resync_bytes_per_s = MIB
 
@@ -376,7 +376,7 @@ def blank_ggg(target: Shell) -> None:
 def after_power_cut(target: Shell) -> None:
     synced(target)
     target.world.power_cut("node1")
-    target.world.boot("node1")
+    target.world.boot("node1", drbd_service=False)
     target.run("node1", "modprobe drbd")
     target.world.advance(5)
     target.world.resync_bytes_per_s = MIB

@@ -134,10 +134,9 @@ class Pair(RuleBasedStateMachine):
     def lose_power(self, node: str) -> None:
         self.world.power_cut(node)
 
-    @rule(node=st.sampled_from(NODES))
-    def boot(self, node: str) -> None:
-        if not self.world.nodes[node].powered:
-            self.world.boot(node)
+    @rule(node=st.sampled_from(NODES), drbd_service=st.booleans())
+    def boot(self, node: str, drbd_service: bool) -> None:
+        self.world.boot(node, drbd_service=drbd_service)
 
     @rule()
     def cut(self) -> None:
@@ -158,7 +157,7 @@ class Pair(RuleBasedStateMachine):
         """Everything that can be connected is."""
         self.world.heal_link(*NODES)
         for node in NODES:
-            self.boot(node)
+            self.world.boot(node)
             self.run(node, "adjust")
         self.world.advance(3)
 

@@ -146,7 +146,10 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--drbd", choices=("8.4", "9"), default=NodeSpec.drbd, help="generation (default: %(default)s)")
     new.add_argument("--seed", type=int, default=0, help="of the identifiers that are drawn (default: 0)")
     command("status", "show nodes, resources, domains and cut links")
-    for name, summary in (("power-cut", "take the power from a node"), ("boot", "give it its power back")):
+    for name, summary in (
+        ("power-cut", "take the power from a node"),
+        ("boot", "give it its power back, and bring up its resources"),
+    ):
         command(name, summary).add_argument("node")
     for name, summary in (("cut-link", "cut the link between two nodes"), ("heal-link", "mend it")):
         command(name, summary).add_argument("nodes", nargs=2, metavar="NODE")

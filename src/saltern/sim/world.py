@@ -97,11 +97,20 @@ class World:
         for device in node.devices.values():
             device.holders.clear()
 
-    def boot(self, name: str) -> None:
-        """Give a node its power back: volume groups are active, no DRBD module is loaded, no domain runs."""
+    def boot(self, name: str, *, drbd_service: bool = True) -> None:
+        """Give a node without power its power back: volume groups are active, no domain runs.
+
+        drbd.service brings up what is configured; without it not even the DRBD module is loaded.
+        """
+        from saltern.sim import drbd
+
         node = self.nodes[name]
+        if node.powered:
+            return
         node.powered = True
         node.booted_s = self.time_s
+        if drbd_service:
+            drbd.start_service(self, name)
 
     def cut_link(self, a: str, b: str) -> None:
         """Cut the replication link between two nodes."""

@@ -41,7 +41,7 @@ def test_a_power_cut_takes_domains_and_modules_but_no_files_and_no_volumes(world
     written = dict(world.nodes["dom0"].devices["/dev/XEN/dns"].records)
     world.power_cut("dom0")
     world.advance(5)
-    world.boot("dom0")
+    world.boot("dom0", drbd_service=False)
     assert "dns" not in host.run(["xl", "list"]).stdout
     assert host.read_text("/proc/drbd") is None
     assert host.read_text("/etc/xen/dns.cfg") == GUEST

@@ -6,9 +6,20 @@ Held to the recordings of drbd-utils 9.22 on DRBD 8.4.11; DRBD 9 is the same mac
 from saltern.sim.drbd.io import close, open_device, role, write
 from saltern.sim.drbd.kernel import DrbdNode
 from saltern.sim.drbd.proc import proc_drbd
-from saltern.sim.drbd.programs import run
+from saltern.sim.drbd.programs import run, start_service
 from saltern.sim.drbd.wire import advance, power_cut
 
 open = open_device  # noqa: A001 - the word that the rest of the simulator uses
 
-__all__ = ["DrbdNode", "advance", "close", "open", "power_cut", "proc_drbd", "role", "run", "write"]
+__all__ = [
+    "DrbdNode",
+    "advance",
+    "close",
+    "open",
+    "power_cut",
+    "proc_drbd",
+    "role",
+    "run",
+    "start_service",
+    "write",
+]

@@ -103,6 +103,9 @@ def attach(
         raise Failure(Code.MD_INVALID)
     if not remembered.clean:
         raise Failure(Code.MD_UNCLEAN)
+    if remembered.node_id not in (-1, resource.node_id):
+        info = f"ambiguous node id: meta-data: {remembered.node_id}, config: {resource.node_id}\n"
+        raise Failure(Code.MD_INVALID, info)
     room = metadata.capacity_sectors(data, meta_device, slot, remembered.max_peers)
     if remembered.consistent and room < remembered.agreed_sectors:
         raise Failure(Code.DISK_TOO_SMALL)
@@ -136,6 +139,8 @@ def _metadata_version(node: "SimNode") -> str:
 
 
 def _take_over(node: "SimNode", resource: Resource, device: Device, remembered: Metadata, room: int) -> None:
+    if remembered.version == "v09":
+        remembered.node_id = resource.node_id
     device.crashed_primary = remembered.crashed_primary or remembered.primary
     old = remembered.agreed_sectors
     device.size_sectors = remembered.agreed_sectors = min(room, old) if old else room

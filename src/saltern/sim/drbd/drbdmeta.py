@@ -318,7 +318,7 @@ def _uuids_9(found: Metadata) -> str:
     """Only the one peer that is simulated is printed, where the real tool prints room for 32."""
     history = " ".join(f"0x{uuid:016X};" for uuid in found.history)
     return (
-        f"node-id -1;\ncurrent-uuid 0x{found.current:016X};\nflags 0x{0x80 if found.clean else 0:08X};\n"
+        f"node-id {found.node_id};\ncurrent-uuid 0x{found.current:016X};\nflags 0x{0x80 if found.clean else 0:08X};\n"
         f"peer[0] {{\n    bitmap-index -1;\n    bitmap-uuid 0x{found.bitmap_uuid:016X};\n"
         "    bitmap-dagtag 0x0000000000000000;\n    flags 0x00000000;\n}\n"
         f"history-uuids {{\n        {history}\n}}\n"

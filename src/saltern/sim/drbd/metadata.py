@@ -27,10 +27,14 @@ PROBED_BLOCKS: Final = 32  # how much drbdmeta looks at to see whether there are
 
 @dataclass
 class Metadata:
-    """One set of metadata. UUIDs as the kernel keeps them: bit 0 of ``current`` says "Primary"."""
+    """One set of metadata. UUIDs as the kernel keeps them: bit 0 of ``current`` says "Primary".
+
+    ``node_id`` is that of the node which has attached them, -1 before, and on 8.4.
+    """
 
     version: str  # "v08" or "v09"
     max_peers: int = 1
+    node_id: int = -1
     current: int = JUST_CREATED
     bitmap_uuid: int = 0
     history: list[int] = field(default_factory=lambda: [0, 0])

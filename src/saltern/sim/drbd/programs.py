@@ -18,3 +18,9 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     result = cast(Result, program.run(world, node, argv))
     wire.advance(world)
     return result
+
+
+def start_service(world: "World", node: str) -> None:
+    """What drbd.service of drbd-utils does at boot: load the module, and bring up what the configuration allows."""
+    world.nodes[node].module_loaded = True
+    run(world, node, ["drbdadm", "adjust", "all"])

@@ -32,8 +32,10 @@ class Pair:
             node.devices["/dev/vdd"] = BlockDevice(4 * MIB)
         self.configure()
 
-    def configure(self, net: str = "", disk: str = "", only: str = "", port: int = 7000) -> None:
-        ids = ("node-id 0;", "node-id 1;") if self.generation == "9" else ("", "")
+    def configure(
+        self, net: str = "", disk: str = "", only: str = "", port: int = 7000, node_ids: tuple[int, int] = (0, 1)
+    ) -> None:
+        ids = [f"node-id {number};" if self.generation == "9" else "" for number in node_ids]
         hosts = "".join(
             f"on node{number} {{ {ids[number - 1]} device /dev/drbd1; disk /dev/vdc; meta-disk /dev/vdd; "
             f"address 10.0.0.{number}:{port}; }}\n"
@@ -86,7 +88,7 @@ class Pair:
     def lose_power(self, node: str) -> None:
         self.world.power_cut(node)
         self.wait()
-        self.world.boot(node)
+        self.world.boot(node, drbd_service=False)
 
     def diverge(self, first: int = 2, second: int = 5) -> None:
         """Both write while they are disconnected, and are Secondary again."""
@@ -321,12 +323,52 @@ def test_a_crashed_primary_without_a_successor_is_the_source(pair: Pair) -> None
 
 def test_a_rebooted_peer_is_found_again(pair: Pair) -> None:
     pair.world.power_cut("node2")
-    pair.world.boot("node2")
+    pair.world.boot("node2", drbd_service=False)
     pair.wait(1)
     assert pair.state("node1").split()[0] in ("Unconnected", "Connecting")
     pair.ok("node2", "up")
     pair.wait(2)
     assert pair.state("node1") == "Established Secondary/Secondary UpToDate/UpToDate"
+
+
+def test_a_node_that_boots_brings_up_what_is_configured_and_makes_nothing_primary(pair: Pair) -> None:
+    pair.ok("node2", "primary")
+    pair.world.power_cut("node2")
+    pair.wait()
+    pair.world.boot("node2")
+    pair.wait()
+    assert pair.state("node2") == "Established Secondary/Secondary UpToDate/UpToDate"
+
+
+def test_a_node_that_boots_without_the_service_holds_nothing(pair: Pair) -> None:
+    pair.world.power_cut("node2")
+    pair.world.boot("node2", drbd_service=False)
+    pair.wait()
+    assert not pair.world.nodes["node2"].drbd.resources
+    assert not pair.world.nodes["node2"].module_loaded
+
+
+@pytest.mark.parametrize("text", ["resource r {", "resource r { frob; }"])
+def test_a_node_that_boots_with_an_unreadable_configuration_brings_up_nothing(pair: Pair, text: str) -> None:
+    pair.world.power_cut("node2")
+    pair.world.nodes["node2"].files["/etc/drbd.d/s.res"] = (text, 0o644)
+    pair.world.boot("node2")
+    assert pair.world.nodes["node2"].module_loaded
+    assert not pair.world.nodes["node2"].drbd.resources
+
+
+def test_a_boot_brings_up_the_other_resources_when_one_lacks_its_disk(pair: Pair) -> None:
+    ids = ("node-id 0;", "node-id 1;") if pair.generation == "9" else ("", "")
+    hosts = "".join(
+        f"on node{number} {{ {ids[number - 1]} device /dev/drbd2; disk /dev/nosuch; meta-disk internal; "
+        f"address 10.0.0.{number}:7001; }}\n"
+        for number in (1, 2)
+    )
+    pair.world.power_cut("node2")
+    pair.world.nodes["node2"].files["/etc/drbd.d/a.res"] = (f"resource a {{ {hosts} }}", 0o644)
+    pair.world.boot("node2")
+    pair.wait()
+    assert pair.state("node2").startswith("Established")
 
 
 # --- Split-brain -------------------------------------------------------------------------------------------------------
@@ -453,6 +495,45 @@ def test_a_secret_that_is_too_long_is_refused(pair: Pair) -> None:
         assert refused.returncode == 1
         assert "r: Failure: (126) UnknownMandatoryTag\n" in refused.stderr
     assert pair.state("node1").startswith("StandAlone")
+
+
+# --- Node-ids of 9 -----------------------------------------------------------------------------------------------------
+ONLY_9 = pytest.mark.parametrize("empty", ["9"], indirect=True)
+
+
+@ONLY_9
+def test_metadata_belong_to_the_node_id_that_attached_them_first(pair: Pair) -> None:
+    assert [pair.meta(node).node_id for node in NODES] == [0, 1]
+    pair.both("down")
+    assert "node-id 1;" in pair.adm("node2", "dump-md").stdout
+    pair.configure(node_ids=(1, 0))
+    refused = pair.adm("node2", "up")
+    assert refused.returncode == 1
+    assert "1: Failure: (119) No valid meta-data signature found." in refused.stderr
+    assert "additional info from kernel:\nambiguous node id: meta-data: 1, config: 0\n" in refused.stderr
+    assert pair.device("node2").disk is Disk.DISKLESS
+    pair.ok("node2", "down")
+    pair.ok("node2", "create-md", "--force")
+    assert "node-id -1;" in pair.adm("node2", "dump-md").stdout
+    pair.ok("node2", "up")
+
+
+@ONLY_9
+def test_sides_that_expect_other_node_ids_do_not_meet(pair: Pair) -> None:
+    """drbd_do_features(): "Peer presented a node_id of 2 instead of 0"."""
+    pair.ok("node1", "down")
+    pair.configure(node_ids=(2, 1), only="node1")
+    pair.ok("node1", "create-md", "--force")
+    pair.ok("node1", "up")
+    pair.wait(30)
+    for node in NODES:
+        assert pair.state(node).split()[0] in ("Connecting", "Unconnected")
+
+
+def test_only_metadata_of_9_know_a_node_id(empty: Pair) -> None:
+    empty.both("create-md")
+    empty.both("up")
+    assert [empty.meta(node).node_id for node in NODES] == ([-1, -1] if empty.generation == "8.4" else [0, 1])
 
 
 # --- Disks -------------------------------------------------------------------------------------------------------------
