@@ -33,6 +33,7 @@ else:
         from saltern.desired import slice_to_pillar
         from saltern.errors import TopologyError, UnknownEntry
         from saltern.run import LocalHost
+        from saltern.secrets import masked, redact
         from saltern.topology import graph as drawing
         from saltern.topology.show import text_of
 
@@ -73,13 +74,16 @@ def allocate(forget=None):
     """
     Give numbers to what has none, and write them to ``allocation.sls`` beside the topology.
 
-    The file says on which two nodes the data of each domain are, and with which UUID and numbers. Nothing in it is
-    changed or given up, also not when a domain is taken out of the topology or placed on other nodes: what is left
-    on its nodes may still run. Commit both files together.
+    The file says where the data of each domain are: nodes, volume groups, resources, volumes, UUID and numbers.
+    Nothing in it is changed or given up, also not when a domain is taken out of the topology or placed on other
+    nodes: what is left on its nodes may still run. Commit both files together.
 
     forget
-        Domains, as a list or with commas between, whose entries are given up. They must run nowhere, and their data
-        may stay behind, or were moved by hand. A domain that is in the topology is allocated anew. Default: none
+        Domains (``dns``) or single disks (``dns/xvdb``), as a list or with commas between, whose entries are given
+        up. They must run nowhere, and their data may stay behind, or were moved by hand. What is in the topology is
+        allocated anew. The numbers stay reserved under ``retired`` in the file, because what is left on the nodes
+        would connect with whatever else is given them: delete the lines of a node by hand when nothing is left on
+        it. Default: none
 
     .. versionadded:: 0.1.0
 
@@ -88,7 +92,7 @@ def allocate(forget=None):
     .. code-block:: bash
 
         salt-run topology.allocate
-        salt-run topology.allocate forget=dns,mail
+        salt-run topology.allocate forget=dns,mail/xvdb
     """
     forgotten = salt.utils.args.split_input(forget or [])
 
@@ -130,7 +134,7 @@ def show(node=None):
 
 def shares():
     """
-    Return what the nodes are given of the topology, by node, as the pillar carries it.
+    Return what the nodes are given of the topology, by node, as the pillar carries it; secrets are hidden.
 
     .. versionadded:: 0.1.0
 
@@ -142,7 +146,7 @@ def shares():
     """
 
     def data(pillar):
-        return {name: slice_to_pillar(share) for name, share in topology.compile(pillar).slices.items()}
+        return {name: masked(slice_to_pillar(share)) for name, share in topology.compile(pillar).slices.items()}
 
     return _with_pillar(data)
 
@@ -174,7 +178,7 @@ def _with_pillar(function):
     except TopologyError as error:
         return {**_failed(None), "valid": False, "violations": [str(each).strip() for each in error.violations]}
     except (SaltException, UnknownEntry, OSError) as error:
-        return _failed(str(error))
+        return _failed(redact(str(error)))
 
 
 def _failed(reason):

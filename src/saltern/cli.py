@@ -35,9 +35,10 @@ examples:
   saltern script dom0 pillar/saltern > build-dom0.sh
 """
 _FORGET = """\
-give up what the file says of this domain, which must run nowhere: where its data are, its UUID and its numbers; when it is
-in the topology, it is allocated anew. Nothing is given up otherwise, also not when a domain is taken out of the topology.
-Can be repeated"""
+give up what the file says of this domain (dns) or of one disk (dns/xvdb), which must run nowhere: where the data are, the
+UUID and the numbers; what is in the topology is allocated anew. The numbers stay reserved as `retired`: when nothing is left
+on a node, delete its lines there by hand. Nothing is given up otherwise, also not when a domain is taken out of the
+topology. Can be repeated"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ This module also runs on the node: it imports the model and the standard library
 """
 
 import heapq
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
@@ -25,6 +26,7 @@ from saltern.units import MIB, SECTOR_BYTES
 
 SLICE_VERSION: Final = 1
 SLOT_BYTES: Final = 128 * MIB  # MD_RESERVED_SECT of DRBD: the length of one slot in a shared meta-disk
+_CONNECTIONS: Final = uuid.UUID("0b9c5f5e-2f65-5a0b-8a5c-6b8de0a5d1c7")  # the namespace of connection identities
 
 _T = TypeVar("_T")
 
@@ -52,7 +54,7 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
         for node in pair:
             domains[node.name][domain.name] = spec
         for disk in domain.disks:
-            resource = _resource(domain, disk, pair)
+            resource = _resource(cluster.name, domain, disk, pair)
             for node in pair:
                 resources[node.name][disk.resource] = resource
                 volumes[node.name] += _volumes(disk, node)
@@ -112,7 +114,19 @@ def _known(value: _T | None) -> _T:
     return value
 
 
-def _resource(domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
+def _sections(cluster: str, domain: Domain, disk: Disk) -> Mapping[str, Mapping[str, str]]:
+    """The options of a resource, with an identity in ``net`` where the topology writes none.
+
+    DRBD pairs by address and port, whatever the names; with a shared secret of its own a resource connects with itself only.
+    """
+    net = disk.drbd.sections.get("net", {})
+    if "cram-hmac-alg" in net or "shared-secret" in net:
+        return disk.drbd.sections
+    identity = uuid.uuid5(_CONNECTIONS, f"{cluster}/{_known(domain.uuid)}/{disk.resource}").hex
+    return {**disk.drbd.sections, "net": {**net, "cram-hmac-alg": "sha256", "shared-secret": identity}}
+
+
+def _resource(cluster: str, domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
     home_id, partner_id = _known(disk.node_ids)
     return Resource(
         name=disk.resource,
@@ -120,7 +134,7 @@ def _resource(domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
         protocol=disk.drbd.protocol,
         size_bytes=disk.size_bytes,
         hosts=(_host(disk, pair[0], home_id), _host(disk, pair[1], partner_id)),
-        sections=disk.drbd.sections,
+        sections=_sections(cluster, domain, disk),
     )
 
 

@@ -23,9 +23,11 @@ def redact(text: str) -> str:
 
 
 def masked(tree: Any) -> Any:
-    """A copy of plain data in which the values of secret keys are hidden."""
+    """A copy of plain data in which the values of secret keys are hidden, and what texts tell of them (``vfb``)."""
     if isinstance(tree, Mapping):
         return {key: HIDDEN if is_secret(str(key)) else masked(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [masked(each) for each in tree]
+    if isinstance(tree, str):
+        return redact(tree)
     return tree

@@ -58,7 +58,7 @@ def test_an_invalid_topology_is_an_error_of_the_pillar_and_does_not_leak(
     compiled = compile_pillar(loaders["dom0"], override)
     assert compiled["saltern"] == {}
     (error,) = compiled["_errors"]
-    assert "minor-unique" in error
+    assert "recorded-changed" in error
     assert "saltern:domains:mail:vcpu" in error
 
 

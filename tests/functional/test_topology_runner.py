@@ -65,6 +65,14 @@ def test_domains_that_are_gone_are_forgotten_by_name_only(
     assert [name for name in ("dns", "mail", "router", "vpn") if f"      {name}:" in text] == ["dns", "router"]
 
 
+def test_shares_go_to_the_job_cache_without_secrets(runners: Any, pillar: Path) -> None:
+    edit(pillar, "      ping-int: 3\n", "      ping-int: 3\n      cram-hmac-alg: sha1\n      shared-secret: hunter2\n")
+    edit(pillar, "        on_crash: restart\n", "        on_crash: restart\n        vfb: ['vnc=1,vncpasswd=hunter2']\n")
+    shares = runners["topology.shares"]()
+    assert shares["dom0"]["resources"]["dns"]["sections"]["net"]["shared-secret"] == "(hidden)"
+    assert "hunter2" not in str(shares) + runners["topology.show"]()
+
+
 def test_forgetting_what_has_no_entry_is_an_error_with_those_that_have_one(runners: Any, allocation: Path) -> None:
     before = allocation.read_text()
     told = runners["topology.allocate"](forget="dns,nosuch")

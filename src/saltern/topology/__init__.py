@@ -13,7 +13,7 @@ from saltern.model.topology import Cluster
 from saltern.topology import lockfile
 from saltern.topology.allocate import Allocation, allocate, complete, forget
 from saltern.topology.load import load
-from saltern.topology.validate import violations
+from saltern.topology.validate import reused_numbers, violations
 
 __all__ = ["Allocation", "Compiled", "compile", "load_and_allocate", "write_allocation"]
 
@@ -44,12 +44,15 @@ def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the
 def load_and_allocate(pillar: Mapping[str, object], forgotten: Collection[str] = ()) -> Allocation:
     """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
 
-    The entries of the domains in ``forgotten`` are given up before; ``UnknownEntry`` where there is none. Raises
-    ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
+    The entries of the domains and disks (``dns``, ``dns/xvdb``) in ``forgotten`` are given up before; ``UnknownEntry`` where
+    there is none. Raises ``TopologyError`` with every violation when the topology is invalid for another reason than missing
+    numbers.
     """
     loaded = load(pillar)
-    allocation, exhausted = allocate(loaded.cluster, forget(loaded.allocation, forgotten))
-    found = violations(loaded, allocation, complete(loaded.cluster, allocation), exhausted)
+    previous = forget(loaded.allocation, forgotten)
+    allocation, exhausted = allocate(loaded.cluster, previous)
+    before = (*exhausted, *reused_numbers(loaded.cluster, previous))
+    found = violations(loaded, allocation, complete(loaded.cluster, allocation), before)
     if found:
         raise TopologyError(found)
     return allocation

@@ -4,18 +4,22 @@ A number needs to differ only where two resources share a node. Domains are edge
 colouring of these edges: each is given the lowest number that is free on both of its nodes. With d resources on the
 busiest node that takes at most 2d - 1 numbers, however many nodes the cluster has.
 
-The allocation is also the record of where the data of each domain are, and with which numbers, those of the topology
-included. Nothing of it is given up unless it is forgotten by name: an entry outlives its domain, because what is left of
-the domain on the nodes may still run and still holds the numbers, and a domain that the topology places on other nodes
-keeps the entry that says where it was. A number that two domains hold on the same node (a merge of two branches) is left
-to the validator: nobody but a person knows which of them is already in use.
+The allocation is also the record of where the data of each domain are: nodes, volume groups, and for each disk its resource,
+volumes and numbers, those of the topology included. What is recorded stays as it is, whatever the topology says now, until
+it is forgotten by name: an entry outlives its domain, because what is left of the domain on the nodes may still run and
+still holds the numbers, and a domain that the topology places on other nodes keeps the entry that says where it was. A
+number that two domains hold on the same node (a merge of two branches) is left to the validator: nobody but a person
+knows which of them is already in use.
+
+What is forgotten leaves its minors, ports and slots behind as retired: its leftovers would connect with, or write into,
+whatever else is given them. The same disk may have them again, others only when a person has taken them out of the file.
 """
 
 import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from saltern.errors import UnknownEntry, Violation
@@ -35,8 +39,10 @@ UUID_NAMESPACE: Final = uuid.UUID("6d2f5f0e-7f0b-5b6c-9f3b-0d7a3c1e5a84")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskNumbers:
-    """The numbers of one disk; ``meta_disk`` is its slot in a shared volume, ``None`` where it has none."""
+    """What is recorded of one disk; ``meta_disk`` is its own volume, or its slot in a shared one."""
 
+    resource: str | None = None
+    volume: str | None = None
     minor: int | None = None
     port: int | None = None
     meta_disk: MetaDisk | None = None
@@ -44,19 +50,30 @@ class DiskNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainNumbers:
-    """The entry of one domain: node-ids by the nodes where it was placed, MACs by interface label, numbers by device."""
+    """The entry of one domain: node-ids and volume groups by the nodes where it was placed, MACs by interface label."""
 
     uuid: str | None = None
     node_ids: Mapping[str, int] = field(default_factory=dict)
+    volume_groups: Mapping[str, str] = field(default_factory=dict)
     macs: Mapping[str, str] = field(default_factory=dict)
     disks: Mapping[str, DiskNumbers] = field(default_factory=dict)
 
 
+class Retired(NamedTuple):
+    """A number that a disk had on a node until it was forgotten; ``kind`` is ``minor``, ``port`` or ``meta_disk``."""
+
+    node: str
+    kind: str
+    number: int | MetaDisk
+    owner: str  # DOMAIN/DEVICE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Every entry, by domain; also those of domains that the topology no longer has."""
+    """Every entry, by domain, also those of domains that the topology no longer has; and the numbers of forgotten disks."""
 
     domains: Mapping[str, DomainNumbers] = field(default_factory=dict)
+    retired: frozenset[Retired] = frozenset()
 
 
 NOTHING: Final = DomainNumbers()
@@ -78,6 +95,7 @@ class _Pool:
         self.first = first
         self.last = last
         self._taken: dict[object, set[int]] = defaultdict(set)
+        self._retired: dict[object, dict[int, str]] = defaultdict(dict)
         self._lowest: dict[object, int] = defaultdict(lambda: first)
 
     def take(self, places: Iterable[object], number: int | None) -> None:
@@ -85,12 +103,20 @@ class _Pool:
             for place in places:
                 self._taken[place].add(number)
 
-    def lowest(self, places: tuple[object, object]) -> int | None:
-        """Take the lowest number that is free in both places; ``None`` when there is none."""
+    def retire(self, place: object, number: int, owner: str) -> None:
+        """Keep a number for its former owner."""
+        self._retired[place][number] = owner
+
+    def lowest(self, places: tuple[object, object], owner: str) -> int | None:
+        """Take the lowest number that is free in both places, the owner's former one first; ``None`` when there is none."""
         here, there = (self._taken[place] for place in places)
-        number = max(self._free_from(place) for place in places)
-        while number in here or number in there:
-            number += 1
+        former, kept = (self._retired[place] for place in places)
+        own = [number for number in sorted(former) if former[number] == kept.get(number) == owner]
+        number = next((number for number in own if number not in here and number not in there), 0)
+        if not number:
+            number = max(self._free_from(place) for place in places)
+            while number in here or number in there or number in former or number in kept:
+                number += 1
         if number > self.last:
             return None
         here.add(number)
@@ -113,15 +139,43 @@ def has_moved(domain: Domain, allocation: Allocation) -> bool:
 
 
 def forget(allocation: Allocation, names: Collection[str]) -> Allocation:
-    """The allocation without the entries of these domains. Raises ``UnknownEntry`` when one of them has none."""
-    unknown = sorted(set(names) - allocation.domains.keys())
+    """The allocation without the entries of these domains and disks (``dns``, ``dns/xvdb``), their numbers retired.
+
+    Raises ``UnknownEntry`` when one of them has none.
+    """
+    disks = {f"{name}/{device}" for name, entry in allocation.domains.items() for device in entry.disks}
+    unknown = sorted(set(names) - allocation.domains.keys() - disks)
     if unknown:
-        raise UnknownEntry(tuple(unknown), tuple(sorted(allocation.domains)))
-    return Allocation(domains={name: entry for name, entry in allocation.domains.items() if name not in names})
+        asked = {name.partition("/")[0] for name in unknown}
+        known = allocation.domains.keys() | {disk for disk in disks if disk.partition("/")[0] in asked}
+        raise UnknownEntry(tuple(unknown), tuple(sorted(known)))
+    kept, retired = {}, set(allocation.retired)
+    for name, entry in allocation.domains.items():
+        gone = {device for device in entry.disks if name in names or f"{name}/{device}" in names}
+        for device in gone:
+            retired |= _numbers_of(entry, device, f"{name}/{device}")
+        if name not in names:
+            disks_left = {device: disk for device, disk in entry.disks.items() if device not in gone}
+            kept[name] = replace(entry, disks=disks_left)
+    return Allocation(domains=kept, retired=frozenset(retired))
+
+
+def _numbers_of(entry: DomainNumbers, device: str, owner: str) -> set[Retired]:
+    """What one disk holds on the nodes and only one of them can have."""
+    disk = entry.disks[device]
+    slot = disk.meta_disk if disk.meta_disk is not None and disk.meta_disk.shared else None
+    held: tuple[tuple[str, int | MetaDisk | None], ...] = (
+        ("minor", disk.minor),
+        ("port", disk.port),
+        ("meta_disk", slot),
+    )
+    return {
+        Retired(node, kind, number, owner) for node in entry.node_ids for kind, number in held if number is not None
+    }
 
 
 def allocate(cluster: Cluster, previous: Allocation) -> tuple[Allocation, tuple[Violation, ...]]:
-    """The entries of ``previous``, and in them every number of ``cluster``: written, kept, or the lowest that is free.
+    """The entries of ``previous``, and in them everything of ``cluster``: recorded, else written, else the lowest free.
 
     Depends on nothing but its arguments, not on the order of their mappings. The entry of a domain that has moved stays as
     it is. Where the numbers of a node are used up there is a violation instead of a number.
@@ -131,9 +185,10 @@ def allocate(cluster: Cluster, previous: Allocation) -> tuple[Allocation, tuple[
 
 
 class _Wish(NamedTuple):
-    """One number of one disk: where it must be free, what the topology writes, what its entry has."""
+    """One number of one disk (``owner``): where it must be free, what the topology writes, what its entry has."""
 
     name: str
+    owner: str
     pool: _Pool
     places: tuple[object, object]
     written: int | None
@@ -152,6 +207,7 @@ class _Allocator:
         self.violations: list[Violation] = []
 
     def allocate(self) -> Allocation:
+        self._reserve_retired()
         for entry in self._previous.domains.values():
             self._reserve(entry)
         for domain in self._domains:
@@ -159,7 +215,15 @@ class _Allocator:
         entries = {
             domain.name: self._entry(domain) for domain in self._domains if not has_moved(domain, self._previous)
         }
-        return Allocation(domains={**self._previous.domains, **entries})
+        domains = {**self._previous.domains, **entries}
+        return Allocation(domains=domains, retired=_still_retired(self._previous.retired, domains))
+
+    def _reserve_retired(self) -> None:
+        for node, kind, number, owner in self._previous.retired:
+            if isinstance(number, MetaDisk):
+                self._slots.retire((node, number.volume), number.index or 0, owner)
+            else:
+                (self._minors if kind == "minor" else self._ports).retire(node, number, owner)
 
     def _reserve(self, entry: DomainNumbers) -> None:
         nodes = tuple(entry.node_ids)
@@ -186,33 +250,40 @@ class _Allocator:
         return DomainNumbers(
             uuid=before.uuid or domain.uuid or str(uuid.uuid5(UUID_NAMESPACE, f"{self._cluster.name}/{domain.name}")),
             # They belong to the nodes, so that exchanging home and partner changes neither.
-            node_ids=before.node_ids or {domain.home: 0, domain.partner: 1},
+            node_ids=before.node_ids or _first_node_ids(domain),
+            volume_groups={**self._volume_groups(domain), **before.volume_groups},
             macs=self._interfaces(domain, before.macs),
             disks={**before.disks, **disks},
         )
 
+    def _volume_groups(self, domain: Domain) -> dict[str, str]:
+        nodes = self._cluster.nodes
+        return {name: nodes[name].volume_group for name in (domain.home, domain.partner) if name in nodes}
+
     def _disk(self, domain: Domain, disk: Disk, before: DiskNumbers) -> DiskNumbers:
         path = f"saltern:domains:{domain.name}:disks:{disk.device}"
-        nodes = (domain.home, domain.partner)
+        nodes, owner = (domain.home, domain.partner), f"{domain.name}/{disk.device}"
         return DiskNumbers(
-            minor=self._grant(_Wish("minor", self._minors, nodes, disk.minor, before.minor), path),
-            port=self._grant(_Wish("port", self._ports, nodes, disk.port, before.port), path),
-            meta_disk=self._slot(nodes, disk.meta_disk, before.meta_disk, path) if disk.meta_disk.shared else None,
+            resource=before.resource or disk.resource,
+            volume=before.volume or disk.volume,
+            minor=self._grant(_Wish("minor", owner, self._minors, nodes, disk.minor, before.minor), path),
+            port=self._grant(_Wish("port", owner, self._ports, nodes, disk.port, before.port), path),
+            meta_disk=before.meta_disk or self._meta_disk(nodes, owner, disk.meta_disk, path),
         )
 
-    def _slot(self, nodes: tuple[str, str], written: MetaDisk, before: MetaDisk | None, path: str) -> MetaDisk | None:
-        kept = before.index if before is not None and before.volume == written.volume else None
+    def _meta_disk(self, nodes: tuple[str, str], owner: str, written: MetaDisk, path: str) -> MetaDisk | None:
+        if not written.shared:
+            return written
         places = (nodes[0], written.volume), (nodes[1], written.volume)
-        wish = _Wish("slot", self._slots, places, written.index, kept)
-        index = self._grant(wish, path)
-        return None if index is None else MetaDisk(volume=written.volume, index=index, shared=True)
+        index = self._grant(_Wish("slot", owner, self._slots, places, written.index, None), path)
+        return None if index is None else replace(written, index=index)
 
     def _grant(self, wish: _Wish, path: str) -> int | None:
-        if wish.written is not None:
-            return wish.written
         if wish.before is not None:
             return wish.before
-        number = wish.pool.lowest(wish.places)
+        if wish.written is not None:
+            return wish.written
+        number = wish.pool.lowest(wish.places, wish.owner)
         if number is None:
             self.violations.append(_exhausted(wish, path))
         return number
@@ -232,6 +303,23 @@ class _Allocator:
                 self._macs.add(mac)
                 return mac
             attempt += 1
+
+
+def _first_node_ids(domain: Domain) -> dict[str, int]:
+    """Node-ids by node where none are recorded: what the first disk that has some writes, else the home is 0."""
+    home, partner = next((disk.node_ids for disk in domain.disks if disk.node_ids is not None), (0, 1))
+    return {domain.home: home, domain.partner: partner}
+
+
+def _still_retired(retired: frozenset[Retired], domains: Mapping[str, DomainNumbers]) -> frozenset[Retired]:
+    """Without the numbers that their disk has again."""
+    if not retired:
+        return retired
+    recorded: set[Retired] = set()
+    for name, entry in domains.items():
+        for device in entry.disks:
+            recorded |= _numbers_of(entry, device, f"{name}/{device}")
+    return retired - recorded
 
 
 def _slot_places(nodes: tuple[str, ...], meta_disk: MetaDisk) -> tuple[tuple[str, str], ...]:
@@ -288,7 +376,7 @@ def _complete_disk(domain: Domain, disk: Disk, numbers: DomainNumbers) -> Disk:
     meta_disk = disk.meta_disk
     kept = allocated.meta_disk
     if meta_disk.shared and meta_disk.index is None and kept is not None and kept.volume == meta_disk.volume:
-        meta_disk = kept
+        meta_disk = replace(meta_disk, index=kept.index)
     return Disk(
         device=disk.device,
         resource=disk.resource,
@@ -298,11 +386,12 @@ def _complete_disk(domain: Domain, disk: Disk, numbers: DomainNumbers) -> Disk:
         minor=disk.minor if disk.minor is not None else allocated.minor,
         port=disk.port if disk.port is not None else allocated.port,
         meta_disk=meta_disk,
-        node_ids=disk.node_ids if disk.node_ids is not None else _allocated_ids(domain, numbers.node_ids),
+        node_ids=disk.node_ids if disk.node_ids is not None else allocated_ids(domain, numbers.node_ids),
     )
 
 
-def _allocated_ids(domain: Domain, node_ids: Mapping[str, int]) -> tuple[int, int] | None:
+def allocated_ids(domain: Domain, node_ids: Mapping[str, int]) -> tuple[int, int] | None:
+    """The recorded node-ids of home and partner; ``None`` when they are not those nodes'."""
     if domain.home in node_ids and domain.partner in node_ids:
         return node_ids[domain.home], node_ids[domain.partner]
     return None

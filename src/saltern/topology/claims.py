@@ -125,19 +125,25 @@ def _kept_claims(cluster: Cluster, name: str, entry: DomainNumbers) -> Iterator[
         for label, mac in entry.macs.items():
             yield f"macs:{label}", ("mac-unique", "", mac)
     present = {disk.device for disk in domain.disks} if domain is not None else frozenset()
-    for device in entry.disks.keys() - present:
+    for device in sorted(entry.disks.keys() - present):
         yield from _kept_disk_claims(cluster, entry, entry.disks[device], f"disks:{device}")
 
 
 def _kept_disk_claims(
     cluster: Cluster, entry: DomainNumbers, disk: DiskNumbers, path: str
 ) -> Iterator[tuple[str, Claim]]:
+    if disk.resource is not None:
+        yield f"{path}:resource", ("resource-unique", "", disk.resource)
     for node in entry.node_ids:
+        if disk.volume is not None:
+            yield f"{path}:volume", ("volume-unique", node, disk.volume)
         if disk.minor is not None:
             yield f"{path}:minor", ("minor-unique", node, disk.minor)
         if disk.port is not None and node in cluster.nodes:
             yield f"{path}:port", ("port-unique", cluster.nodes[node].address, disk.port)
-        if disk.meta_disk is not None:
+        if disk.meta_disk is not None and not disk.meta_disk.shared:
+            yield f"{path}:meta_disk", ("volume-unique", node, disk.meta_disk.volume)
+        elif disk.meta_disk is not None:
             yield f"{path}:meta_disk", ("slot-unique", node, f"{disk.meta_disk.volume}[{disk.meta_disk.index}]")
 
 

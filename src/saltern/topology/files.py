@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from saltern.errors import FileError
+from saltern.secrets import redact
 
 TOPOLOGY_FILE = "init.sls"
 ALLOCATION_FILE = "allocation.sls"
@@ -57,7 +58,7 @@ def _yaml(path: Path) -> dict[str, Any]:
         # Not any loader: it is the safe one with one more check.
         found = yaml.load(text, Loader=_Loader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 30th of February
-        raise FileError(str(path), f"it is not YAML: {error}", "Correct it there") from error
+        raise FileError(str(path), f"it is not YAML: {redact(str(error))}", "Correct it there") from error
     if not isinstance(found, dict):
         raise FileError(str(path), "it holds no mapping", "Begin it with the key `saltern:`")
     return found

@@ -1,28 +1,37 @@
-"""The allocation file: where every domain is and with which numbers, in a YAML file that people commit with the topology.
+"""The allocation file: where the data of every domain are, in a YAML file that people commit with the topology.
 
 It is pillar data under the same key as the topology, so that both merge into one dictionary.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import yaml
 
+from saltern.model.topology import MetaDisk
 from saltern.topology import schema, values
-from saltern.topology.allocate import NO_NUMBERS, Allocation, DiskNumbers, DomainNumbers
+from saltern.topology.allocate import NO_NUMBERS, Allocation, DiskNumbers, DomainNumbers, Retired
 from saltern.topology.read import Reader
-from saltern.topology.values import Wrong
+from saltern.topology.values import Kind, Wrong
 
 HEADER = """\
-# Which two nodes hold the data of each domain, its UUID and its numbers, also those that the topology writes itself.
-# Commit it together with the topology. Written by `salt-run topology.allocate` (without Salt: `saltern allocate PATH`):
-# change the topology, not this file. An entry stays when its domain or disk is taken out of the topology, because what is
-# left on the nodes may still run, and holds these numbers. To give up the entry of a domain that runs nowhere:
-# `salt-run topology.allocate forget=NAME` (without Salt: `saltern allocate --forget NAME PATH`).
+# Where the data of each domain are: nodes, volume groups, resources, volumes, its UUID and its numbers, also those that the
+# topology writes itself. Commit it together with the topology. Written by `salt-run topology.allocate` (without Salt:
+# `saltern allocate PATH`): change the topology, not this file. Nothing in it changes, and an entry stays when its domain is
+# taken out of the topology, because what is left on the nodes may still run, and holds these numbers. To give up the entry
+# of a domain that runs nowhere, or of one disk: `salt-run topology.allocate forget=NAME`, `forget=NAME/DEVICE` (without
+# Salt: `saltern allocate --forget NAME PATH`). Its numbers are then `retired`: nothing else is given them, because what is
+# left on the nodes would connect with it. When nothing is left on a node, delete its lines under `retired` by hand.
 """
 
 PATH = "saltern:allocation"
 NODES_OF_A_DOMAIN = 2
+# The kind of a retired number -> where it stands, and how it is read.
+RETIRED_KEYS: Final[Mapping[str, tuple[str, Kind]]] = {
+    "minor": ("minors", values.MINOR),
+    "port": ("ports", values.PORT),
+    "meta_disk": ("meta_disks", values.SLOT_IN_META_DISK),
+}
 
 
 def read(data: object, reader: Reader) -> Allocation:
@@ -31,7 +40,23 @@ def read(data: object, reader: Reader) -> Allocation:
     if top is None:
         return Allocation()
     entries = reader.named(values.NAME, top["domains"], f"{PATH}:domains")
-    return Allocation(domains={name: _domain(entry, f"{PATH}:domains:{name}", reader) for name, entry in entries})
+    nodes = reader.named(values.NODE, top["retired"], f"{PATH}:retired")
+    return Allocation(
+        domains={name: _domain(entry, f"{PATH}:domains:{name}", reader) for name, entry in entries},
+        retired=frozenset(
+            each for node, numbers in nodes for each in _retired(node, numbers, f"{PATH}:retired:{node}", reader)
+        ),
+    )
+
+
+def _retired(node: str, data: object, path: str, reader: Reader) -> Iterator[Retired]:
+    found = reader.section(schema.RETIRED, data, path) or {}
+    for kind, (key, numbers) in RETIRED_KEYS.items():
+        owners: Mapping[Any, str] = reader.mapping(
+            numbers, values.DISK_OF_A_DOMAIN, found.get(key, {}), f"{path}:{key}"
+        )
+        for number, owner in owners.items():
+            yield Retired(node, kind, number, owner)
 
 
 def _domain(data: object, path: str, reader: Reader) -> DomainNumbers:
@@ -42,6 +67,7 @@ def _domain(data: object, path: str, reader: Reader) -> DomainNumbers:
     return DomainNumbers(
         uuid=found["uuid"],
         node_ids=_node_ids(found["node_ids"], f"{path}:node_ids", reader),
+        volume_groups=reader.mapping(values.NODE, values.VOLUME_GROUP, found["volume_groups"], f"{path}:volume_groups"),
         macs=reader.mapping(values.INTERFACE_LABEL, values.MAC, found["macs"], f"{path}:macs"),
         disks={device: _disk(entry, f"{path}:disks:{device}", reader) for device, entry in disks},
     )
@@ -63,7 +89,17 @@ def _disk(data: object, path: str, reader: Reader) -> DiskNumbers:
 
 def to_pillar(allocation: Allocation) -> dict[str, Any]:
     """The allocation as it stands under ``saltern:allocation``; empty parts are left out."""
-    return {"domains": {name: _domain_to_pillar(numbers) for name, numbers in sorted(allocation.domains.items())}}
+    domains = {name: _domain_to_pillar(numbers) for name, numbers in sorted(allocation.domains.items())}
+    retired = _retired_to_pillar(allocation)
+    return {"domains": domains, **({"retired": retired} if retired else {})}
+
+
+def _retired_to_pillar(allocation: Allocation) -> dict[str, Any]:
+    nodes: dict[str, dict[str, dict[int | str, str]]] = {}
+    for node, kind, number, owner in sorted(allocation.retired, key=str):
+        place = number if isinstance(number, int) else _meta_disk_text(number)
+        nodes.setdefault(node, {}).setdefault(RETIRED_KEYS[kind][0], {})[place] = owner
+    return nodes
 
 
 def _domain_to_pillar(numbers: DomainNumbers) -> dict[str, Any]:
@@ -71,6 +107,7 @@ def _domain_to_pillar(numbers: DomainNumbers) -> dict[str, Any]:
     parts: Mapping[str, Any] = {
         "uuid": numbers.uuid,
         "node_ids": dict(sorted(numbers.node_ids.items())),
+        "volume_groups": dict(sorted(numbers.volume_groups.items())),
         "macs": dict(sorted(numbers.macs.items())),
         "disks": disks,
     }
@@ -78,10 +115,18 @@ def _domain_to_pillar(numbers: DomainNumbers) -> dict[str, Any]:
 
 
 def _without_none(disk: DiskNumbers) -> dict[str, int | str]:
-    slot = disk.meta_disk
-    meta_disk = None if slot is None else f"{slot.volume}[{slot.index}]"
-    numbers = {"minor": disk.minor, "port": disk.port, "meta_disk": meta_disk}
+    numbers = {
+        "resource": disk.resource,
+        "volume": disk.volume,
+        "minor": disk.minor,
+        "port": disk.port,
+        "meta_disk": None if disk.meta_disk is None else _meta_disk_text(disk.meta_disk),
+    }
     return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _meta_disk_text(meta_disk: MetaDisk) -> str:
+    return f"{meta_disk.volume}[{meta_disk.index}]" if meta_disk.shared else meta_disk.volume
 
 
 def write(allocation: Allocation) -> str:
@@ -89,5 +134,5 @@ def write(allocation: Allocation) -> str:
     document = {"saltern": {"allocation": to_pillar(allocation)}}
     # The C emitter, where PyYAML was built with it, is several times faster; the text is the same.
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    body: str = yaml.dump(document, Dumper=dumper, default_flow_style=None, sort_keys=True, width=120)
+    body: str = yaml.dump(document, Dumper=dumper, default_flow_style=None, sort_keys=True, width=1000)
     return f"{HEADER}{body}"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from saltern.errors import Violation
+from saltern.secrets import HIDDEN, is_secret
 from saltern.topology.schema import Section
 from saltern.topology.values import MAX_SHOWN, Kind, Wrong, describe
 
@@ -16,9 +17,11 @@ class Reader:
         self.violations: list[Violation] = []
 
     def refuse(self, path: str, wrong: Wrong) -> None:
-        """Keep a value that was not accepted, with the path where it stands."""
+        """Keep a value that was not accepted, with the path where it stands; a secret is not shown."""
+        # Not redacted: what stops being a secret inside of a text that is wrong, nobody knows.
+        found = HIDDEN if is_secret(path.rpartition(":")[2]) or is_secret(wrong.found) else wrong.found
         self.violations.append(
-            Violation(rule=wrong.rule, paths=(path,), found=wrong.found, allowed=wrong.allowed, remedy=wrong.remedy)
+            Violation(rule=wrong.rule, paths=(path,), found=found, allowed=wrong.allowed, remedy=wrong.remedy)
         )
 
     def value(self, kind: Kind, data: object, path: str) -> Any:

@@ -74,7 +74,9 @@ class Row(NamedTuple):
 
 def _drbd_option(section: str, option: str) -> Key:
     forced = drbd_options.FORCED.get((section, option))
-    kind = values.OPTION if forced is None else values.one_of("unsafe-option", (forced.value,), forced.reason)
+    kind = values.SHARED_SECRET if option == "shared-secret" else values.OPTION
+    if forced is not None:
+        kind = values.one_of("unsafe-option", (forced.value,), forced.reason)
     return Key(name=option, kind=kind, meaning="See drbd.conf(5).")
 
 
@@ -90,6 +92,11 @@ def _drbd_section(name: str) -> Section:
 
 
 DRBD_SECTIONS: Final = {name: _drbd_section(name) for name in drbd_options.KNOWN}
+
+_IDENTITY: Final = (
+    " Without `cram-hmac-alg` and `shared-secret`, each resource is given a pair of its own, so that it connects with nothing "
+    "else."
+)
 
 DRBD: Final = Section(
     path="saltern:drbd",
@@ -107,7 +114,7 @@ DRBD: Final = Section(
                 name=name,
                 kind=values.MAPPING,
                 default_text="none",
-                meaning=f"Options of the section `{name}` of drbd.conf(5).",
+                meaning=f"Options of the section `{name}` of drbd.conf(5)." + (_IDENTITY if name == "net" else ""),
                 example="{ping-int: 3}" if name == "net" else "",
             )
             for name in drbd_options.KNOWN
@@ -146,7 +153,7 @@ CLUSTER: Final = Section(
             kind=values.MAPPING,
             default={},
             default_text="none",
-            meaning="Where every domain is and with which numbers, as `salt-run topology.allocate` wrote it. "
+            meaning="Where the data of every domain are, as `salt-run topology.allocate` wrote it. "
             "Not for editing by hand.",
         ),
     ),
@@ -305,7 +312,7 @@ DISK: Final = Section(
             name="node_ids",
             kind=values.NODE_IDS,
             default_text="allocated",
-            meaning="The node-ids of DRBD 9: of the home, of the partner.",
+            meaning="The node-ids of DRBD 9: of the home, of the partner. The same for all disks of a domain.",
             example="[0, 1]",
         ),
         Key(
@@ -358,8 +365,8 @@ XL: Final = Section(
 
 ALLOCATION: Final = Section(
     path="saltern:allocation",
-    meaning="The record of where every domain is and with which numbers. Nothing of it is given up unless it is forgotten "
-    "by name: `salt-run topology.allocate forget=NAME` (without Salt: `saltern allocate --forget NAME PATH`).",
+    meaning="The record of where the data of every domain are. Nothing of it changes unless it is forgotten by name: "
+    "`salt-run topology.allocate forget=NAME`, `forget=NAME/DEVICE` (without Salt: `saltern allocate --forget NAME PATH`).",
     keys=(
         Key(
             name="domains",
@@ -369,6 +376,28 @@ ALLOCATION: Final = Section(
             meaning="By domain, also those that are no longer in the topology: what is left of them on the nodes may "
             "still run, and holds their numbers.",
         ),
+        Key(
+            name="retired",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="By node, the numbers of what was forgotten, each with the disk that had it. Nothing else is given them, "
+            "because what is left on the node would connect with it. Delete the lines of a node by hand when nothing is "
+            "left on it.",
+        ),
+    ),
+)
+
+RETIRED: Final = Section(
+    path="saltern:allocation:retired:NODE",
+    meaning="The numbers of forgotten disks on one node.",
+    keys=tuple(
+        Key(name=name, kind=values.MAPPING, default={}, default_text="none", meaning=meaning, example=example)
+        for name, meaning, example in (
+            ("minors", "By minor, the disk that had it.", "{1: dns/xvda}"),
+            ("ports", "By port, the disk that had it.", "{7792: dns/xvda}"),
+            ("meta_disks", "By slot in a shared meta-disk, the disk that had it.", "{'meta[1]': dns/xvda}"),
+        )
     ),
 )
 
@@ -386,6 +415,14 @@ ALLOCATED_DOMAIN: Final = Section(
             example="{dom0: 0, dom0m: 1}",
         ),
         Key(
+            name="volume_groups",
+            kind=values.MAPPING,
+            default={},
+            default_text="none",
+            meaning="The volume group that holds its volumes on each of the two nodes.",
+            example="{dom0: XEN, dom0m: XEN}",
+        ),
+        Key(
             name="macs",
             kind=values.MAPPING,
             default={},
@@ -397,22 +434,24 @@ ALLOCATED_DOMAIN: Final = Section(
             kind=values.MAPPING,
             default={},
             default_text="none",
-            meaning="By device, also those that are no longer in the topology.",
+            meaning="By device.",
         ),
     ),
 )
 
 ALLOCATED_DISK: Final = Section(
     path="saltern:allocation:domains:DOMAIN:disks:DEVICE",
-    meaning="The numbers of one disk.",
+    meaning="What one disk is on the nodes.",
     keys=(
+        Key(name="resource", kind=values.RESOURCE, default_text="none", meaning="The DRBD resource.", example="dns"),
+        Key(name="volume", kind=values.VOLUME, default_text="none", meaning="The logical volume.", example="dns"),
         Key(name="minor", kind=values.MINOR, default_text="none", meaning="The minor."),
         Key(name="port", kind=values.PORT, default_text="none", meaning="The TCP port."),
         Key(
             name="meta_disk",
-            kind=values.SLOT_IN_META_DISK,
+            kind=values.RECORDED_META_DISK,
             default_text="none",
-            meaning="The slot in a shared meta-disk.",
+            meaning="The volume of its own for its metadata, or the slot in a shared one.",
             example="meta[1]",
         ),
     ),
@@ -430,6 +469,7 @@ SECTIONS: Final = (
     ALLOCATION,
     ALLOCATED_DOMAIN,
     ALLOCATED_DISK,
+    RETIRED,
 )
 
 

@@ -1,6 +1,7 @@
 """The rules that need more than one place of the topology. Each is a function that yields what breaks it."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -10,9 +11,18 @@ import networkx as nx
 
 from saltern.desired import SLOT_BYTES, metadata_size_bytes
 from saltern.errors import Violation
-from saltern.model.topology import Cluster, Domain, Node
+from saltern.model.topology import Cluster, Disk, Domain, MetaDisk, Node
 from saltern.topology import capacity
-from saltern.topology.allocate import NO_NUMBERS, NOTHING, Allocation, DomainNumbers, has_moved, interface_labels
+from saltern.topology.allocate import (
+    NO_NUMBERS,
+    NOTHING,
+    Allocation,
+    DiskNumbers,
+    DomainNumbers,
+    allocated_ids,
+    has_moved,
+    interface_labels,
+)
 from saltern.topology.claims import claim_graph, conflicts
 from saltern.topology.load import DOMAINS, NODES, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
@@ -22,6 +32,8 @@ from saltern.units import format_size
 # The device mapper's name of a volume, VG-LV with every hyphen doubled, has room for 127 characters (dm-ioctl.h).
 DM_NAME_LENGTH: Final = 127
 MAX_LISTED: Final = 8
+POINT_TO_POINT: Final = 2  # a network of two addresses has no other hosts (RFC 3021)
+IPV6: Final = 6
 
 
 def violations(
@@ -33,9 +45,15 @@ def violations(
     from a violation that stands for itself.
     """
     found = [*loaded.violations, *before]
+    found += disks_that_are_gone(cluster, allocation, frozenset(path for each in found for path in each.paths))
     found += moved_domains(cluster, allocation, loaded.nodes)
-    found += changed_uuids(cluster, allocation)
-    found += conflicts_at_their_source(loaded, allocation, cluster)
+    found += changed_volume_groups(cluster, allocation)
+    changed = list(changed_records(loaded.cluster, allocation))
+    found += changed
+    changed_paths = frozenset(path for violation in changed for path in violation.paths)
+    # What a changed number meets follows from the change.
+    conflicts_found = conflicts_at_their_source(loaded, allocation, cluster)
+    found += [violation for violation in conflicts_found if changed_paths.isdisjoint(violation.paths)]
     told = frozenset(path for violation in found for path in violation.paths)
     found += missing_numbers(cluster, allocation, told)
     found += unknown_nodes(cluster, loaded.nodes)
@@ -71,18 +89,166 @@ def moved_domains(cluster: Cluster, allocation: Allocation, nodes: frozenset[str
             )
 
 
-def changed_uuids(cluster: Cluster, allocation: Allocation) -> Iterator[Violation]:
-    """Domains with another UUID than the one they may still run as."""
+def changed_volume_groups(cluster: Cluster, allocation: Allocation) -> Iterator[Violation]:
+    """Nodes with another volume group than the one that holds recorded disks, which would be created there once more."""
+    holders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, entry in sorted(allocation.domains.items()):
+        for node, recorded in entry.volume_groups.items():
+            if entry.disks and node in cluster.nodes and cluster.nodes[node].volume_group != recorded:
+                holders[node, recorded].append(name)
+    for (node, recorded), names in sorted(holders.items()):
+        forgotten = ",".join(names)
+        yield Violation(
+            rule="recorded-changed",
+            paths=(
+                f"{NODES}:{node}:volume_group",
+                *(f"{ALLOCATION}:domains:{name}:volume_groups:{node}" for name in names),
+            ),
+            found=f"{cluster.nodes[node].volume_group} here, {recorded} in the allocation",
+            allowed=f"{recorded}, which holds the data of {', '.join(names)}",
+            remedy=f"put it back; or, when they run nowhere and their data may stay behind or were moved by hand, run "
+            f"`salt-run topology.allocate forget={forgotten}` (without Salt: `saltern allocate` with `--forget NAME` for each)",
+        )
+
+
+def changed_records(written: Cluster, allocation: Allocation) -> Iterator[Violation]:
+    """What ``written`` says otherwise than it is recorded: the nodes still have it as it was, with the data in it."""
+    for name, domain in written.domains.items():
+        if name not in allocation.domains or has_moved(domain, allocation):
+            continue
+        entry = allocation.domains[name]
+        if entry.uuid is not None and domain.uuid not in (None, entry.uuid):
+            remedy = f"write that, or take it out; or, when it runs nowhere, run {_FORGET.format(name=name)}"
+            yield _changed((name, "uuid", "uuid"), (domain.uuid, entry.uuid), remedy)
+        for disk in domain.disks:
+            recorded = entry.disks.get(disk.device, NO_NUMBERS)
+            yield from _changed_disk(name, disk, recorded)
+            yield from _changed_node_ids(domain, disk, entry)
+
+
+def _changed_disk(domain: str, disk: Disk, recorded: DiskNumbers) -> Iterator[Violation]:
+    values: dict[str, tuple[object, object]] = {
+        "resource": (disk.resource, recorded.resource),
+        "volume": (disk.volume, recorded.volume),
+        "minor": (disk.minor, recorded.minor),
+        "port": (disk.port, recorded.port),
+        "meta_disk": _meta_disks(disk.meta_disk, recorded.meta_disk),
+    }
+    remedy = (
+        "write that; or, when the domain runs nowhere and its data may stay behind or were moved by hand, run "
+        + _FORGET.format(name=f"{domain}/{disk.device}")
+    )
+    for key, (here, kept) in values.items():
+        if here is not None and kept is not None and here != kept:
+            place = f"disks:{disk.device}:{key}"
+            yield _changed((domain, place, place), (here, kept), remedy)
+
+
+def _meta_disks(written: MetaDisk, recorded: MetaDisk | None) -> tuple[str | None, str | None]:
+    """Both as text; without the slot where the topology leaves it open."""
+    if recorded is None:
+        return None, None
+    with_slot = written.index is not None or not written.shared
+    shown = recorded if with_slot or not recorded.shared else MetaDisk(volume=recorded.volume, shared=True)
+    return _place(written), _place(shown)
+
+
+def _place(meta_disk: MetaDisk) -> str:
+    if not meta_disk.shared:
+        return f"{meta_disk.volume} of its own"
+    return meta_disk.volume if meta_disk.index is None else f"{meta_disk.volume}[{meta_disk.index}]"
+
+
+def _changed_node_ids(domain: Domain, disk: Disk, entry: DomainNumbers) -> Iterator[Violation]:
+    """Written node-ids count from the home, recorded ones belong to the nodes: an exchange of home and partner shows."""
+    recorded = allocated_ids(domain, entry.node_ids)
+    if disk.node_ids is None or recorded in (None, disk.node_ids):
+        return
+    here, kept = (
+        " and ".join(
+            f"{number} for {node}" for node, number in sorted(zip((domain.home, domain.partner), ids, strict=True))
+        )
+        for ids in (disk.node_ids, recorded or ())
+    )
+    way = "the other way round, " if recorded == disk.node_ids[::-1] else ""
+    remedy = (
+        f"write them {way}as {list(recorded or ())}, home first, or take them out; or, when the domain runs nowhere, run "
+        + _FORGET.format(name=domain.name)
+    )
+    yield _changed((domain.name, f"disks:{disk.device}:node_ids", "node_ids"), (here, kept), remedy)
+
+
+def _changed(place: tuple[str, str, str], found: tuple[object, object], remedy: str) -> Violation:
+    """``place`` is a domain, the path below it in the topology, and in the allocation; ``found`` what stands in both."""
+    domain, written, recorded = place
+    return Violation(
+        rule="recorded-changed",
+        paths=(f"{DOMAINS}:{domain}:{written}", f"{ALLOCATION}:domains:{domain}:{recorded}"),
+        found=f"{found[0]} here, {found[1]} in the allocation",
+        allowed=f"{found[1]}, as it may still run on the nodes",
+        remedy=remedy,
+    )
+
+
+def disks_that_are_gone(cluster: Cluster, allocation: Allocation, told: frozenset[str]) -> Iterator[Violation]:
+    """Recorded disks that their domain no longer has: dropped, or renamed to another device, with a new blank volume.
+
+    Disks that cannot be read are told in ``told``.
+    """
     for name, domain in cluster.domains.items():
-        recorded = allocation.domains.get(name, NOTHING).uuid
-        if recorded is not None and domain.uuid not in (None, recorded):
+        present = {disk.device for disk in domain.disks}
+        recorded = allocation.domains.get(name, NOTHING).disks
+        for device in sorted(recorded.keys() - present):
+            path = f"{DOMAINS}:{name}:disks"
+            if path in told or any(f"{each}:".startswith(f"{path}:{device}:") for each in told):
+                continue
+            place = f"{name}/{device}"
             yield Violation(
-                rule="uuid-changed",
-                paths=(f"{DOMAINS}:{name}:uuid", f"{ALLOCATION}:domains:{name}:uuid"),
-                found=f"{domain.uuid} here, {recorded} in the allocation",
-                allowed=f"{recorded}, as which it may still run",
-                remedy=f"write that, or take it out; or, when it runs nowhere, run {_FORGET.format(name=name)}",
+                rule="disk-gone",
+                paths=(f"{path}:{device}", f"{ALLOCATION}:domains:{name}:disks:{device}"),
+                found=f"no disk {device} here, one with the resource {recorded[device].resource} in the allocation",
+                allowed="every recorded disk of a domain that is in the topology",
+                remedy="put it back under this name; or, when nothing uses it any more and its data may stay behind, run "
+                + _FORGET.format(name=place),
             )
+
+
+def reused_numbers(written: Cluster, previous: Allocation) -> Iterator[Violation]:
+    """Numbers that the topology writes anew, while what is left of a forgotten disk may still hold them."""
+    owners: dict[tuple[str, str, object], str] = {
+        (each.node, each.kind, each.number): each.owner for each in previous.retired
+    }
+    for name, domain in written.domains.items() if owners else ():
+        recorded = previous.domains.get(name, NOTHING).disks
+        for disk in domain.disks:
+            own, kept = f"{name}/{disk.device}", recorded.get(disk.device, NO_NUMBERS)
+            for kind, number in _written_anew(disk, kept):
+                held = [(node, owners.get((node, kind, number), own)) for node in (domain.home, domain.partner)]
+                others = {node: owner for node, owner in held if owner != own}
+                if others:
+                    yield _reused(f"{DOMAINS}:{name}:disks:{disk.device}:{kind}", number, kind, others)
+
+
+def _written_anew(disk: Disk, recorded: DiskNumbers) -> Iterator[tuple[str, object]]:
+    if recorded.minor is None:
+        yield "minor", disk.minor
+    if recorded.port is None:
+        yield "port", disk.port
+    if recorded.meta_disk is None:
+        yield "meta_disk", disk.meta_disk
+
+
+def _reused(path: str, number: object, kind: str, owners: Mapping[str, str]) -> Violation:
+    shown = _place(number) if isinstance(number, MetaDisk) else number
+    nodes, former = " and ".join(owners), " and ".join(sorted(set(owners.values())))
+    return Violation(
+        rule="number-retired",
+        paths=(path, *(f"{ALLOCATION}:retired:{node}:{kind}s:{shown}" for node in owners)),
+        found=f"{shown}, which {former} had on {nodes} until it was forgotten",
+        allowed="a number that nothing on the nodes can still hold",
+        remedy=f"write another number; or, when nothing is left of {former} on {nodes} (no resource, no file in "
+        "/etc/drbd.d), delete these lines of the allocation by hand",
+    )
 
 
 # --- Numbers -----------------------------------------------------------------------------------------------------
@@ -128,20 +294,27 @@ def missing_numbers(cluster: Cluster, allocation: Allocation, told: frozenset[st
     for name, domain in cluster.domains.items():
         if has_moved(domain, allocation):
             continue
-        numbers = _numbers(domain, allocation.domains.get(name, NOTHING), f"{DOMAINS}:{name}")
+        path = f"{DOMAINS}:{name}"
+        numbers = _numbers(cluster, domain, allocation.domains.get(name, NOTHING))
         paths = tuple(path for path, number, kept in numbers if (number is None or number != kept) and path not in told)
+        if name not in allocation.domains:
+            paths = (path,)
         if paths:
             yield Violation(
                 rule="not-allocated",
                 paths=paths,
                 found="not in the allocation, or differently",
-                allowed="numbers that the allocation has, also where they are written here",
+                allowed="what the allocation has, also where it is written here",
                 remedy="run `salt-run topology.allocate` (without Salt: `saltern allocate PATH`) and commit what it writes",
             )
 
 
-def _numbers(domain: Domain, entry: DomainNumbers, path: str) -> Iterator[tuple[str, object, object]]:
-    """Each number of a domain: its path, what it is (``None`` when missing), what the allocation has."""
+def _numbers(cluster: Cluster, domain: Domain, entry: DomainNumbers) -> Iterator[tuple[str, object, object]]:
+    """Each thing that is recorded of a domain: its path, what it is (``None`` when missing), what the allocation has."""
+    path = f"{DOMAINS}:{domain.name}"
+    for node in (domain.home, domain.partner):
+        if node in cluster.nodes:
+            yield f"{NODES}:{node}:volume_group", cluster.nodes[node].volume_group, entry.volume_groups.get(node)
     yield f"{path}:uuid", domain.uuid, entry.uuid
     for position, (label, interface) in enumerate(interface_labels(domain.interfaces)):
         yield f"{path}:interfaces:{position}:mac", interface.mac, entry.macs.get(label)
@@ -149,9 +322,11 @@ def _numbers(domain: Domain, entry: DomainNumbers, path: str) -> Iterator[tuple[
         place, kept = f"{path}:disks:{disk.device}", entry.disks.get(disk.device, NO_NUMBERS)
         yield f"{place}:minor", disk.minor, kept.minor
         yield f"{place}:port", disk.port, kept.port
-        yield f"{place}:node_ids", disk.node_ids, disk.node_ids
-        if disk.meta_disk.shared:
-            yield f"{place}:meta_disk", None if disk.meta_disk.index is None else disk.meta_disk, kept.meta_disk
+        yield f"{place}:node_ids", disk.node_ids, allocated_ids(domain, entry.node_ids)
+        yield f"{place}:resource", disk.resource, kept.resource
+        yield f"{place}:volume", disk.volume, kept.volume
+        missing = disk.meta_disk.shared and disk.meta_disk.index is None
+        yield f"{place}:meta_disk", None if missing else disk.meta_disk, kept.meta_disk
 
 
 # --- References --------------------------------------------------------------------------------------------------
@@ -234,6 +409,9 @@ def unmatched_networks(cluster: Cluster) -> Iterator[Violation]:
             yield _network(
                 (f"{NODES}:{name}:address", f"{NODES}:{name}:network"), f"{node.address} outside of {node.network}"
             )
+        elif node.network is not None and not _is_a_host_of(node, node.network):
+            found = f"{node.address}, which is {node.network} itself or all of its hosts"
+            yield _network((f"{NODES}:{name}:address", f"{NODES}:{name}:network"), found)
     pairs = {tuple(sorted((domain.home, domain.partner))) for domain in cluster.domains.values()}
     for first, second in sorted(pairs):
         if first in cluster.nodes and second in cluster.nodes:
@@ -252,6 +430,16 @@ def _unmatched_pair(first: Node, second: Node) -> Iterator[Violation]:
         yield _network((f"{paths[0]}:network", f"{paths[1]}:address"), f"{second.address} outside of {first.network}")
     elif second.network is not None and not _within(first, second.network):
         yield _network((f"{paths[0]}:address", f"{paths[1]}:network"), f"{first.address} outside of {second.network}")
+
+
+def _is_a_host_of(node: Node, network: str) -> bool:
+    """Whether the address is not the one of the network, or of all its hosts."""
+    found = ip_network(network)
+    return (
+        found.num_addresses <= POINT_TO_POINT
+        or found.version == IPV6
+        or ip_address(node.address) not in (found.network_address, found.broadcast_address)
+    )
 
 
 def _within(node: Node, network: str) -> bool:

@@ -168,7 +168,13 @@ DEVICE: Final = _matching(
     "write xvda for the first disk, xvdb for the second",
 )
 BRIDGE: Final = _matching(
-    "bridge", "the name of a bridge such as xenbr0", r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", "write the bridge's name"
+    "bridge",
+    "the name of a bridge such as xenbr0: at most 15 characters",  # IFNAMSIZ of Linux, with the zero at its end
+    r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}",
+    "write the bridge's name",
+)
+DISK_OF_A_DOMAIN: Final = _matching(
+    "name", "a domain and its device such as dns/xvda", r"[A-Za-z0-9_.-]{1,48}/[a-z]{3,5}[0-9]{0,2}", "allocate again"
 )
 INTERFACE_LABEL: Final = _matching(
     "bridge", "a bridge such as xenbr0, or xenbr0/2", r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,70}", "allocate again"
@@ -222,7 +228,17 @@ def _read_slot(value: object) -> MetaDisk:
     return meta_disk
 
 
+def _read_recorded_meta_disk(value: object) -> MetaDisk:
+    meta_disk = _read_meta_disk(value)
+    return meta_disk if meta_disk.index is not None else MetaDisk(volume=meta_disk.volume)
+
+
 SLOT_IN_META_DISK: Final = Kind(name="meta-disk", allowed="a volume and its slot such as meta[1]", read=_read_slot)
+RECORDED_META_DISK: Final = Kind(
+    name="meta-disk",
+    allowed="a volume of its own such as dns_meta, or a shared one and its slot such as meta[1]",
+    read=_read_recorded_meta_disk,
+)
 
 
 def _read_node_ids(value: object) -> tuple[int, int]:
@@ -274,9 +290,17 @@ def _read_address(value: object) -> str:
         address = ipaddress.ip_address(value)
     except ValueError as error:
         raise Wrong("address", describe(value), allowed, "write the address, not a host name") from error
-    if "%" in value or address.is_multicast or address.is_unspecified:
+    if "%" in value or not _is_reachable(address):
         raise Wrong("address", describe(value), allowed, "write an address that the partner can connect to")
     return str(address)
+
+
+def _is_reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address is one of a single host that another can connect to."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return False
+    special = address.is_multicast or address.is_unspecified or address.is_loopback
+    return not special and int(address) != 2**32 - 1
 
 
 ADDRESS: Final = Kind(name="address", allowed="an IPv4 or IPv6 address", read=_read_address)
@@ -324,6 +348,18 @@ def _read_option(value: object) -> str:
 
 
 OPTION: Final = Kind(name="option", allowed=_PLAIN, read=_read_option)
+
+_MAX_SECRET_BYTES: Final = 63  # SHARED_SECRET_MAX of drbd.h, with the zero at its end
+
+
+def _read_shared_secret(value: object) -> str:
+    text = _read_option(value)
+    if len(text.encode()) > _MAX_SECRET_BYTES:
+        raise Wrong("unsafe-text", describe(text), SHARED_SECRET.allowed, "write a shorter one")
+    return text
+
+
+SHARED_SECRET: Final = Kind(name="option", allowed=_PLAIN.replace("255", "63"), read=_read_shared_secret)
 
 
 def _read_interface_option(value: object) -> str:

@@ -100,7 +100,18 @@ def test_several_domains_are_forgotten_at_once_and_allocated_anew_where_they_are
     without_mail(example)
     assert main(["allocate", "--forget", "mail", "--forget", "vpn", str(example)]) == 0
     text = (example / "allocation.sls").read_text()
-    assert "xvda: {minor: 2, port: 7788}" in text.partition("      vpn:\n")[2]
+    # vpn is still there and has its numbers again; those of mail are kept from everything else.
+    assert "xvda: {meta_disk: vpn_meta, minor: 5, port: 7791, resource: vpn, volume: vpn}" in text
+    assert text.count("minors: {2: mail/xvda, 3: mail/xvdb}") == 2  # on both nodes
+
+
+def test_a_single_disk_is_forgotten(example) -> None:
+    edit(example / "init.sls", "        xvdb:\n          size: 4G\n", "        xvdc:\n          size: 4G\n")
+    assert main(["allocate", str(example)]) == 1
+    assert main(["allocate", "--forget", "mail/xvdb", str(example)]) == 0
+    text = (example / "allocation.sls").read_text()
+    assert "xvdc: {meta_disk: mail-xvdc_meta, minor: 6, port: 7793, resource: mail-xvdc, volume: mail-xvdc}" in text
+    assert "          xvdb: " not in text
 
 
 def test_a_moved_domain_exits_1_with_the_commands_that_forget_it(example, capsys) -> None:

@@ -83,15 +83,46 @@ def test_options_of_the_disk_win_over_those_of_the_domain_and_of_the_cluster():
     """
     resources = compiled(fragment).slices["dom0"].resources
     assert resources["a"].protocol == "B"
-    assert resources["a"].sections == {"net": {"timeout": "1", "ping-int": "2", "max-buffers": "3"}}
+    net = resources["a"].sections["net"]
+    assert {name: net[name] for name in ("timeout", "ping-int", "max-buffers")} == {
+        "timeout": "1",
+        "ping-int": "2",
+        "max-buffers": "3",
+    }
     assert resources["b"].protocol == "A"
 
 
 def test_yes_and_no_of_yaml_reach_drbd_as_words_and_xl_as_numbers():
     fragment = "{drbd: {disk: {disk-flushes: no}}, domains: {a: {xl: {nestedhvm: yes, vnuma: [[yes, x]]}}}}"
     share = compiled(fragment).slices["dom0"]
-    assert share.resources["a"].sections == {"disk": {"disk-flushes": "no"}}
+    assert share.resources["a"].sections["disk"] == {"disk-flushes": "no"}
     assert share.domains["a"].xl == {"nestedhvm": 1, "vnuma": [[1, "x"]]}
+
+
+def identities(fragment=""):
+    """The secret with which each resource connects; both nodes must have the same."""
+    slices = compiled(fragment).slices
+    found = [
+        {name: resource.sections["net"].get("shared-secret") for name, resource in slices[node].resources.items()}
+        for node in ("dom0", "dom0m")
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_no_two_resources_can_connect_with_each_other():
+    first = identities("domains: {a: {disks: {xvdb: {size: 1G}}}}")
+    others = identities("domains: {a: {uuid: 11111111-1111-1111-1111-111111111111}}"), identities("cluster: other")
+    every = [*first.values(), others[0]["a"], *others[1].values()]
+    assert len(set(every)) == len(every) == 6
+    assert all(len(identity) == 32 for identity in every)
+    assert compiled().slices["dom0"].resources["a"].sections["net"]["cram-hmac-alg"] == "sha256"
+
+
+@pytest.mark.parametrize("net", [{"cram-hmac-alg": "sha1"}, {"shared-secret": "x"}])
+def test_a_written_secret_is_left_as_it_is(net):
+    share = compiled(f"domains: {{a: {{drbd: {{net: {net}}}}}}}").slices["dom0"]
+    assert share.resources["a"].sections["net"] == net
 
 
 def order(fragment):

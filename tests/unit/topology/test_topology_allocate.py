@@ -16,19 +16,25 @@ def numbers(data, forget=()):
     return allocated(data, forget)["saltern"]["allocation"]["domains"]
 
 
+def disk_of(name, minor, port, meta_disk=None):
+    """The entry of a disk whose resource and volume have their usual names."""
+    place = meta_disk or f"{name}_meta"
+    return {"resource": name, "volume": name, "minor": minor, "port": port, "meta_disk": place}
+
+
 def without(data, *names):
     """The topology without these domains, and with the allocation that it had."""
     return merged(data, {"saltern": {"domains": dict.fromkeys(names, TAKEN_AWAY)}})
 
 
 def test_numbers_begin_at_the_documented_ones():
-    assert numbers(pillar())["a"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert numbers(pillar())["a"]["disks"]["xvda"] == disk_of("a", 1, 7788)
 
 
 def test_written_numbers_are_passed_over_and_recorded():
     disks = numbers(pillar("domains: {b: {disks: {xvda: {minor: 1, port: 7788}}}}"))
-    assert disks["a"]["disks"]["xvda"] == {"minor": 2, "port": 7789}
-    assert disks["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert disks["a"]["disks"]["xvda"] == disk_of("a", 2, 7789)
+    assert disks["b"]["disks"]["xvda"] == disk_of("b", 1, 7788)
 
 
 ALL_WRITTEN = """
@@ -46,23 +52,86 @@ def test_a_domain_whose_numbers_are_all_written_is_recorded_too():
         "uuid": "11111111-1111-1111-1111-111111111111",
         "node_ids": {"dom0": 0, "dom0m": 1},
         "macs": {"xenbr0": "00:16:3e:00:00:01"},
-        "disks": {"xvda": {"minor": 8, "port": 7800, "meta_disk": "meta[3]"}},
+        "volume_groups": {"dom0": "XEN", "dom0m": "XEN"},
+        "disks": {"xvda": disk_of("a", 8, 7800, "meta[3]")},
     }
 
 
 def test_a_domain_that_is_not_recorded_is_refused_although_all_its_numbers_are_written():
     (violation,) = found_compiling(pillar(ALL_WRITTEN))
     assert violation.rule == "not-allocated"
-    assert "saltern:domains:a:uuid" in violation.paths
+    assert violation.paths == ("saltern:domains:a",)
 
 
-@pytest.mark.parametrize("written", [{"minor": 9}, {"port": 7801}, {"meta_disk": "meta[4]"}, {"meta_disk": "other[3]"}])
-def test_a_written_number_that_was_recorded_differently_needs_an_allocation(written):
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"minor": 9}, "9 here, 8 in the allocation"),
+        ({"port": 7801}, "7801 here, 7800 in the allocation"),
+        ({"meta_disk": "meta[4]"}, "meta[4] here, meta[3] in the allocation"),
+        ({"meta_disk": "other"}, "other here, meta in the allocation"),
+        ({"meta_disk": TAKEN_AWAY}, "a_meta of its own here, meta[3] in the allocation"),
+        ({"volume": "photos"}, "photos here, a in the allocation"),
+        ({"resource": "web", "volume": "a"}, "web here, a in the allocation"),
+    ],
+)
+def test_what_is_recorded_of_a_disk_is_not_changed(written, said):
     data = merged(allocated(pillar(ALL_WRITTEN)), {"saltern": {"domains": {"a": {"disks": {"xvda": written}}}}})
+    place = f"disks:xvda:{next(iter(written))}"
+    for violations in (found(data), found_compiling(data)):
+        (violation,) = violations
+        assert violation.rule == "recorded-changed"
+        assert violation.paths == (f"saltern:domains:a:{place}", f"{ENTRY_OF_A}:{place}")
+        assert violation.found == said
+        assert "forget=a/xvda" in violation.remedy
+
+
+def test_a_number_that_an_entry_lacks_is_recorded_as_it_is_written():
+    data = allocated(pillar(ALL_WRITTEN))
+    complete = numbers(data)
+    entry = data["saltern"]["allocation"]["domains"]["a"]
+    del entry["disks"]["xvda"]["port"], entry["disks"]["xvda"]["volume"], entry["volume_groups"]["dom0"]
     (violation,) = found_compiling(data)
-    (name,) = written
-    assert (violation.rule, violation.paths) == ("not-allocated", (f"saltern:domains:a:disks:xvda:{name}",))
-    assert numbers(data)["a"]["disks"]["xvda"] == {"minor": 8, "port": 7800, "meta_disk": "meta[3]", **written}
+    assert violation.paths == (
+        "saltern:nodes:dom0:volume_group",
+        "saltern:domains:a:disks:xvda:port",
+        "saltern:domains:a:disks:xvda:volume",
+    )
+    assert numbers(data) == complete
+
+
+def test_exchanging_home_and_partner_with_written_node_ids_needs_them_the_other_way_round():
+    data = allocated(pillar(ALL_WRITTEN))
+    data["saltern"]["domains"]["a"].update(home="dom0m", partner="dom0")
+    for violations in (found(data), found_compiling(data)):
+        (violation,) = violations
+        assert violation.rule == "recorded-changed"
+        assert violation.paths == ("saltern:domains:a:disks:xvda:node_ids", f"{ENTRY_OF_A}:node_ids")
+        assert violation.found == "1 for dom0 and 0 for dom0m here, 0 for dom0 and 1 for dom0m in the allocation"
+        assert "the other way round, as [1, 0]" in violation.remedy
+    data["saltern"]["domains"]["a"]["disks"]["xvda"]["node_ids"] = [1, 0]
+    assert found_compiling(data) == ()
+
+
+def test_written_node_ids_are_recorded_and_the_same_for_all_disks():
+    data = pillar("domains: {a: {disks: {xvda: {node_ids: [5, 3]}, xvdb: {size: 1G}}}}")
+    assert numbers(data)["a"]["node_ids"] == {"dom0": 5, "dom0m": 3}
+    data["saltern"]["domains"]["a"]["disks"]["xvdb"]["node_ids"] = [3, 5]
+    assert [violation.rule for violation in found(data)] == ["recorded-changed"]
+
+
+def test_another_volume_group_is_refused_while_it_is_recorded_to_hold_disks():
+    data = allocated(pillar(THREE_NODES))
+    data["saltern"]["nodes"]["dom2"]["volume_group"] = "SSD"
+    assert found_compiling(data) == ()
+    data["saltern"]["nodes"]["dom0"]["volume_group"] = "SSD"
+    for violations in (found(data), found_compiling(data)):
+        (violation,) = violations
+        assert violation.rule == "recorded-changed"
+        entries = [f"saltern:allocation:domains:{name}:volume_groups:dom0" for name in ("a", "b")]
+        assert violation.paths == ("saltern:nodes:dom0:volume_group", *entries)
+        assert "forget=a,b" in violation.remedy
+    assert numbers(data, ["a", "b"])["a"]["volume_groups"] == {"dom0": "SSD", "dom0m": "XEN"}
 
 
 def test_a_written_number_that_is_taken_out_stays():
@@ -76,7 +145,7 @@ def test_a_written_number_that_is_taken_out_stays():
 
 def test_a_number_is_used_again_where_no_node_is_shared():
     data = pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}")
-    assert numbers(data)["a"]["disks"] == numbers(data)["b"]["disks"]
+    assert numbers(data)["b"]["disks"]["xvda"] == disk_of("b", 1, 7788)
 
 
 def test_a_slot_is_allocated_where_the_shared_volume_is_named_without_one():
@@ -138,7 +207,7 @@ def test_a_domain_on_a_node_that_is_not_there_is_told_that_only():
 def test_numbers_of_a_domain_that_is_its_own_partner_are_still_its_own():
     data = allocated(pillar())
     data["saltern"]["domains"]["a"]["partner"] = "dom0"
-    data["saltern"]["domains"]["b"]["disks"]["xvda"]["minor"] = 1
+    data["saltern"]["allocation"]["domains"]["b"]["disks"]["xvda"]["minor"] = 1
     assert [violation.rule for violation in found_compiling(data)] == ["minor-unique", "home-is-partner"]
 
 
@@ -155,7 +224,8 @@ def test_a_domain_with_another_uuid_than_the_one_it_may_run_as_is_refused():
     data["saltern"]["domains"]["a"]["uuid"] = "11111111-1111-1111-1111-111111111111"
     for violations in (found(data), found_compiling(data)):
         (violation,) = violations
-        assert (violation.rule, violation.paths) == ("uuid-changed", ("saltern:domains:a:uuid", f"{ENTRY_OF_A}:uuid"))
+        paths = ("saltern:domains:a:uuid", f"{ENTRY_OF_A}:uuid")
+        assert (violation.rule, violation.paths) == ("recorded-changed", paths)
         assert "forget=a" in violation.remedy
     assert numbers(data, ["a"])["a"]["uuid"] == "11111111-1111-1111-1111-111111111111"
 
@@ -167,17 +237,24 @@ def test_the_entry_of_a_domain_that_is_gone_stays_and_its_numbers_stay_reserved(
     after["saltern"]["domains"]["c"] = pillar()["saltern"]["domains"]["a"]
     then = numbers(after)
     assert then["a"] == before["saltern"]["allocation"]["domains"]["a"]
-    assert then["c"]["disks"]["xvda"] == {"minor": 3, "port": 7790}
+    assert then["c"]["disks"]["xvda"] == disk_of("c", 3, 7790)
 
 
-def test_the_entry_of_a_disk_that_is_gone_stays_and_its_numbers_stay_reserved():
-    before = allocated(pillar("domains: {a: {disks: {xvdb: {size: 1G, meta_disk: meta}}}}"))
-    entry = before["saltern"]["allocation"]["domains"]["a"]["disks"]
-    domains = {"a": {"disks": {"xvdb": TAKEN_AWAY, "xvdc": {"size": "1G", "meta_disk": "meta"}}}}
-    after = merged(before, {"saltern": {"domains": domains}})
-    then = numbers(after)["a"]["disks"]
-    assert then == {**entry, "xvdc": {"minor": 4, "port": 7791, "meta_disk": "meta[2]"}}
-    assert found_compiling(allocated(after)) == ()
+@pytest.mark.parametrize("instead", [{}, {"xvdc": {"size": "1G"}}])
+def test_a_recorded_disk_that_is_dropped_or_renamed_is_refused_by_name(instead):
+    before = allocated(pillar("domains: {a: {disks: {xvdb: {size: 1G}}}}"))
+    after = merged(before, {"saltern": {"domains": {"a": {"disks": {"xvdb": TAKEN_AWAY, **instead}}}}})
+    for violations in (found(after), found_compiling(after)):
+        gone = next(violation for violation in violations if violation.rule == "disk-gone")
+        assert gone.paths == ("saltern:domains:a:disks:xvdb", f"{ENTRY_OF_A}:disks:xvdb")
+        assert "forget=a/xvdb" in gone.remedy
+        assert "--forget a/xvdb" in gone.remedy
+    assert set(numbers(after, ["a/xvdb"])["a"]["disks"]) == {"xvda", *instead}
+
+
+def test_a_disk_that_cannot_be_read_is_not_called_gone():
+    after = merged(allocated(pillar()), {"saltern": {"domains": {"a": {"disks": {"xvda": {"size": "2 GB!"}}}}}})
+    assert [violation.rule for violation in found_compiling(after)] == ["size"]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +263,7 @@ def test_the_entry_of_a_disk_that_is_gone_stays_and_its_numbers_stay_reserved():
         ({"disks": {"xvda": {"minor": 8}}}, "minor-unique", "disks:xvda:minor", "disks:xvda:minor"),
         ({"disks": {"xvda": {"port": 7800}}}, "port-unique", "disks:xvda:port", "disks:xvda:port"),
         ({"disks": {"xvda": {"meta_disk": "meta[3]"}}}, "slot-unique", "disks:xvda:meta_disk", "disks:xvda:meta_disk"),
+        ({"disks": {"xvda": {"volume": "a"}}}, "volume-unique", "disks:xvda:volume", "disks:xvda:volume"),
         ({"uuid": "11111111-1111-1111-1111-111111111111"}, "uuid-unique", "uuid", "uuid"),
         (
             {"interfaces": [{"bridge": "xenbr1", "mac": "00:16:3e:00:00:01"}]},
@@ -197,12 +275,11 @@ def test_the_entry_of_a_disk_that_is_gone_stays_and_its_numbers_stay_reserved():
 )
 def test_a_written_number_of_a_domain_that_is_gone_is_a_conflict_with_its_entry(domain, rule, kept, written):
     before = allocated(pillar(ALL_WRITTEN))
-    b = merged(pillar()["saltern"]["domains"]["b"], domain)
-    after = merged(without(before, "a"), {"saltern": {"domains": {"b": b}}})
+    new = merged(pillar()["saltern"]["domains"]["b"], domain)
+    after = merged(without(before, "a"), {"saltern": {"domains": {"c": new}}})
     (violation,) = found(after)
-    assert (violation.rule, violation.paths) == (rule, (f"{ENTRY_OF_A}:{kept}", f"saltern:domains:b:{written}"))
+    assert (violation.rule, violation.paths) == (rule, (f"{ENTRY_OF_A}:{kept}", f"saltern:domains:c:{written}"))
     assert "topology.allocate forget=NAME" in violation.remedy
-    assert topology.load_and_allocate(after, ["a"]).domains.keys() == {"b"}
 
 
 def test_what_a_domain_left_on_nodes_that_another_does_not_use_is_no_conflict():
@@ -210,13 +287,6 @@ def test_what_a_domain_left_on_nodes_that_another_does_not_use_is_no_conflict():
     after = without(before, "a")
     after["saltern"]["domains"]["b"]["disks"]["xvda"].update(minor=1, port=7788)
     assert found_compiling(after) == ()
-
-
-def test_a_disk_under_another_name_may_be_given_its_number_again():
-    before = allocated(pillar())
-    disks = {"xvda": TAKEN_AWAY, "sda": {"size": "1G", "minor": 1, "port": 7788}}
-    after = merged(before, {"saltern": {"domains": {"a": {"disks": disks}}}})
-    assert numbers(after)["a"]["disks"]["sda"] == {"minor": 1, "port": 7788}
 
 
 def test_two_entries_of_what_is_gone_do_not_hinder():
@@ -229,17 +299,65 @@ def test_two_entries_of_what_is_gone_do_not_hinder():
 def test_a_domain_that_is_gone_does_not_need_its_nodes():
     data = allocated(pillar(f"{{{OTHER_NODES}, domains: {{b: {{home: dom2, partner: dom3}}}}}}"))
     data["saltern"]["nodes"] = {name: data["saltern"]["nodes"][name] for name in ("dom0", "dom0m")}
-    data["saltern"]["domains"]["a"]["disks"]["xvda"]["port"] = 7788
     assert found_compiling(without(data, "b")) == ()
 
 
 # --- What is forgotten -------------------------------------------------------------------------------------------
-def test_a_domain_that_is_gone_is_forgotten_by_name_and_its_numbers_are_free():
-    after = without(allocated(pillar()), "a")
+SHARED = "domains: {a: {disks: {xvda: {meta_disk: meta}}}}"
+RETIRED = {"minors": {1: "a/xvda"}, "ports": {7788: "a/xvda"}, "meta_disks": {"meta[1]": "a/xvda"}}
+
+
+def test_what_a_forgotten_domain_held_is_retired_and_given_to_nothing_else():
+    after = without(allocated(pillar(SHARED)), "a")
+    after["saltern"]["domains"]["c"] = pillar(SHARED)["saltern"]["domains"]["a"]
+    then = allocated(after, ["a"])
+    assert set(numbers(then)) == {"b", "c"}
+    assert numbers(then)["c"]["disks"]["xvda"] == disk_of("c", 3, 7790, "meta[2]")
+    assert then["saltern"]["allocation"]["retired"] == {"dom0": RETIRED, "dom0m": RETIRED}
+    assert allocated(then) == then
+    assert found_compiling(then) == ()
+
+
+def test_retired_numbers_are_free_once_their_lines_are_deleted():
+    after = allocated(without(allocated(pillar()), "a"), ["a"])
+    del after["saltern"]["allocation"]["retired"]
     after["saltern"]["domains"]["c"] = pillar()["saltern"]["domains"]["a"]
-    then = numbers(after, ["a"])
-    assert set(then) == {"b", "c"}
-    assert then["c"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert numbers(after)["c"]["disks"]["xvda"] == disk_of("c", 1, 7788)
+
+
+def test_a_disk_that_comes_back_has_its_retired_numbers_again():
+    before = allocated(pillar(SHARED))
+    after = allocated(without(before, "a"), ["a"])
+    after["saltern"]["domains"]["a"] = pillar(SHARED)["saltern"]["domains"]["a"]
+    assert allocated(after)["saltern"]["allocation"] == before["saltern"]["allocation"]
+
+
+@pytest.mark.parametrize(
+    ("disk", "key", "place"),
+    [
+        ({"minor": 1}, "minor", "minors:1"),
+        ({"port": 7788}, "port", "ports:7788"),
+        ({"meta_disk": "meta[1]"}, "meta_disk", "meta_disks:meta[1]"),
+    ],
+)
+def test_a_retired_number_that_is_written_for_something_else_is_refused(disk, key, place):
+    after = allocated(without(allocated(pillar(SHARED)), "a"), ["a"])
+    after["saltern"]["domains"]["c"] = merged(pillar()["saltern"]["domains"]["a"], {"disks": {"xvda": disk}})
+    (violation,) = found(after)
+    retired = [f"saltern:allocation:retired:{node}:{place}" for node in ("dom0", "dom0m")]
+    assert (violation.rule, violation.paths) == ("number-retired", (f"saltern:domains:c:disks:xvda:{key}", *retired))
+    assert "a/xvda" in violation.found
+    after["saltern"]["domains"]["a"] = after["saltern"]["domains"].pop("c")
+    assert found(after) == ()
+
+
+def test_a_damaged_retired_number_is_reported_by_its_path():
+    data = allocated(pillar())
+    data["saltern"]["allocation"]["retired"] = {"dom0": {"minors": {"one": "a/xvda"}, "ports": {7788: "a"}}}
+    assert [violation.paths[0] for violation in found_compiling(data)] == [
+        "saltern:allocation:retired:dom0:minors:one",
+        "saltern:allocation:retired:dom0:ports:7788",
+    ]
 
 
 def test_a_domain_that_was_moved_by_hand_is_allocated_anew_on_its_new_nodes():
@@ -249,7 +367,7 @@ def test_a_domain_that_was_moved_by_hand_is_allocated_anew_on_its_new_nodes():
     then = after["saltern"]["allocation"]["domains"]
     assert then["a"] == before["saltern"]["allocation"]["domains"]["a"]
     assert then["b"]["node_ids"] == {"dom2": 0, "dom3": 1}
-    assert then["b"]["disks"]["xvda"] == {"minor": 1, "port": 7788}
+    assert then["b"]["disks"]["xvda"] == disk_of("b", 1, 7788)
     assert topology.compile(after).slices["dom2"].domains.keys() == {"b"}
 
 
@@ -267,6 +385,9 @@ def test_forgetting_what_has_no_entry_is_refused_with_those_that_have_one():
         topology.load_and_allocate(allocated(pillar()), ["b", "nosuch", "c"])
     assert (refused.value.names, refused.value.known) == (("c", "nosuch"), ("a", "b"))
     assert "a, b" in str(refused.value)
+    with pytest.raises(UnknownEntry) as refused:
+        topology.load_and_allocate(allocated(pillar()), ["b/xvdb"])
+    assert (refused.value.names, refused.value.known) == (("b/xvdb",), ("a", "b", "b/xvda"))
 
 
 # --- Conflicts ---------------------------------------------------------------------------------------------------
@@ -286,9 +407,9 @@ def test_a_number_that_two_branches_allocated_is_left_to_a_person():
 
 def test_a_written_number_that_another_was_allocated_is_a_conflict_with_the_allocation():
     data = allocated(pillar())
-    data["saltern"]["domains"]["b"]["disks"]["xvda"]["minor"] = 1
+    data["saltern"]["domains"]["c"] = merged(pillar()["saltern"]["domains"]["b"], {"disks": {"xvda": {"minor": 1}}})
     (violation,) = found(data)
-    assert violation.paths == ("saltern:allocation:domains:a:disks:xvda:minor", "saltern:domains:b:disks:xvda:minor")
+    assert violation.paths == ("saltern:allocation:domains:a:disks:xvda:minor", "saltern:domains:c:disks:xvda:minor")
 
 
 def test_equal_node_ids_in_the_allocation_are_refused():
