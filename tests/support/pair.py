@@ -1,6 +1,6 @@
 """A simulated pair of nodes with a small topology, converged as `salt '*' state.apply` does it: both at the same time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import interleave
@@ -11,7 +11,11 @@ from saltern.converge import Converge, Outcome
 from saltern.model.desired import NodeSlice
 from saltern.plan.items import Item
 from saltern.run import Host
+from saltern.sim import xl_config
+from saltern.sim.drbd.kernel import Resource
+from saltern.sim.model import DomainDisk, SimDomain, SimNode
 from saltern.sim.world import NodeSpec, World
+from saltern.topology.load import FIRST_DEVICE
 from saltern.units import GIB
 
 NODES = {"dom0": "192.168.1.190", "dom0m": "192.168.1.191"}
@@ -83,7 +87,7 @@ def converge(
     def program(share: NodeSlice) -> Callable[[Host], Outcomes]:
         return lambda host: Converge(host, share, test=test, wait_s=wait_s).all()
 
-    return interleave.Interleaving(world, seed, lambda: check_safety(world)).run(
+    return interleave.Interleaving(world, seed, lambda: check_safety(world, shares)).run(
         {name: program(share) for name, share in shares.items()}, hosts
     )
 
@@ -110,10 +114,54 @@ def running(world: World) -> dict[str, list[str]]:
     return found
 
 
-def check_safety(world: World) -> None:
-    """The safety rules that hold at every moment of a convergence."""
+def check_safety(world: World, shares: Mapping[str, NodeSlice] | None = None) -> None:
+    """The safety rules that hold at every moment of a convergence.
+
+    Resources and volumes have the names that the topology gives them by itself, or those in ``shares``.
+    """
     uuids = [domain.uuid for node in world.nodes.values() for domain in node.domains if not domain.shutdown]
     assert len(uuids) == len(set(uuids)), "a domain is live twice"
     for node in world.nodes.values():
         for domain in node.domains:
-            assert all(disk.usable for disk in domain.disks), f"{domain.name} was started on a dead disk"
+            for disk in domain.disks:
+                assert disk.usable, f"{domain.name} was started on a dead disk"
+                _check_disk(node, domain, disk, (shares or {}).get(node.name))
+        for resource in node.drbd.resources.values():
+            _check_connection(node, resource)
+        for path, device in node.devices.items():
+            assert len(device.writers) < 2, f"{path} of {node.name} was written by {device.writers}"
+
+
+def _check_disk(node: SimNode, domain: SimDomain, disk: DomainDisk, share: NodeSlice | None) -> None:
+    """A disk is what the domain's configuration says; on DRBD it is the resource and the volume that belong to it."""
+    place = f"{disk.vdev} of {domain.name} on {node.name}"
+    configured = [xl_config.disk(text).target for text in xl_config.list_of(domain.config, "disk")]
+    assert disk.target in configured, f"{place} is {disk.target}, its configuration says {configured}"
+    if not disk.path.startswith("/dev/drbd"):
+        return
+    found = node.drbd.by_minor(int(disk.path.removeprefix("/dev/drbd")))
+    assert found is not None, f"{place} is {disk.path}, which is gone"
+    resource, device = found
+    resources, volumes = _belonging(node, domain, disk, share)
+    assert resource.name in resources, f"{place} is resource {resource.name}"
+    assert device.backing in ("", *volumes), f"{place} is on {device.backing}"
+
+
+def _belonging(
+    node: SimNode, domain: SimDomain, disk: DomainDisk, share: NodeSlice | None
+) -> tuple[set[str], set[str]]:
+    """The resources that may be a disk, and the volumes that may be below them."""
+    resources = {domain.name if disk.vdev == FIRST_DEVICE else f"{domain.name}-{disk.vdev}"}
+    volumes = {f"/dev/{group}/{name}" for group in node.volume_groups for name in resources}
+    spec = share.domains.get(domain.name) if share is not None else None
+    for wanted in spec.disks if spec is not None else ():
+        if share is not None and wanted.device == disk.vdev:
+            resources.add(wanted.resource)
+            volumes.add(share.resources[wanted.resource].on(node.name).disk)
+    return resources, volumes
+
+
+def _check_connection(node: SimNode, resource: Resource) -> None:
+    if resource.connection is not None and resource.connection.up:
+        other = resource.connection.peer_resource
+        assert other == resource.name, f"{resource.name} on {node.name} is connected to {other}"

@@ -51,8 +51,8 @@ def close_device(world: "World", node: str, path: str, holder: str) -> None:
         device.holders.remove(holder)
 
 
-def write_block(world: "World", node: str, path: str, block: int, value: int) -> bool:
-    """Write one block; true once it is as safe as the device promises."""
+def write_block(world: "World", node: str, path: str, block: int, value: int, *, writer: str) -> bool:
+    """Write one block for the domain ``writer``; true once it is as safe as the device promises."""
     from saltern.sim import drbd
 
     minor = _minor(path)
@@ -62,4 +62,5 @@ def write_block(world: "World", node: str, path: str, block: int, value: int) ->
     if device is None:
         return False
     device.records[block] = value
+    device.written_by(writer)
     return True

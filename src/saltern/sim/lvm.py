@@ -158,6 +158,7 @@ def _allocate(group: VolumeGroup, size_bytes: int) -> BlockDevice:
     for leftover in group.leftovers:
         if leftover.size_bytes == size_bytes:
             group.leftovers.remove(leftover)
+            leftover.writers.clear()
             return leftover
     return BlockDevice(size_bytes)
 

@@ -20,12 +20,18 @@ class BlockDevice:
 
     ``records`` maps a block of 4 KiB to the last value written there. ``metadata`` holds DRBD metadata by slot of
     128 MiB, -1 for flexible ones. ``holders`` names who holds the device open, and is empty after a power cut.
+    ``writers`` names the resources, and the domains without DRBD, whose writes have reached it.
     """
 
     size_bytes: int
     records: dict[int, int] = field(default_factory=dict)
     metadata: dict[int, "Metadata"] = field(default_factory=dict)
     holders: list[str] = field(default_factory=list)
+    writers: list[str] = field(default_factory=list)
+
+    def written_by(self, *writers: str) -> None:
+        """Remember who has written here."""
+        self.writers += [writer for writer in writers if writer not in self.writers]
 
 
 @dataclass

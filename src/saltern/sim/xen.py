@@ -45,15 +45,15 @@ def _run(world: "World", node: SimNode, domain: SimDomain) -> None:
         domain.cpu_time_s += CPU_SHARE * (world.time_s - domain.lived_until_s)
         domain.lived_until_s = world.time_s
         for disk in domain.disks:
-            _write(world, node, disk)
+            _write(world, node, domain, disk)
 
 
-def _write(world: "World", node: SimNode, disk: DomainDisk) -> None:
+def _write(world: "World", node: SimNode, domain: SimDomain, disk: DomainDisk) -> None:
     if not disk.usable or disk.mode == "r":
         return
     world.writes += 1
     number = int(world.time_s) % BLOCKS
-    if block.write_block(world, node.name, disk.path, number, world.writes):
+    if block.write_block(world, node.name, disk.path, number, world.writes, writer=domain.name):
         disk.acknowledged[number] = world.writes
 
 

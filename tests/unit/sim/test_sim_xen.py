@@ -67,6 +67,19 @@ def test_a_reboot_gives_the_same_guest_another_number(host: SimHost) -> None:
     assert min(new.values()) > max(old.values())  # its memory is a new one: it knows only what it wrote itself
 
 
+def test_a_reboot_reads_no_file_again(host: SimHost) -> None:
+    before = start(host)
+    host.run(["lvcreate", "-n", "other", "-L", "64M", "XEN"])
+    host.write_text("/etc/xen/dns.cfg", 'name = "dns"\nmemory = 64\ndisk = ["phy:/dev/XEN/other,xvda,w"]\n', 0o644)
+    host.run(["xl", "reboot", "dns"])
+    host.sleep(10)
+    (after,) = host.world.nodes["dom0"].domains
+    assert after.domid != before.domid
+    assert (after.memory_bytes, after.config) == (before.memory_bytes, before.config)
+    assert [disk.path for disk in after.disks] == ["/dev/XEN/dns"]
+    assert not host.world.nodes["dom0"].devices["/dev/XEN/other"].records
+
+
 def test_a_guest_without_its_disk_hangs_and_never_shuts_down(host: SimHost) -> None:
     domain = start(host)
     domain.disks[0].usable = False

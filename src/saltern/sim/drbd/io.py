@@ -76,7 +76,9 @@ def write(world: "World", node: str, minor: int, block: int, value: int) -> bool
     if not good or not 0 <= block < size // 8:
         return False
     for owner, own in targets:
-        store.backing(owner, own).records[block] = value
+        below = store.backing(owner, own)
+        below.records[block] = value
+        below.written_by(resource.name)
         own.counters.written += 4
         remembered = store.meta(owner, own)
         if len(targets) == 2:

@@ -79,7 +79,9 @@ def copy_blocks(node: "SimNode", good: Device, peer_node: "SimNode", bad: Device
     """Copy the next ``count`` blocks that are out of sync."""
     taken = store.meta(node, good).out_of_sync.take(count)
     behind = store.meta(peer_node, bad).out_of_sync
-    source, target = store.backing(node, good).records, store.backing(peer_node, bad).records
+    above, below = store.backing(node, good), store.backing(peer_node, bad)
+    below.written_by(*above.writers)
+    source, target = above.records, below.records
     for start, stop in taken:
         behind.remove(start, stop)
         copied = stop - start
