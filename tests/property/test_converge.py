@@ -310,6 +310,12 @@ def reboot_a_node(world: World) -> None:
     world.boot("dom0m")
 
 
+def reboot_a_node_that_brings_nothing_up(world: World) -> None:
+    world.power_cut("dom0")
+    world.advance(20)
+    world.boot("dom0", drbd_service=False)
+
+
 DRIFTS = [
     lvextend,
     edit_resource,
@@ -321,6 +327,7 @@ DRIFTS = [
     disconnect,
     leave_primary,
     reboot_a_node,
+    reboot_a_node_that_brings_nothing_up,
     break_resource_file,  # last: no drbdadm command works after it
 ]
 

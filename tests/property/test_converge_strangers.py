@@ -108,8 +108,6 @@ def test_what_is_brought_up_at_boot_and_what_an_apply_makes_of_it_end_in_the_sam
     world.advance(10)
     for name in SHARES:
         world.boot(name)
-        world.host(name).run(["modprobe", "drbd"])
-        world.host(name).run(["drbdadm", "adjust", "all"], allowed=range(256))
     world.advance(10)
     for outcomes in converge(world, SHARES).values():
         assert failures(outcomes) == []
