@@ -21,6 +21,7 @@ from saltfactories.manager import FactoriesManager
 salt._logging.shutdown_temp_handler()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups from the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker runs all of these, so that the master and its minions are started once."""
     for item in items:

@@ -42,10 +42,16 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         # A volume that is still marked as blank must not be attached by metadata that may not be its own.
         raise Refused(f"resource {resource.name}", "its metadata are not complete", "Apply the whole layer `drbd`")
     return Step(
-        comment=f"{resource.name} is adjusted to its configuration",
+        comment=f"{resource.name} is adjusted to its configuration{_condition(running)}",
         actions=(AdjustResource(resource=resource.name),),
         changes={f"resource {resource.name}": {"old": ", ".join(differences), "new": "up and as configured"}},
     )
+
+
+def _condition(running: RunningResource | None) -> str:
+    """What a dry run cannot foresee of a connection that was cut, or that a split-brain has ended."""
+    parted = running is not None and connection_state(running) in (None, ConnectionState.STANDALONE)
+    return "; what follows holds if its sides then connect" if parted else ""
 
 
 def _warning(resource: Resource, node_slice: NodeSlice, running: RunningResource | None) -> str | None:

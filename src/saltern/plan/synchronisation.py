@@ -82,6 +82,13 @@ def size_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | W
     device = running.devices[0]
     if device.size_bytes is None or device.size_bytes >= resource.size_bytes:
         return Step(comment=f"{resource.name} has its size")
+    data = existing(resource.on(node_slice.node).disk, resource, view)
+    if data.size_bytes < resource.size_bytes:
+        raise Refused(
+            f"resource {resource.name}",
+            f"its volume has {format_size(data.size_bytes)}, not {format_size(resource.size_bytes)} yet",
+            "Apply the layer `lvm`; when that refuses to grow it, see the reason it gives",
+        )
     connection = _connection(running)
     peer = _peer_device(running)
     if connection is None or peer is None:

@@ -76,19 +76,32 @@ def test_a_half_synchronised_disk_without_its_partner_is_not_waited_for() -> Non
 SMALL = 512 * MIB
 
 
+def test_a_device_does_not_grow_beyond_its_own_volume() -> None:
+    small = lvm({"dns": (SMALL, set())})
+    with pytest.raises(Refused, match="its volume has 512M, not 1G yet"):
+        size_step(DNS, HOME, view(volumes=small, resources=running(role=Role.PRIMARY, size_bytes=SMALL)))
+
+
 def test_the_primary_makes_use_of_growth() -> None:
-    found = size_step(DNS, HOME, view(resources=running(role=Role.PRIMARY, size_bytes=SMALL)))
+    found = size_step(DNS, HOME, view(volumes=UNMARKED, resources=running(role=Role.PRIMARY, size_bytes=SMALL)))
     assert found.actions == (ResizeResource(resource="dns"),)
     assert found.waits_for == "the volume on dom0m has not grown yet"
 
 
 def test_with_two_secondaries_the_home_node_promotes_for_it() -> None:
-    assert size_step(DNS, HOME, view(resources=running(size_bytes=SMALL))).actions == (Promote(resource="dns"),)
-    assert size_step(DNS, AWAY, view(resources=running(size_bytes=SMALL))).actions == ()
+    assert size_step(DNS, HOME, view(volumes=UNMARKED, resources=running(size_bytes=SMALL))).actions == (
+        Promote(resource="dns"),
+    )
+    assert size_step(DNS, AWAY, view(volumes=UNMARKED, resources=running(size_bytes=SMALL))).actions == ()
 
 
 def test_a_primary_partner_is_left_to_do_it() -> None:
-    assert size_step(DNS, HOME, view(resources=running(size_bytes=SMALL, peer_role=Role.PRIMARY))).actions == ()
+    assert (
+        size_step(
+            DNS, HOME, view(volumes=UNMARKED, resources=running(size_bytes=SMALL, peer_role=Role.PRIMARY))
+        ).actions
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,8 +112,8 @@ def test_a_primary_partner_is_left_to_do_it() -> None:
     ],
 )
 def test_growth_waits_for_a_synchronised_partner(found) -> None:
-    assert isinstance(size_step(DNS, HOME, view(resources=found)), Wait)
+    assert isinstance(size_step(DNS, HOME, view(volumes=UNMARKED, resources=found)), Wait)
 
 
 def test_a_device_of_the_right_size_needs_nothing() -> None:
-    assert size_step(DNS, HOME, view(resources=running(size_bytes=GIB))).actions == ()
+    assert size_step(DNS, HOME, view(volumes=UNMARKED, resources=running(size_bytes=GIB))).actions == ()
