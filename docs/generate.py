@@ -106,13 +106,60 @@ def pillar_schema() -> str:
     for row in schema.rows():
         rows.setdefault(row.path.rpartition(":")[0], []).append(row)
     parts = [_section(section, rows[section.path]) for section in schema.SECTIONS if section.path in rows]
-    return page("The topology, key by key", "src/saltern/topology/schema.py", _SCHEMA_INTRODUCTION, *parts)
+    topology.load_and_allocate(yaml.safe_load(_SCHEMA_EXAMPLE))  # an example that is not valid helps nobody
+    return page(
+        "The topology, key by key",
+        "src/saltern/topology/schema.py",
+        _SCHEMA_INTRODUCTION,
+        code(_SCHEMA_EXAMPLE, "yaml"),
+        *parts,
+    )
 
+
+_SCHEMA_EXAMPLE = """\
+saltern:
+  cluster: example
+  drbd:
+    protocol: C
+    net: {ping-int: 3}
+  nodes:
+    dom0: {address: 192.168.1.190, network: 192.168.1.0/24, volume_group: XEN, volume_group_size: 24G, memory: 4G}
+    dom0m: {address: 192.168.1.191, network: 192.168.1.0/24, volume_group: XEN, volume_group_size: 24G, memory: 4G}
+  domains:
+    # As little as possible: what is left out is allocated, or has a default.
+    router:
+      home: dom0
+      partner: dom0m
+      memory: 128M
+      disks:
+        xvda: {size: 1G}
+    # Nearly everything.
+    mail:
+      home: dom0m
+      partner: dom0
+      memory: 512M
+      vcpus: 2
+      order: 20
+      depends_on: [router]
+      uuid: 7213da46-0fae-57c5-88a9-62f5e33f1d1c
+      disks:
+        xvda: {size: 2G, minor: 2, port: 7788, node_ids: [0, 1]}
+        xvdb: {size: 4G, volume: mailboxes, meta_disk: 'meta[1]', drbd: {disk: {c-max-rate: 50M}}}
+      interfaces:
+        - bridge: xenbr0
+          mac: 00:16:3e:4c:2c:b2
+          rate: 100Mb/s
+      xl:
+        type: pvh
+        kernel: /boot/guest/vmlinuz
+        cmdline: root=/dev/xvda ro console=hvc0
+"""
 
 _SCHEMA_INTRODUCTION = """\
 The topology stands in the pillar under the key `saltern`. Names in capitals are yours: the name of a node, a domain, a
-device of the guest. Sizes are whole numbers with a unit (`512M`, `2G`, `1.5G`; powers of 1024). Text that YAML takes for
-something else is written in quotes: `'no'`, `'10:20:30:40:50:10'`.
+device of the guest. Sizes are numbers with a unit (`512M`, `2G`, `1.5G`), in powers of 1024 and exact to the byte; `60GB`,
+`60GiB` and `60 G` say the same as `60G`. Text that YAML takes for something else is written in quotes: `'no'`,
+`'10:20:30:40:50:10'`, and in braces also `'meta[1]'`.
 
 `minor`, `port`, `node_ids`, `meta_disk` slots, `mac` and `uuid` may be left out: `salt-run topology.allocate` (without
 Salt: `saltern allocate PATH`) then chooses them and writes them to `allocation.sls` beside the topology. Commit both.
@@ -321,14 +368,24 @@ _PLACEHOLDERS = {
 
 
 def refusals() -> Iterator[str]:
-    """A table for each module of the core that refuses."""
+    """A table for each sort of thing that a refusal is about, in the order in which a node is built."""
+    rows: dict[str, list[tuple[str, ...]]] = {"Volume": [], "Resource": [], "Domain": [], "Anything else": []}
     for path in sorted((ROOT / "src" / "saltern").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        rows = [row for function in _functions(tree) for row in _refused(function)]
-        if rows and not {"topology", "sim"} & set(path.parts):
-            yield f"### `{path.relative_to(ROOT / 'src')}`"
-            yield (ast.get_docstring(tree) or "").split("\n\n")[0]
-            yield table(["about", "what is said", "what to do"], rows)
+        if not {"topology", "sim"} & set(path.parts):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for row in (row for function in _functions(tree) for row in _refused(function)):
+                rows[_subject(row[0], path)].append(row)
+    for subject, found in rows.items():
+        yield f"### {subject}"
+        yield table(["about", "what is said", "what to do"], found)
+
+
+def _subject(about: str, path: Path) -> str:
+    """What a refusal is about: as it says itself; one that waits, by the file that it stands in."""
+    if about != "*waits*":
+        first = about.split()[0].capitalize()
+        return first if first in ("Volume", "Resource", "Domain") else "Anything else"
+    return "Domain" if path.stem == "domain" else "Resource"
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
