@@ -54,7 +54,7 @@ def test_an_invalid_topology_is_refused_with_every_violation_and_nothing_is_touc
         assert done.returncode != 0
         for node in NODES:
             (text,) = [line for line in done.data[node] if "invalid topology" in line]
-            assert "[minor-unique]" in text
+            assert "[recorded-changed]" in text
             assert "did you mean `vcpus`" in text
     assert all(salted.commands(node) == [] for node in NODES)
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DOMAIN_CONFIGURATION = "domain configuration"
     DOMAIN = "domain"
     LOST_METADATA = "metadata of a lost replica"
+    UNUSED_ROLE = "role without a domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:
-    """What is only done when somebody asks for that one by name, because it destroys something."""
+    """What is done only when it is asked for: a replica is given up by name, a role is given back after a failure."""
     for name in node_slice.resources:
         yield Item(Kind.LOST_METADATA, name)
+        yield Item(Kind.UNUSED_ROLE, name)
 
 
 _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
@@ -71,6 +73,7 @@ _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.SIZE: synchronisation.size_step,
     Kind.ROLE: role.step,
     Kind.LOST_METADATA: metadata.wipe_step,
+    Kind.UNUSED_ROLE: role.release,
 }
 _DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.DOMAIN_CONFIGURATION: configuration.domain_step,

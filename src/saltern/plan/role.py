@@ -9,7 +9,14 @@ from saltern.plan.view import View
 
 
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
-    """Demote a Primary whose domain is not on this node. DRBD itself refuses while something holds it open."""
+    """Demote a Primary whose domain is not on this node. At home this is part of starting the domain."""
+    if node_slice.node == resource.home:
+        return Step(comment=f"{resource.name} is at home: its role follows its domain")
+    return release(resource, node_slice, view)
+
+
+def release(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
+    """The same wherever it is. DRBD itself refuses while something holds the device open."""
     running = view.running.get(resource.name)
     if running is None:
         return Step(comment=f"{resource.name} is down")

@@ -6,9 +6,10 @@ from nodes import UUID, domain, pair_slice, running, view
 from saltern.errors import Refused
 from saltern.model.action import Demote
 from saltern.model.observed import Role
-from saltern.plan.role import step
+from saltern.plan.role import release, step
 
-SLICE = pair_slice()
+HOME = pair_slice("dom0")
+SLICE = pair_slice("dom0m")
 DNS = SLICE.resources["dns"]
 OTHER_UUID = "11111111-2222-4333-8444-555555555555"
 
@@ -48,3 +49,9 @@ def test_a_side_that_is_primary_together_with_its_partner_is_left_to_the_migrati
 def test_a_resource_of_the_same_name_that_is_not_ours_is_not_demoted() -> None:
     with pytest.raises(Refused):
         step(DNS, SLICE, view(resources=running(role=Role.PRIMARY), files={"/etc/drbd.d/dns.res": "resource dns {}"}))
+
+
+def test_at_home_the_role_follows_the_domain_and_is_given_back_when_it_was_not_started() -> None:
+    primary = view(resources=running(role=Role.PRIMARY))
+    assert step(DNS, HOME, primary).actions == ()
+    assert release(DNS, HOME, primary).actions == (Demote(resource="dns"),)
