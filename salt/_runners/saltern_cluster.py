@@ -37,7 +37,8 @@ def __virtual__():
 
 def status(timeout=15):
     """
-    Return where the domains run and belong, the state of their disks, and everything that is wrong, in words.
+    Return where the domains run and belong, the state of their disks, and in words everything that is wrong or worth
+    notice: domains away from their home or in no topology, and memory that takes effect at the next start only.
 
     Text for people; data with ``--out=json`` or any other outputter. All nodes are asked at the same time, in one
     call, for ``drbd.status`` and ``xen.domains``. The exit code is 0 also when something is wrong.

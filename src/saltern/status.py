@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from saltern.model.desired import DomainDisk, DomainSpec, NodeSlice, Resource
+from saltern.units import MIB, format_size
 
 Tree = Mapping[str, Any]
+
+# The hypervisor counts pages of its own among those of a guest, and xl rounds to whole MiB.
+MEMORY_TOLERANCE_BYTES = 4 * MIB
+MEMORY_TOLERANCE_PERCENT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,24 +28,29 @@ class Answer:
 
 
 def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer]) -> dict[str, Any]:
-    """Nodes, domains with the state of their disks, and everything that is wrong in words.
+    """Nodes, domains with the state of their disks, and in words what is wrong and what is only to be noticed.
 
     ``shares`` and ``answers`` are by node, for all nodes of one cluster.
     """
-    domains = {
-        domain.name: _domain(domain, share, answers)
+    specs = {
+        domain.name: domain
         for share in shares.values()
         for domain in share.domains.values()
         if domain.home == share.node
     }
+    domains = {name: _domain(spec, shares[spec.home], answers) for name, spec in specs.items()}
     wrong = [f"{node}: {answer.trouble}" for node, answer in answers.items() if answer.trouble]
     for name, domain in domains.items():
-        wrong += _domain_wrong(name, domain, answers)
+        wrong += _domain_wrong(name, domain)
+    wrong += _impostors(specs, answers)
+    noticed = [text for spec in specs.values() for text in _domain_noticed(spec, answers)]
+    noticed += _strangers(specs, answers)
     return {
         "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
         "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
         "domains": domains,
         "wrong": wrong,
+        "noticed": noticed,
     }
 
 
@@ -49,14 +59,18 @@ def _domain(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Answer])
     return {
         "home": domain.home,
         "partner": domain.partner,
-        "runs_on": {
-            node: _condition(found)
-            for node, answer in answers.items()
-            for found in answer.domains
-            if found["uuid"] == domain.uuid
-        },
+        "runs_on": {node: _condition(found) for node, found in _running(domain, answers)},
+        "may_run_on": [node for node in (domain.home, domain.partner) if answers[node].trouble],
         "disks": {disk.device: _disk(disk, share.resources[disk.resource], answers) for disk in domain.disks},
     }
+
+
+def _running(domain: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
+    return ((node, found) for node, found in _everything(answers) if found["uuid"] == domain.uuid)
+
+
+def _everything(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
+    return ((node, found) for node, answer in answers.items() for found in answer.domains)
 
 
 def _condition(found: Tree) -> str:
@@ -109,20 +123,17 @@ def _first(volumes: Mapping[Any, Tree]) -> Tree | None:
 
 
 # --- What is wrong -----------------------------------------------------------------------------------------------
-def _domain_wrong(name: str, domain: Tree, answers: Mapping[str, Answer]) -> Iterator[str]:
-    runs_on = domain["runs_on"]
-    unseen = [node for node in (domain["home"], domain["partner"]) if answers[node].trouble]
+def _domain_wrong(name: str, domain: Tree) -> Iterator[str]:
+    runs_on, unseen = domain["runs_on"], domain["may_run_on"]
     if len(runs_on) > 1:
         yield f"domain {name}: it runs on {' and on '.join(runs_on)} at once; stop one of them, and compare the disks"
     elif not runs_on and unseen:
         yield f"domain {name}: nobody can tell whether it runs, {' and '.join(unseen)} did not answer"
     elif not runs_on:
-        yield f"domain {name}: it runs nowhere; `salt {domain['home']} state.apply` starts it, or tells why not"
+        yield f"domain {name}: it runs nowhere; `salt '*' state.apply` starts it, or tells why not"
     for node, condition in runs_on.items():
         if condition != "running":
             yield f"domain {name}: it is {condition.replace('_', ' ')} on {node}"
-        if node != domain["home"]:
-            yield f"domain {name}: it runs on {node}, away from its home {domain['home']}"
     for disk in domain["disks"].values():
         yield from _disk_wrong(disk)
 
@@ -134,11 +145,49 @@ def _disk_wrong(disk: Tree) -> Iterator[str]:
         yield f"{subject}: both sides are Primary"
     for node, side in known.items():
         if side["role"] == "down":
-            yield f"{subject}: it is not up on {node}"
+            yield f"{subject}: it is not up on {node}; `salt '*' state.apply` brings it up, or tells why not"
+        elif side["connection"] == "StandAlone":
+            yield (
+                f"{subject}: {node} is not connected to the other side (StandAlone): cut by hand, or a split-brain: "
+                "see docs/howto/refusals.md"
+            )
         elif side["connection"] != "Connected":
             yield f"{subject}: {node} is not connected to the other side ({side['connection']})"
         elif side["disk"] != "UpToDate" and disk["synchronised_percent"] is None:
             yield f"{subject}: the disk on {node} is {side['disk']}"
+
+
+def _impostors(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> Iterator[str]:
+    for node, found in _everything(answers):
+        spec = specs.get(found["name"])
+        if spec and spec.uuid != found["uuid"]:
+            yield (
+                f"domain {spec.name}: {node} runs another domain of this name (its UUID is {found['uuid']}, "
+                f"the topology's {spec.uuid}); see which one has your data, and stop the other"
+            )
+
+
+# --- What is to be noticed ---------------------------------------------------------------------------------------
+def _domain_noticed(spec: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[str]:
+    for node, found in _running(spec, answers):
+        if node != spec.home:
+            yield f"domain {spec.name}: it runs on {node}, away from its home {spec.home}"
+        # While it comes in from another node, it has another name, and not yet all of its memory.
+        if found["name"] == spec.name and _differs(found["memory_bytes"], spec.memory_bytes):
+            wanted, has = format_size(spec.memory_bytes), format_size(found["memory_bytes"])
+            yield f"domain {spec.name}: its memory of {wanted} takes effect at its next start; it runs with {has}"
+
+
+def _differs(found_bytes: int, wanted_bytes: int) -> bool:
+    tolerance_bytes = max(MEMORY_TOLERANCE_BYTES, wanted_bytes * MEMORY_TOLERANCE_PERCENT // 100)
+    return abs(found_bytes - wanted_bytes) > tolerance_bytes
+
+
+def _strangers(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> Iterator[str]:
+    known = {spec.uuid for spec in specs.values()}
+    for node, found in _everything(answers):
+        if found["uuid"] not in known and found["name"] not in specs:
+            yield f"{node} runs {found['name'] or found['uuid']}, which is not in the topology"
 
 
 # --- Text --------------------------------------------------------------------------------------------------------
@@ -149,16 +198,20 @@ def status_text(status: Tree) -> str:
         runs_on = ", ".join(
             node if condition == "running" else f"{node} ({condition})" for node, condition in domain["runs_on"].items()
         )
-        first = (name, domain["home"], runs_on or "nowhere")
+        first = (name, domain["home"], runs_on or ("unknown" if domain["may_run_on"] else "nowhere"))
         for device, disk in domain["disks"].items():
             rows.append((*first, device, *_cells(disk, status["nodes"])))
             first = ("", "", "")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    wrong = [f"  - {text}" for text in status["wrong"]]
     nodes = ", ".join(f"{node} {state}" for node, state in status["nodes"].items())
-    verdict = ["Wrong:", *wrong] if wrong else ["Nothing is wrong."]
-    return "\n".join([f"Cluster {status['cluster']}: {nodes}", "", *table, "", *verdict])
+    verdict = _listed("Wrong:", status["wrong"]) or ["", "Nothing is wrong."]
+    noticed = _listed("Noticed:", status["noticed"])
+    return "\n".join([f"Cluster {status['cluster']}: {nodes}", "", *table, *verdict, *noticed])
+
+
+def _listed(title: str, texts: Sequence[str]) -> list[str]:
+    return ["", title, *(f"  - {text}" for text in texts)] if texts else []
 
 
 def _cells(disk: Tree, nodes: Mapping[str, str]) -> Iterator[str]:

@@ -52,7 +52,7 @@ def test_a_node_that_is_not_there_is_told_with_those_that_are(salted: Salted) ->
 def test_the_state_of_the_cluster_comes_as_data(converged: Salted) -> None:
     code, told = status(converged)
     assert code == 0
-    assert told["wrong"] == []
+    assert told["wrong"] == told["noticed"] == []
     assert {name: list(domain["runs_on"]) for name, domain in told["domains"].items()} == {
         "router": ["dom0"],
         "dns": ["dom0"],
@@ -71,6 +71,19 @@ def test_what_is_wrong_is_told_in_words(converged: Salted) -> None:
     _, told = status(converged)
     assert any("dns: it runs nowhere" in text for text in told["wrong"])
     assert any("vpn" in text and "not connected" in text for text in told["wrong"])
+
+
+def test_a_domain_in_no_topology_and_memory_that_waits_for_a_start_are_noticed(converged: Salted) -> None:
+    configuration = converged.file("dom0", "/etc/xen/gw.cfg")
+    configuration.write_text('name = "gw"\nmemory = 64\n')
+    converged.on("dom0", "xl", "create", "/etc/xen/gw.cfg")
+    converged.on("dom0", "xl", "mem-set", "dns", "128m")
+    _, told = status(converged)
+    assert told["wrong"] == []
+    assert told["noticed"] == [
+        "domain dns: its memory of 256M takes effect at its next start; it runs with 128M",
+        "dom0 runs gw, which is not in the topology",
+    ]
 
 
 def test_salts_own_functions_called_cluster_are_still_there(salted: Salted) -> None:

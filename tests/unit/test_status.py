@@ -6,6 +6,7 @@ from typing import Any
 from nodes import UUID, pair_slice
 
 from saltern.status import Answer, cluster_status, status_text
+from saltern.units import MIB
 
 SHARES = {node: pair_slice(node) for node in ("dom0", "dom0m")}
 
@@ -22,9 +23,12 @@ def resource(role: str = "Secondary", disk: str = "UpToDate", state: str = "Conn
     }
 
 
-def domain(**conditions: bool) -> dict[str, Any]:
-    """The domain dns as `xen.domains` returns it."""
-    return {"uuid": UUID, **dict.fromkeys(("dying", "crashed", "shut_down", "paused"), False), **conditions}
+def domain(
+    name: str | None = "dns", uuid: str = UUID, memory_bytes: int = 256 * MIB, **conditions: bool
+) -> dict[str, Any]:
+    """A domain as `xen.domains` returns it, dns unless told otherwise."""
+    flags = {**dict.fromkeys(("dying", "crashed", "shut_down", "paused"), False), **conditions}
+    return {"name": name, "uuid": uuid, "memory_bytes": memory_bytes, **flags}
 
 
 def answer(resources: dict[str, Any], *domains: dict[str, Any], trouble: str | None = None) -> Answer:
@@ -35,22 +39,36 @@ def wrong(home: Answer, partner: Answer) -> list[str]:
     return cluster_status(SHARES, {"dom0": home, "dom0m": partner})["wrong"]
 
 
+def noticed(home: Answer, partner: Answer) -> list[str]:
+    return cluster_status(SHARES, {"dom0": home, "dom0m": partner})["noticed"]
+
+
+OTHER_UUID = UUID[:-1] + "4"
 HOME = answer(resource(role="Primary"), domain())
 PARTNER = answer(resource())
 SILENT = answer({}, trouble="the minion does not answer")
 
 
+STANDALONE = (
+    "resource dns: dom0 is not connected to the other side (StandAlone): cut by hand, or a split-brain: "
+    "see docs/howto/refusals.md"
+)
+
+
 def test_a_cluster_in_good_order_has_nothing_wrong() -> None:
     status = cluster_status(SHARES, {"dom0": HOME, "dom0m": PARTNER})
-    assert status["wrong"] == []
+    assert status["wrong"] == status["noticed"] == []
     assert status["domains"]["dns"]["runs_on"] == {"dom0": "running"}
-    assert "Nothing is wrong" in status_text(status)
+    text = status_text(status)
+    assert "Nothing is wrong" in text
+    assert "Noticed" not in text
 
 
 def test_a_domain_that_runs_nowhere_is_told() -> None:
     assert wrong(answer(resource()), PARTNER) == [
-        "domain dns: it runs nowhere; `salt dom0 state.apply` starts it, or tells why not"
+        "domain dns: it runs nowhere; `salt '*' state.apply` starts it, or tells why not"
     ]
+    assert "nowhere" in status_text(cluster_status(SHARES, {"dom0": answer(resource()), "dom0m": PARTNER}))
 
 
 def test_a_domain_that_runs_twice_is_told() -> None:
@@ -64,10 +82,61 @@ def test_a_domain_is_not_said_to_be_down_while_a_node_is_silent() -> None:
     assert any("nobody can tell" in text and "dom0m" in text for text in told)
 
 
-def test_a_domain_away_from_home_is_told() -> None:
-    assert wrong(answer(resource()), answer(resource(role="Primary"), domain())) == [
-        "domain dns: it runs on dom0m, away from its home dom0"
+def test_where_a_domain_runs_is_unknown_and_not_nowhere_while_a_node_is_silent() -> None:
+    for answers in ({"dom0": answer(resource()), "dom0m": SILENT}, {"dom0": SILENT, "dom0m": PARTNER}):
+        status = cluster_status(SHARES, answers)
+        silent = [node for node, each in answers.items() if each.trouble]
+        assert status["domains"]["dns"]["may_run_on"] == silent
+        text = status_text(status)
+        row = next(line for line in text.splitlines() if line.startswith("dns"))
+        assert row.split()[:3] == ["dns", "dom0", "unknown"]
+        assert "nowhere" not in text
+
+
+def test_a_domain_away_from_home_is_noticed_and_not_wrong() -> None:
+    status = cluster_status(SHARES, {"dom0": answer(resource()), "dom0m": answer(resource(role="Primary"), domain())})
+    assert status["wrong"] == []
+    assert status["noticed"] == ["domain dns: it runs on dom0m, away from its home dom0"]
+    assert status_text(status).endswith(
+        "Nothing is wrong.\n\nNoticed:\n  - domain dns: it runs on dom0m, away from its home dom0"
+    )
+
+
+def test_a_domain_that_is_not_in_the_topology_is_noticed() -> None:
+    home = answer(resource(role="Primary"), domain(), domain(name="gw", uuid=OTHER_UUID))
+    assert noticed(home, PARTNER) == ["dom0 runs gw, which is not in the topology"]
+    assert wrong(home, PARTNER) == []
+
+
+def test_remains_without_a_name_are_noticed_by_their_uuid() -> None:
+    assert noticed(HOME, answer(resource(), domain(name=None, uuid=OTHER_UUID, dying=True))) == [
+        f"dom0m runs {OTHER_UUID}, which is not in the topology"
     ]
+
+
+def test_another_domain_of_the_same_name_is_wrong() -> None:
+    impostor = answer(resource(), domain(uuid=OTHER_UUID))
+    (text,) = wrong(HOME, impostor)
+    assert text.startswith("domain dns: dom0m runs another domain of this name")
+    assert UUID in text
+    assert OTHER_UUID in text
+    assert noticed(HOME, impostor) == []
+
+
+def test_memory_that_waits_for_the_next_start_is_noticed() -> None:
+    assert noticed(answer(resource(role="Primary"), domain(memory_bytes=128 * MIB)), PARTNER) == [
+        "domain dns: its memory of 256M takes effect at its next start; it runs with 128M"
+    ]
+
+
+def test_memory_that_differs_by_what_the_hypervisor_adds_is_not_noticed() -> None:
+    for memory_bytes in (255 * MIB, 257 * MIB):
+        assert noticed(answer(resource(role="Primary"), domain(memory_bytes=memory_bytes)), PARTNER) == []
+
+
+def test_the_memory_of_a_domain_that_comes_in_is_not_compared() -> None:
+    incoming = domain(name="dns--incoming", memory_bytes=MIB, paused=True)
+    assert not any("memory" in text for text in noticed(HOME, answer(resource(), incoming)))
 
 
 def test_a_paused_domain_is_told() -> None:
@@ -86,7 +155,7 @@ def test_a_synchronisation_is_progress_and_not_a_fault() -> None:
 def test_a_lost_connection_is_told_for_each_side_that_sees_it() -> None:
     told = wrong(answer(resource(role="Primary", state="StandAlone"), domain()), answer(resource(state="Connecting")))
     assert told == [
-        "resource dns: dom0 is not connected to the other side (StandAlone)",
+        STANDALONE,
         "resource dns: dom0m is not connected to the other side (Connecting)",
     ]
 
@@ -94,13 +163,12 @@ def test_a_lost_connection_is_told_for_each_side_that_sees_it() -> None:
 def test_standalone_without_a_connection_line_is_told() -> None:
     alone = deepcopy(resource(role="Primary"))
     alone["dns"]["connections"] = []
-    assert "resource dns: dom0 is not connected to the other side (StandAlone)" in wrong(
-        answer(alone, domain()), PARTNER
-    )
+    assert STANDALONE in wrong(answer(alone, domain()), PARTNER)
 
 
 def test_a_resource_that_is_down_is_told() -> None:
-    assert "resource dns: it is not up on dom0m" in wrong(HOME, answer({}))
+    text = "resource dns: it is not up on dom0m; `salt '*' state.apply` brings it up, or tells why not"
+    assert text in wrong(HOME, answer({}))
 
 
 def test_two_primaries_are_told() -> None:
