@@ -1,5 +1,6 @@
 """A topology in files: ``init.sls`` and, beside it, ``allocation.sls``, read without Salt."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ import yaml
 
 from saltern.errors import FileError
 from saltern.secrets import redact
+from saltern.topology.load import ROOT
+from saltern.topology.read import suggest
 
 TOPOLOGY_FILE = "init.sls"
 ALLOCATION_FILE = "allocation.sls"
+_META_DISK_UNQUOTED = re.compile(r"""meta_disk:\s*[^\s"']+$""")
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,11 +61,36 @@ def _yaml(path: Path) -> dict[str, Any]:
     try:
         # Not any loader: it is the safe one with one more check.
         found = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        raise FileError(str(path), f"it is not YAML: {_where(error)}", _remedy(error, text)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 30th of February
-        raise FileError(str(path), f"it is not YAML: {redact(str(error))}", "Correct it there") from error
+        reason = getattr(
+            error, "reason", str(error)
+        )  # that of a ReaderError: its text goes on about a "<unicode string>"
+        raise FileError(str(path), f"it is not YAML: {redact(reason)}", "Correct it there") from error
     if not isinstance(found, dict):
-        raise FileError(str(path), "it holds no mapping", "Begin it with the key `saltern:`")
+        raise FileError(str(path), "it holds no mapping", f"Begin it with the key `{ROOT}:`")
+    likely = suggest(ROOT, [key for key in found if isinstance(key, str)])
+    if ROOT not in found and likely:
+        raise FileError(str(path), f"the file has the key {likely!r}, not {ROOT!r}", "Correct it there")
     return found
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    """In one line what is wrong and where: the lines that YAML shows of the file may hold secrets."""
+    parts = ((error.context, error.context_mark), (error.problem, error.problem_mark))
+    told = [
+        f"{text} (line {mark.line + 1}, column {mark.column + 1})" if mark else text for text, mark in parts if text
+    ]
+    return redact(", ".join(told))
+
+
+def _remedy(error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark
+    before = text[: mark.index].rpartition("\n")[2] if mark else ""
+    if mark and text[mark.index : mark.index + 1] == "[" and _META_DISK_UNQUOTED.search(before):
+        return 'Between braces, write a slot in quotes: `meta_disk: "meta[1]"`'
+    return "Correct it there"
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

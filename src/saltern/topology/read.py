@@ -46,7 +46,7 @@ class Reader:
         for name, value in data.items():
             key = by_name.get(name)
             if key is None:
-                likely = suggest(name, by_name) if isinstance(name, str) else None
+                likely = suggest(name, by_name) if isinstance(name, str) and name not in section.misplaced else None
                 self.refuse(child(path, name), _unknown(section, name, likely))
                 meant.add(likely)
                 continue
@@ -87,7 +87,7 @@ def _unknown(section: Section, name: object, likely: str | None) -> Wrong:
         return Wrong("unknown-key", describe(name), "keys that are text", "write the key in quotes, or take it out")
     if name in section.owned:
         return Wrong("owned-key", f"the key {name!r}", "what Saltern does not decide itself", section.owned[name])
-    remedy = f"did you mean `{likely}`?" if likely else "take it out"
+    remedy = section.misplaced.get(name, f"did you mean `{likely}`?" if likely else "take it out")
     others = [f"the keys of {section.page}"] if section.page else []
     allowed = ", ".join([*(key.name for key in section.keys), *others])
     return Wrong("unknown-key", f"the unknown key {name[:MAX_SHOWN]!r}", allowed, remedy)

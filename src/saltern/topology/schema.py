@@ -30,7 +30,7 @@ class Section:
     """A mapping with known keys.
 
     ``passed_through`` are keys of another program, which ``page`` describes. ``owned`` are keys of it that are decided
-    elsewhere: name -> what to do instead.
+    elsewhere: name -> what to do instead. ``misplaced`` are keys that belong into another section: name -> what to do.
     """
 
     path: str
@@ -39,6 +39,7 @@ class Section:
     passed_through: tuple[Key, ...] = ()
     page: str = ""
     owned: Mapping[str, str] = field(default_factory=dict)
+    misplaced: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Key]:
@@ -260,7 +261,7 @@ DOMAIN: Final = Section(
         ),
         Key(
             name="interfaces",
-            kind=values.LIST,
+            kind=values.INTERFACES,
             default=(),
             default_text="none",
             meaning="Its network interfaces, in the order of the guest.",
@@ -273,6 +274,7 @@ DOMAIN: Final = Section(
             example="{type: pvh, kernel: /boot/vmlinuz}",
         ),
     ),
+    misplaced=dict.fromkeys(xl_keys.XL_KEYS, "write it under `xl`"),
 )
 
 DISK: Final = Section(

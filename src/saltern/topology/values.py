@@ -404,7 +404,13 @@ def _read_list(value: object) -> list[object] | tuple[object, ...]:
     return value
 
 
-LIST: Final = Kind(name="list", allowed="a list", read=_read_list)
+def _read_interfaces(value: object) -> list[object] | tuple[object, ...]:
+    if isinstance(value, Mapping):
+        raise Wrong("type", describe(value), "a list", "write a list: `- bridge: xenbr0`")
+    return _read_list(value)
+
+
+INTERFACES: Final = Kind(name="list", allowed="a list", read=_read_interfaces)
 
 
 def _read_names(value: object) -> tuple[str, ...]:

@@ -52,3 +52,30 @@ def test_merge_keys_of_yaml_may_be_overwritten(tmp_path):
     text = "base: &base {a: 1, b: 2}\nother: {<<: *base, b: 3}"
     (tmp_path / "init.sls").write_text(text)
     assert files.read(tmp_path) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("name", ["init.sls", "allocation.sls"])
+def test_a_misspelt_top_key_is_named(tmp_path, name):
+    (tmp_path / "init.sls").write_text("saltern: {}")
+    (tmp_path / name).write_text("salten: {}")
+    with pytest.raises(FileError, match=rf"{name}: the file has the key 'salten', not 'saltern'"):
+        files.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: b: c", "a: [", "a: \x01", "a: !x y"])
+def test_an_error_of_yaml_is_one_line_that_names_the_file(tmp_path, text):
+    (tmp_path / "init.sls").write_text(text)
+    with pytest.raises(FileError) as caught:
+        files.read(tmp_path)
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path}/init.sls: it is not YAML: ")
+    assert told.endswith(". Correct it there")
+    assert "unicode string" not in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("text", ["a: {size: 2G, meta_disk: meta[1]}", "a: {\n  meta_disk: meta[1],\n  size: 2G}"])
+def test_an_unquoted_slot_between_braces_is_told_to_be_quoted(tmp_path, text):
+    (tmp_path / "init.sls").write_text(text)
+    with pytest.raises(FileError, match=r'quotes: `meta_disk: "meta\[1\]"`'):
+        files.read(tmp_path)

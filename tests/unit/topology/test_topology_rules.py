@@ -471,3 +471,15 @@ def test_an_interface_that_cannot_be_read_does_not_shift_the_paths_of_the_others
     assert [(violation.rule, violation.paths) for violation in found(pillar(fragment))] == [
         ("missing-key", (f"{A}:interfaces:0:bridge",))
     ]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "remedy"),
+    [
+        ("domains: {a: {on_crash: restart}}", "write it under `xl`"),
+        ("domains: {a: {interfaces: {bridge: xenbr0}}}", "write a list: `- bridge: xenbr0`"),
+    ],
+)
+def test_what_was_meant_is_told(fragment, remedy):
+    (violation,) = found(pillar(fragment))
+    assert violation.remedy == remedy
