@@ -4,11 +4,13 @@ Everything runs as the current user on free ports. The Python of a minion is one
 neither Saltern nor pip: as on a real node, the core can only come from the master.
 """
 
+import fcntl
 import getpass
 import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +33,17 @@ NODES = tuple(
 )
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 90.0
+ON = """\
+case $1 in
+{choices}) ;;
+*) set -- ;;
+esac
+if [ $# -lt 2 ]; then
+    echo 'usage: on NODE COMMAND [ARGUMENT...], such as `on {last} xl list`; the nodes are: {nodes}' >&2
+    exit 2
+fi
+node=$1; shift; PATH="{directory}/nodes/$node/bin:$PATH" exec "$@"
+"""
 
 
 class Command(NamedTuple):
@@ -47,9 +60,7 @@ class Cluster:
         self.nodes = [node.name for node in nodes]
         self._specs = nodes
         self._pillar_source = pillar
-        home = CHECKOUT / ".demo"
-        home.mkdir(exist_ok=True)
-        self.directory = Path(tempfile.mkdtemp(dir=home, prefix=""))
+        self.directory, self._lock = _own_directory(CHECKOUT / ".demo")
         self.pillar = self.directory / "pillar"
         self.states = self.directory / "states"
         self.bin = self.directory / "bin"
@@ -82,6 +93,7 @@ class Cluster:
             self._keeper.stdin.close()
             self._keeper.wait()
         shutil.rmtree(self._sockets, ignore_errors=True)
+        os.close(self._lock)
 
     def commands(self, node: str) -> list[Command]:
         """Every command that a node has run so far, whoever asked for it."""
@@ -171,7 +183,8 @@ class Cluster:
             self._command(program, self._salt(program, "master", sys.executable))
         # The tools are simulated, so `on NODE` only chooses whose come first on the PATH.
         self._script("saltern", f'exec "{Path(sys.executable).parent}/saltern" "$@"')
-        self._script("on", f'node=$1; shift; PATH="{self.directory}/nodes/$node/bin:$PATH" exec "$@"')
+        names = {"choices": "|".join(self.nodes), "nodes": ", ".join(self.nodes), "last": self.nodes[-1]}
+        self._script("on", ON.format(directory=self.directory, **names))
         first = self.nodes[0]
         self._command("salt-call", self._salt("salt-call", first, self._python(first)), node=first)
         for program in tools.PROGRAMS:
@@ -202,6 +215,7 @@ class Cluster:
             stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            pass_fds=[self._lock],
         )
         order = json.dumps({"daemons": daemons, "remove": [self._sockets]})
         print(order, file=self._keeper.stdin, flush=True)
@@ -232,6 +246,55 @@ class Cluster:
                 return
             time.sleep(0.5)
         raise TimeoutError(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/log")
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP, which a terminal sends when it is closed, end this process as an exception does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: object) -> None:
+    # Cleaning up is not interrupted by the next one.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _own_directory(home: Path) -> tuple[Path, int]:
+    """A new directory under ``home``, and its open lock; what runs that have ended left there is removed.
+
+    The lock is on the directory itself, and ends with the last process that holds it, however that ends: this one and
+    the keeper.
+    """
+    home.mkdir(exist_ok=True)
+    guard = os.open(home, os.O_RDONLY)
+    try:
+        # Else the new directory of another run would look abandoned until it is locked.
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        for directory in home.iterdir():
+            _sweep(directory)
+        directory = Path(tempfile.mkdtemp(dir=home, prefix=""))
+        lock = os.open(directory, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return directory, lock
+    finally:
+        os.close(guard)
+
+
+def _sweep(directory: Path) -> None:
+    try:
+        lock = os.open(directory, os.O_RDONLY)
+    except OSError:  # it has just been removed by the run that it belongs to
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
+    except BlockingIOError:  # its run goes on
+        pass
+    finally:
+        os.close(lock)
 
 
 def _site_packages(package: str) -> str:

@@ -14,10 +14,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.cluster import Cluster
+from demo.cluster import Cluster, end_on_signals
 
 WIDTH = 100
 PR_SET_PDEATHSIG = 1  # prctl(2)
+BOLD, CYAN = 1, 36  # Select Graphic Rendition of ECMA-48
 MISTAKES = (
     ("minor: 1\n", "minor: 2\n"),
     ("partner: dom0\n      memory: 512M", "partner: dom0m\n      memory: 512M"),
@@ -31,8 +32,13 @@ class Unexpected(Exception):
 
 def heading(title: str, explanation: str) -> None:
     """Say what comes next."""
-    print(f"\n\033[1m== {title} {'=' * (WIDTH - 4 - len(title))}\033[0m")
+    print("\n" + emphasised(f"== {title} {'=' * (WIDTH - 4 - len(title))}", BOLD))
     print(textwrap.fill(explanation, WIDTH), end="\n\n", flush=True)
+
+
+def emphasised(text: str, style: int) -> str:
+    """``text`` in a style of the terminal, where standard output is one."""
+    return f"\033[{style}m{text}\033[0m" if sys.stdout.isatty() else text
 
 
 def expect(condition: bool, what: str) -> None:
@@ -49,7 +55,7 @@ def shown(words: Sequence[str]) -> str:
 
 def run(cluster: Cluster, *words: str) -> tuple[int, str]:
     """Run a command in front of the user; returns its exit code and its output. Meanwhile, what the nodes run is shown."""
-    print(f"\033[36m$ {shown(words)}\033[0m", flush=True)
+    print(emphasised(f"$ {shown(words)}", CYAN), flush=True)
     with _Progress(cluster):
         done = subprocess.run(
             [str(cluster.bin / words[0]), *words[1:]],
@@ -133,7 +139,7 @@ def show_status(cluster: Cluster) -> None:
     """What a person would look at."""
     heading("The state of the cluster", "Asked from all nodes at once. `--out=json` gives the same as data.")
     code, output = run(cluster, "salt-run", "cluster.status")
-    expect(code == 0 and "nowhere" not in output, "a domain does not run")
+    expect(code == 0 and not re.search("nowhere|unknown", output), "a domain does not run")
 
 
 def repair(cluster: Cluster) -> None:
@@ -157,8 +163,8 @@ def refuse(cluster: Cluster) -> None:
     """Everything wrong at once, and no node touched."""
     heading(
         "An invalid topology",
-        "Three mistakes are written into a copy of the topology: dns takes a minor that another disk has, mail becomes its "
-        "own partner, and a key is misspelt. They are found on the master, all at once, before any node is touched.",
+        "Three mistakes are written into a copy of the topology: dns is to change the minor that it was made with, mail "
+        "becomes its own partner, and a key is misspelt. They are found on the master, all at once, before any node is touched.",
     )
     topology = cluster.pillar / "saltern" / "init.sls"
     valid = topology.read_text(encoding="utf-8")
@@ -179,7 +185,7 @@ def refuse(cluster: Cluster) -> None:
         code != 0 and output.count("invalid topology") == len(cluster.nodes),
         "the topology was not refused on every node",
     )
-    for word in ("[minor-unique]", "[home-is-partner]", "vcpu"):
+    for word in ("[recorded-changed]", "[home-is-partner]", "vcpu"):
         expect(word in output, f"the refusal does not tell of {word}")
     expect(
         all(len(cluster.commands(node)) == before[node] for node in cluster.nodes), "a node was touched all the same"
@@ -189,7 +195,7 @@ def refuse(cluster: Cluster) -> None:
 
 def main() -> int:
     """Run the steps in order; 0 when each did what it should, 1 when one did not, 130 after Ctrl-C."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_on_signals()
     heading(
         "Starting",
         "A Salt master and two minions on loopback, as the current user, with everything under .demo in the checkout. Each "
@@ -203,7 +209,7 @@ def main() -> int:
                 "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."
             )
     except (Unexpected, TimeoutError) as error:
-        print(f"\nNot as it should be: {error}. The logs are left under .demo.", file=sys.stderr)
+        print(f"\nNot as it should be: {error}. The logs are left under .demo until the next start.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)

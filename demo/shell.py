@@ -4,15 +4,16 @@ import os
 import subprocess
 import sys
 
-from demo.cluster import Cluster
+from demo.cluster import Cluster, end_on_signals
 
 WELCOME = """
-A Salt master and the minions {nodes}; nothing has been applied yet. Files are under {directory}.
+A Salt master and the minions {nodes}; nothing has been applied yet. Files are under {directory},
+which is $D in here; the topology and its allocation are in $P, {pillar}.
 
   salt '*' state.apply              from an empty volume group to running domains
   salt '*' state.apply test=True    what would change, after you have changed something
   salt-run cluster.status           who runs where, and what is wrong
-  salt-run topology.validate        after you have edited {pillar}
+  salt-run topology.validate        after you have edited $P/init.sls
   salt-call state.apply drbd        one layer, seen from {first}
   xl list; drbdadm status; lvs      the tools of {first}
   on {last} xl list                  those of {last}
@@ -23,19 +24,27 @@ The cluster ends with this shell.
 
 def main() -> int:
     """Start the cluster, then a shell; returns the exit code of the shell."""
+    end_on_signals()
     print("Starting a Salt master and two minions ...", flush=True)
     with Cluster() as cluster:
         first, *_, last = cluster.nodes
+        pillar = cluster.pillar / "saltern"
         print(
             WELCOME.format(
                 nodes=" and ".join(cluster.nodes),
                 directory=cluster.directory,
-                pillar=cluster.pillar / "saltern" / "init.sls",
+                pillar=pillar,
                 first=first,
                 last=last,
             )
         )
-        environment = {**os.environ, "PATH": f"{cluster.bin}:{os.environ['PATH']}", "PS1": "saltern$ "}
+        environment = {
+            **os.environ,
+            "PATH": f"{cluster.bin}:{os.environ['PATH']}",
+            "PS1": "saltern$ ",
+            "P": str(pillar),
+            "D": str(cluster.directory),
+        }
         shell = [os.environ.get("SHELL", "/bin/sh")]
         if shell[0].endswith("bash"):
             shell.append("--norc")  # it could put something else first on the PATH
