@@ -12,6 +12,7 @@ from saltern.model.desired import NodeSlice
 from saltern.model.topology import Cluster
 from saltern.topology import lockfile
 from saltern.topology.allocate import Allocation, allocate, complete, forget
+from saltern.topology.bulk import many_objects
 from saltern.topology.load import load
 from saltern.topology.validate import reused_numbers, violations
 
@@ -28,6 +29,7 @@ class Compiled:
     slices: Mapping[str, NodeSlice]
 
 
+@many_objects()
 def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the word for it
     """The topology under the key ``saltern`` of a pillar, validated and cut into shares.
 
@@ -41,6 +43,7 @@ def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the
     return Compiled(cluster=cluster, slices=compile_slices(cluster))
 
 
+@many_objects()
 def load_and_allocate(pillar: Mapping[str, object], forgotten: Collection[str] = ()) -> Allocation:
     """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
 
