@@ -76,6 +76,7 @@ def _head(node_slice: NodeSlice, generation: Generation) -> Iterator[str]:
     yield f"# Builds node {node_slice.node} of cluster {node_slice.cluster} from empty volume groups, for DRBD {generation}."
     yield "# Run it on both nodes of a pair at the same time: the home node of a disk waits for the other side."
     yield "# It refuses to run where anything that it would create is there already."
+    yield "# It holds what the configurations hold, secrets as well: keep it as you keep them."
     yield "set -euo pipefail"
     yield "umask 077"
 
