@@ -123,6 +123,7 @@ def _lines(node_slice: NodeSlice, item: Item, action: Action) -> Iterator[str]:
         yield f"echo {shlex.quote(f'waiting until {action.resource} is connected to {partner} and new on both sides')}"
         yield f'until [ "$(drbdadm dstate {name})" = Inconsistent/Inconsistent ]; do sleep 1; done'
     if isinstance(action, MarkVolume) and item.kind is Kind.FIRST_SYNCHRONISATION:
+        yield f"echo {shlex.quote(f'waiting until the first synchronisation of {item.name} has started')}"
         yield f"until drbdadm dstate {shlex.quote(item.name)} | grep -q UpToDate; do sleep 1; done"
     if isinstance(action, Promote):
         yield f"# {action.resource}: this side is UpToDate, so the domain need not wait for the synchronisation"
