@@ -1,6 +1,6 @@
 """Converging one node: look, plan a step, do it, look again; or, as a dry run, foresee instead of doing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from saltern.act import perform, try_file
@@ -39,8 +39,8 @@ class Outcome:
 class Converge:
     """One run over one node. Every tool is read once, and again after a change that touches what it tells.
 
-    ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``told`` is called before each
-    action; ``known`` describes a node that is only imagined: nothing is read or tried.
+    ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``known`` describes a node that is
+    only imagined: nothing is read or tried.
     """
 
     def __init__(
@@ -50,7 +50,6 @@ class Converge:
         *,
         test: bool = False,
         wait_s: float = DEFAULT_WAIT_S,
-        told: Callable[[Action], None] | None = None,
         known: Mapping[Part, object] | None = None,
     ) -> None:
         self._host = host
@@ -58,7 +57,6 @@ class Converge:
         self._items = frozenset([*items(node_slice), *on_request(node_slice)])
         self._test = test
         self._wait_left_s = wait_s
-        self._told = told
         self._view = Observation(host, node_slice.node)
         self._view.assume(known or {})
         self._imagined = known is not None
@@ -90,21 +88,32 @@ class Converge:
 
     def _steps(self, item: Item, run: "_Run") -> str:
         """Take steps until none is left; returns what is to be said."""
-        for _ in range(_STEPS_AT_MOST):
-            found = step(item, self._slice, self._view)
-            while isinstance(found, Wait):
-                if self._test:
-                    run.waits = True
-                    return "; ".join([*run.comments, f"{found.reason}: this would be waited for"])
-                self._wait(str(item), found.reason, found.remedy)
-                found = step(item, self._slice, self._view)
-            if run.taken is None or found.actions != run.taken.actions:
+        taken = 0
+        while True:
+            found = self._next(item, run)
+            if run.waits:
+                return "; ".join([*run.comments, f"{found.comment}: this would be waited for"])
+            repeated = run.taken is not None and found.actions == run.taken.actions
+            if not repeated:
                 run.end(effective=True)
+                taken += 1
             if not found.actions:
                 run.warnings = [] if found.warning is None or run.comments else [found.warning]
                 return "; ".join(run.comments) or found.comment
+            if taken > _STEPS_AT_MOST:
+                raise Refused(str(item), "it does not settle: what is done is undone again", "See what else acts here")
             self._take(item, found, run)
-        raise Refused(str(item), "it does not settle: what is done is undone again", "See what else acts on this node")
+
+    def _next(self, item: Item, run: "_Run") -> Step:
+        """The next step, after all that it waits for; a dry run waits for nothing and says so."""
+        found = step(item, self._slice, self._view)
+        while isinstance(found, Wait):
+            if self._test:
+                run.waits = True
+                return Step(comment=found.reason)
+            self._wait(str(item), found.reason, found.remedy)
+            found = step(item, self._slice, self._view)
+        return found
 
     def _take(self, item: Item, found: Step, run: "_Run") -> None:
         if run.taken is not None and found.waits_for is not None:
@@ -126,8 +135,6 @@ class Converge:
                 try_file(self._host, action)
             self._view.assume(project(action, self._slice, self._view))
             return
-        if self._told is not None:
-            self._told(action)
         try:
             perform(self._host, action)
         finally:

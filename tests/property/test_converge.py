@@ -3,10 +3,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interleave import Interleaving
 from pair import TOPOLOGY, changes, converge, empty_world, failures, many_domains, running, slices
 
 from saltern.converge import Converge
 from saltern.plan.items import Item, Kind
+from saltern.run import Host
 from saltern.sim.world import NodeSpec, World
 
 SHARES = slices()
@@ -396,6 +398,23 @@ def test_growth_that_the_partner_has_not_followed_is_not_told_as_made(drbd, conv
     outcomes = converge(world, {"dom0m": grown["dom0m"]}, wait_s=3)["dom0m"]
     assert [failure for failure in failures(outcomes) if "has not grown yet" in failure]
     assert "size of mail-xvdb" not in changes(outcomes)
+
+
+@GENERATIONS
+def test_growth_waits_for_a_partner_that_follows_late(drbd, converged) -> None:
+    world = World.from_json(converged[drbd])
+    grown = slices(TOPOLOGY.replace("xvdb: {size: 128M}", "xvdb: {size: 512M}"))
+
+    def late(host: Host) -> object:
+        host.sleep(25)
+        return Converge(host, grown["dom0"]).all()
+
+    result = Interleaving(world, seed=0).run(
+        {"dom0m": lambda host: Converge(host, grown["dom0m"]).all(), "dom0": late},
+        {name: world.host(name) for name in grown},
+    )
+    assert {node: failures(outcomes) for node, outcomes in result.items()} == {"dom0": [], "dom0m": []}
+    assert "size of mail-xvdb" in changes(result["dom0m"])
 
 
 @GENERATIONS
