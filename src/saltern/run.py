@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 
@@ -39,7 +39,7 @@ class Host(Protocol):
         allowed: Collection[int] = (0,),
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
-        """Run a command without a shell; it reads ``stdin``, which is never a terminal.
+        """Run a command without a shell; it reads ``stdin`` from a plain file, never from a terminal.
 
         Raises ``CommandFailed`` for an exit code outside ``allowed``, ``CommandTimeout``, ``CommandMissing``.
         """
@@ -78,11 +78,29 @@ class LocalHost:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Completed:
         """See ``Host.run``."""
+        # Standard input is a file, not a pipe: xl reads a configuration from a plain file only (libxl_read_file_contents).
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as given:
+            given.write(stdin)
+            given.seek(0)
+            process = self._start(argv, given)
+        with process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout_s)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise CommandTimeout(tuple(argv), timeout_s) from error
+                raise
+        if process.returncode not in allowed:
+            raise CommandFailed(tuple(argv), process.returncode, stdout, stderr)
+        return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+    def _start(self, argv: Sequence[str], given: IO[str]) -> subprocess.Popen[str]:
         try:
             # A session of its own: when time is up, what the program has started ends with it.
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 list(argv),
-                stdin=subprocess.PIPE,
+                stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -93,17 +111,6 @@ class LocalHost:
             )
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
-        with process:
-            try:
-                stdout, stderr = process.communicate(stdin, timeout_s)
-            except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise CommandTimeout(tuple(argv), timeout_s) from error
-                raise
-        if process.returncode not in allowed:
-            raise CommandFailed(tuple(argv), process.returncode, stdout, stderr)
-        return Completed(tuple(argv), process.returncode, stdout, stderr)
 
     def _path(self, path: str) -> Path:
         return self._root / path.lstrip("/")

@@ -60,6 +60,11 @@ def test_a_command_reads_what_it_is_given() -> None:
     assert LocalHost().run(python(code), stdin="text").stdout == "text False\n"
 
 
+def test_what_a_command_is_given_can_be_opened_as_a_plain_file() -> None:
+    code = "import os, stat; f = open('/dev/stdin'); print(stat.S_ISREG(os.fstat(f.fileno()).st_mode), f.read())"
+    assert LocalHost().run(python(code), stdin="text").stdout == "True text\n"
+
+
 def test_bytes_that_are_no_text_do_not_stop_a_read() -> None:
     assert LocalHost().run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).stdout == "\udcff"
 
