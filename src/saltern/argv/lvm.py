@@ -48,10 +48,5 @@ def lvremove(volume_group: str, volume: str) -> list[str]:
     return ["lvremove", "--yes", _path(volume_group, volume)]
 
 
-def lvrename(volume_group: str, volume: str, new_name: str) -> list[str]:
-    """Give a volume another name in the same volume group."""
-    return ["lvrename", name(volume_group), name(volume), name(new_name)]
-
-
 def _path(volume_group: str, volume: str) -> str:
     return f"{name(volume_group)}/{name(volume)}"

@@ -39,7 +39,6 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     for wait in _obstacles(domain, sides):
         return wait
     settled.require_domain_configured(domain, node_slice, view)
-    _require_memory(domain, view)
     used = tuple(side.name for side in sides if side.role is Role.PRIMARY and side.name not in view.promoted)
     if used:
         # Primary, and not by this run: DRBD tells whether it has a user, by refusing to make it Secondary.
@@ -47,6 +46,7 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
             comment=f"the disks of {domain.name} become Secondary, to see that nothing uses them",
             actions=tuple(Demote(resource=name) for name in used),
         )
+    _require_memory(domain, view)
     secondary = tuple(side.name for side in sides if side.role is not Role.PRIMARY)
     if secondary:
         # One step of its own: what is seen after it, connected and this side Primary, keeps the partner from promoting.

@@ -81,7 +81,9 @@ def size_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | W
     running = settled.require_running(resource, node_slice, view)
     device = running.devices[0]
     if device.size_bytes is None or device.size_bytes >= resource.size_bytes:
-        return Step(comment=f"{resource.name} has its size")
+        # Promoted for the growth alone: whether its domain can be started is not known yet.
+        demote = (Demote(resource=resource.name),) if resource.name in view.promoted else ()
+        return Step(comment=f"{resource.name} has its size", actions=demote)
     data = existing(resource.on(node_slice.node).disk, resource, view)
     if data.size_bytes < resource.size_bytes:
         raise Refused(

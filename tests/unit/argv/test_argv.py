@@ -125,7 +125,6 @@ def test_a_name_that_a_tool_would_read_as_an_option_is_refused(bad: str) -> None
         lambda: lvm.mark("XEN", "dns", add=bad),
         lambda: lvm.mark("XEN", bad, remove="t"),
         lambda: lvm.lvremove("XEN", bad),
-        lambda: lvm.lvrename("XEN", "dns", bad),
         *(
             lambda verb=verb: verb(bad)
             for verb in (

@@ -127,6 +127,11 @@ def test_too_little_memory_is_refused_before_anything_is_promoted() -> None:
         at_home(resources=running(), free_memory_bytes=128 * MIB)
 
 
+def test_a_primary_without_its_domain_is_demoted_also_when_there_is_no_memory_to_start_it() -> None:
+    left = running(role=Role.PRIMARY)
+    assert at_home(resources=left, free_memory_bytes=0).actions == (Demote(resource="dns"),)
+
+
 def test_a_domain_is_never_started_from_a_configuration_of_somebody_else() -> None:
     with pytest.raises(Refused, match="is not what the topology says"):
         at_home(resources=running(), files={"/etc/xen/dns.cfg": 'name = "dns"\ndisk = ["phy:/dev/sdb,xvda,w"]\n'})

@@ -115,5 +115,11 @@ def test_growth_waits_for_a_synchronised_partner(found) -> None:
     assert isinstance(size_step(DNS, HOME, view(volumes=UNMARKED, resources=found)), Wait)
 
 
+def test_a_side_that_was_promoted_for_the_growth_alone_is_demoted_after_it() -> None:
+    grown = running(role=Role.PRIMARY, size_bytes=GIB)
+    assert size_step(DNS, HOME, view(resources=grown, promoted=("dns",))).actions == (Demote(resource="dns"),)
+    assert size_step(DNS, HOME, view(resources=grown)).actions == ()
+
+
 def test_a_device_of_the_right_size_needs_nothing() -> None:
     assert size_step(DNS, HOME, view(volumes=UNMARKED, resources=running(size_bytes=GIB))).actions == ()
