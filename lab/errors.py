@@ -1,0 +1,5 @@
+"""What goes wrong in the lab, in words for the person at the keyboard."""
+
+
+class LabError(Exception):
+    """The text names the place, what was found and what to do about it."""

@@ -1,0 +1,190 @@
+"""One node as a QEMU machine under software emulation: its hardware, its power, and the text on its console."""
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError
+from lab.monitor import Monitor
+from lab.patience import patient, wait_until
+
+MEMORY_MIB = 2048
+DOM0_MIB = 900
+DATA_DISK_BYTES = 2 * 1024**3
+MASTER_ADDRESS = "10.0.2.100"  # at which a node finds the Salt master, on the ports that Salt uses by default
+CONSOLE_LINES = 40
+
+# Every one of these has cost a day:
+# smap, smep: with them dom0 crashes at boot under QEMU 7.2.
+# xsave, avx...: with AVX, and with lazily saved FPU registers (eager-fpu below), registers of one domain reach another.
+CPU = "max,-smap,-smep,-xsave,-avx,-avx2,-f16c,-fma,-rdtscp"
+XEN = (
+    f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M console=com1 com1=115200,8n1 noreboot no-real-mode edd=off vga=keep smt=0 "
+    "spec-ctrl=no,eager-fpu xpti=no pv-l1tf=no loglvl=warning guest_loglvl=warning sched=credit ucode=no"
+)
+LINUX = (
+    "root=/dev/vda console=hvc0 earlyprintk=xen quiet net.ifnames=0 mitigations=off nokaslr random.trust_cpu=on "
+    "systemd.show_status=0 audit=0 selinux=0 apparmor=0"
+)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where a machine meets the rest: ports of loopback, and the directory of Unix sockets (short: 107 characters)."""
+
+    ssh_port: int
+    link_port: int
+    partner_link_port: int
+    publish_port: int
+    return_port: int
+    sockets: Path
+
+
+class Machine:
+    """A machine with the disks ``NAME.root`` and ``NAME.data`` under ``run``; it runs on when this process ends."""
+
+    def __init__(self, number: int, image: Path, run: Path, wiring: Wiring) -> None:
+        self.number = number
+        self.name = f"node{number}"
+        self.wiring = wiring
+        self.root_disk = run / f"{self.name}.root"
+        self.data_disk = run / f"{self.name}.data"
+        self.console = run / f"{self.name}.console"
+        self._image = image
+        self._log = run / f"{self.name}.qemu.log"
+        self._record = run / f"{self.name}.pid"
+        self._socket = wiring.sockets / f"{self.name}.qmp"
+
+    @property
+    def running(self) -> bool:
+        """Whether its QEMU runs."""
+        return process.running(self._record) is not None
+
+    def new_disks(self) -> None:
+        """Give it the disks of a machine that was just bought: the image, and an empty second one."""
+        self.root_disk.unlink(missing_ok=True)
+        self.data_disk.unlink(missing_ok=True)
+        copy_sparse(self._image / "base.img", self.root_disk)
+        with self.data_disk.open("wb") as disk:
+            disk.truncate(DATA_DISK_BYTES)
+
+    def start(self, *, incoming: Path | None = None, link: bool = True) -> None:
+        """Switch it on; with ``incoming``, load that memory instead and stay stopped at the moment it was saved."""
+        if self.running:
+            raise LabError(f"{self.name} is running already")
+        self._socket.unlink(missing_ok=True)
+        saved = [] if incoming is None else ["-incoming", f"exec:cat {shlex.quote(str(incoming))}"]
+        process.spawn([*self.argv(), "-S", *saved], record=self._record, log=self._log)
+        self._wait_for(self._socket.exists, "QEMU has opened its monitor", timeout_s=30)
+        self.link(link)
+        if incoming is None:
+            self.resume()
+        else:
+            self._wait_for(lambda: self.status() != "inmigrate", "its memory has been loaded", timeout_s=120)
+
+    def cut_power(self) -> None:
+        """End it at once. What was written to its disks stays: they are raw files, behind the cache of this machine."""
+        process.kill(self._record)
+
+    def monitor(self) -> Monitor:
+        """A connection to its monitor."""
+        return Monitor(self._socket, patient(30))
+
+    def status(self) -> str:
+        """What QEMU is doing: running, paused, inmigrate, postmigrate ... (RunState of QMP)."""
+        with self.monitor() as monitor:
+            return str(monitor.execute("query-status")["status"])
+
+    def stop(self) -> None:
+        """Freeze it: its processor stands still, and what it has written is on its disks."""
+        with self.monitor() as monitor:
+            monitor.execute("stop")
+
+    def resume(self) -> None:
+        """Let it run on."""
+        with self.monitor() as monitor:
+            monitor.execute("cont")
+
+    def link(self, plugged: bool) -> None:
+        """Plug or pull the cable to the other node."""
+        with self.monitor() as monitor:
+            monitor.execute("set_link", name="link", up=plugged)
+
+    def save_memory(self, path: Path) -> None:
+        """Write the memory and all devices of the frozen machine to a file, for ``start(incoming=...)``."""
+        with self.monitor() as monitor:
+            monitor.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+            monitor.execute("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
+        self._wait_for(self._saved, f"its memory is in {path}", timeout_s=120)
+
+    def _saved(self) -> bool:
+        with self.monitor() as monitor:
+            found = monitor.execute("query-migrate")
+        if found.get("status") in ("failed", "cancelled"):
+            raise LabError(f"{self.name}: QEMU could not save its memory: {found.get('error-desc', 'no reason given')}")
+        return bool(found.get("status") == "completed")
+
+    def console_tail(self, lines: int = CONSOLE_LINES) -> str:
+        """The last lines on its console, and where all of it is; also what QEMU itself complained about."""
+        text = self.console.read_text(encoding="utf-8", errors="replace") if self.console.exists() else ""
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip() if self._log.exists() else ""
+        tail = "\n".join(text.replace("\r", "").rstrip().splitlines()[-lines:]) or "(nothing on its console)"
+        qemu = f"\n--- QEMU says\n{said}" if said else ""
+        return f"--- the end of the console of {self.name}, all of it is in {self.console}\n{tail}{qemu}"
+
+    def _wait_for(self, holds: Callable[[], bool], what: str, *, timeout_s: float) -> None:
+        def asked() -> bool:
+            if not self.running:
+                raise LabError(f"{self.name}: QEMU has ended before {what}\n{self.console_tail()}")
+            return holds()
+
+        wait_until(asked, f"{self.name}: {what}", timeout_s=timeout_s, interval_s=0.1)
+
+    # --- Hardware ------------------------------------------------------------------------------------------------
+    def hardware(self) -> list[str]:
+        """What of its command line a snapshot depends on: nothing in it names a port or a directory."""
+        return [
+            *("-name", self.name, "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", CPU),
+            *("-smp", "1", "-m", str(MEMORY_MIB), "-nographic", "-nodefaults", "-no-reboot", "-display", "none"),
+            *("-append", XEN),  # QEMU passes it on as it is, with its commas
+            *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=data"),
+            *("-device", f"virtio-net-pci,netdev=outside,mac=52:54:00:00:00:0{self.number},romfile="),
+            *("-device", f"virtio-net-pci,netdev=link,mac=52:54:00:00:01:0{self.number},romfile="),
+            *("-device", "virtio-rng-pci"),
+        ]
+
+    def argv(self) -> list[str]:
+        """QEMU's command line."""
+        wiring = self.wiring
+        linux = f"{_escaped(self._image / 'vmlinux')} {LINUX} lab.node={self.number}"  # no comma in it
+        outside = ["user,id=outside,restrict=on", f"hostfwd=tcp:127.0.0.1:{wiring.ssh_port}-:22"]
+        # A process for each connection: the other form of guestfwd carries one connection in all.
+        outside += [
+            f"guestfwd=tcp:{MASTER_ADDRESS}:{port}-cmd:socat - TCP4:127.0.0.1:{at}"
+            for port, at in ((4505, wiring.publish_port), (4506, wiring.return_port))
+        ]
+        # A pair of UDP sockets, so that either side can come and go.
+        link = f"socket,id=link,udp=127.0.0.1:{wiring.partner_link_port},localaddr=127.0.0.1:{wiring.link_port}"
+        return [
+            "qemu-system-x86_64",
+            *("-kernel", str(self._image / "xen"), "-initrd", f"{linux},{_escaped(self._image / 'initrd.img')}"),
+            # cache=unsafe spares this machine the flushes; a raw file still loses nothing when QEMU alone is killed.
+            *("-drive", f"file={_escaped(self.root_disk)},if=none,id=root,cache=unsafe,discard=unmap,format=raw"),
+            *("-drive", f"file={_escaped(self.data_disk)},if=none,id=data,cache=unsafe,discard=unmap,format=raw"),
+            *("-netdev", ",".join(outside), "-netdev", link),
+            *("-serial", f"file:{self.console}", "-qmp", f"unix:{self._socket},server=on,wait=off"),
+            *self.hardware(),
+        ]
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a disk; where there is nothing in it, its copy takes no room either."""
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(source), str(target)], check=True)
+
+
+def _escaped(path: Path) -> str:
+    """A path inside a list of options that QEMU splits at commas."""
+    return str(path).replace(",", ",,")

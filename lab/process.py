@@ -1,0 +1,62 @@
+"""Processes that outlive the one that started them, known again later by more than their number."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def spawn(argv: Sequence[str], *, record: Path, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Start a process in a session of its own, with its output in ``log``; ``record`` is what knows it again."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            list(argv),
+            os.environ if environment is None else environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(output)
+    record.write_text(f"{pid} {_identity(pid)}\n", encoding="ascii")
+
+
+def running(record: Path) -> int | None:
+    """The number of the process that was recorded, while it runs; None when it has ended, or was never started."""
+    try:
+        number, _, identity = record.read_text(encoding="ascii").strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(int(number), os.WNOHANG)  # when it is a child of ours, it is there until its end has been read
+    return int(number) if identity and identity == _identity(int(number)) else None
+
+
+def kill(record: Path) -> None:
+    """End the recorded process and all that it has started at once, as a power cut does, and forget it."""
+    pid = running(record)
+    if pid is not None:
+        os.killpg(pid, signal.SIGKILL)  # it leads its own session, so also its own group
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    record.unlink(missing_ok=True)
+
+
+def _identity(pid: int) -> str:
+    """What no later process of the same number has: the boot of this machine, and the start in ticks since then.
+
+    Empty when there is no such process, or only its exit code is left of it (proc(5), fields 3 and 22 of ``stat``).
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    if fields[0] in "ZX":
+        return ""
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()} {fields[19]}"
