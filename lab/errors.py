@@ -3,3 +3,7 @@
 
 class LabError(Exception):
     """The text names the place, what was found and what to do about it."""
+
+
+class TimedOut(LabError):
+    """Something did not happen within the time that was given to it."""
