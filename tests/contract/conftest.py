@@ -1,11 +1,9 @@
-from collections.abc import Callable
-
 import pytest
-from contract_target import SimulatorTarget, Target
+from contract_target import Target
+from simulator_target import SimulatorTarget
 
 
-@pytest.fixture(params=[SimulatorTarget], ids=["simulator"])
-def target(request: pytest.FixtureRequest) -> Target:
-    """Two fresh nodes to try commands on."""
-    make: Callable[[], Target] = request.param
-    return make()
+@pytest.fixture
+def target() -> Target:
+    """Two fresh simulated nodes to try commands on; tests/lab runs the same cases on real ones."""
+    return SimulatorTarget()

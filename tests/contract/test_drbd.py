@@ -9,10 +9,8 @@ import shlex
 from collections.abc import Callable
 
 import pytest
-from contract_target import Answer, SimulatorTarget, transcript
-
-from saltern.sim import drbd
-from saltern.units import MIB
+from contract_steps import both_run, wait_for
+from contract_target import Target, transcript
 
 NET = (
     "protocol C; allow-two-primaries; after-sb-0pri discard-least-changes; "
@@ -20,108 +18,14 @@ NET = (
 )
 
 
-class Shell(SimulatorTarget):
-    """The simulator behind as much of a shell as the recordings of DRBD use."""
-
-    def run(self, node: str, command: str) -> Answer:
-        status, out, err = 0, "", ""
-        for part in _split(command, ";"):
-            for link in _split(part, "&&"):
-                answer = self._pipe(node, link.replace("$?", str(status)))
-                status, out, err = answer.returncode, out + answer.stdout, err + answer.stderr
-                if status:
-                    break
-        return Answer(status, out, err)
-
-    def _pipe(self, node: str, command: str) -> Answer:
-        command, _, redirected = command.partition(">")
-        first, *filters = _split(command, "|")
-        answer = self._one(node, first.strip())
-        out = answer.stdout
-        for text in filters:
-            out = _filter(shlex.split(text), out)
-        return Answer(answer.returncode, "" if redirected else out, answer.stderr)
-
-    def _one(self, node: str, command: str) -> Answer:
-        argv = shlex.split(command)
-        while argv[0] in ("time", "timeout"):
-            argv = argv[1 if argv[0] == "time" else 2 :]
-        if argv[0] in ("dmesg", "sync", "mkdir", "rm", "cp", "mkfs.ext4"):
-            return Answer(0, "", "")
-        if argv[0] == "sed":  # in transcript 223, which puts the old policy back
-            configure_one(self, node, "discard-least-changes")
-            return Answer(0, "", "")
-        if argv[0] in ("dd", "mount", "umount", "blockdev"):
-            return getattr(self, f"_{argv[0]}")(node, argv)
-        if argv[0] == "tail":
-            return Answer(0, _filter(argv[:2], self.world.read_file(node, argv[2]) or ""), "")
-        return self._simple(node, shlex.join(argv))
-
-    def _dd(self, node: str, argv: list[str]) -> Answer:
-        words = dict(word.split("=") for word in argv[1:])
-        minor = int(words["of"].removeprefix("/dev/drbd"))
-        assert drbd.open(self.world, node, minor, "dd", True)
-        for block in range(int(words["seek"]), int(words["seek"]) + int(words["count"])):
-            self.world.writes += 1
-            assert drbd.write(self.world, node, minor, block, self.world.writes)
-        drbd.close(self.world, node, minor, "dd")
-        return Answer(0, "", "")
-
-    def _mount(self, node: str, argv: list[str]) -> Answer:
-        if argv[1].startswith("/dev/drbd"):
-            opened = drbd.open(self.world, node, int(argv[1].removeprefix("/dev/drbd")), "mount", True)
-            return Answer(0 if opened else 32, "", "")
-        self.world.nodes[node].devices[argv[1]].holders.append("mount")
-        return Answer(0, "", "")
-
-    def _umount(self, node: str, _argv: list[str]) -> Answer:
-        drbd.close(self.world, node, 1, "mount")
-        for device in self.world.nodes[node].devices.values():
-            device.holders = [holder for holder in device.holders if holder != "mount"]
-        return Answer(0, "", "")
-
-    def _blockdev(self, node: str, argv: list[str]) -> Answer:
-        found = self.world.nodes[node].drbd.by_minor(int(argv[2].removeprefix("/dev/drbd")))
-        if found is None or not found[0].primary:
-            return Answer(1, "", f"blockdev: cannot open {argv[2]}: Wrong medium type\n")
-        return Answer(0, f"{found[1].size_sectors * 512}\n", "")
-
-
-def _split(command: str, mark: str) -> list[str]:
-    """Split at a mark outside of quotes."""
-    parts = re.split(rf"{re.escape(mark)}(?=(?:[^\"']|\"[^\"]*\"|'[^']*')*$)", command)
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _filter(argv: list[str], text: str) -> str:
-    lines = text.splitlines(keepends=True)
-    if argv[0] == "head":
-        return "".join(lines[: int(argv[1].removeprefix("-"))])
-    if argv[0] == "tail":
-        return "".join(lines[-int(argv[1].removeprefix("-")) :])
-    return "".join(line for line in lines if re.search(argv[-1], line))
-
-
-@pytest.fixture
-def target() -> Shell:
-    """Two fresh nodes to try commands on."""
-    return Shell()
-
-
 # --- What leads to a recording -----------------------------------------------------------------------------------------
-def both(target: Shell, command: str) -> None:
-    for node in ("node1", "node2"):
-        answer = target.run(node, command)
-        assert answer.returncode == 0, answer
-
-
-def volumes(target: Shell, meta: str = "520M") -> None:
-    both(target, "pvcreate /dev/vdb; vgcreate XEN /dev/vdb; lvcreate -n dns -L 256M XEN; modprobe drbd")
-    both(target, f"lvcreate -n meta -L {meta} XEN; lvcreate -n two -L 64M XEN")
+def volumes(target: Target, meta: str = "520M") -> None:
+    both_run(target, "pvcreate /dev/vdb", "vgcreate XEN /dev/vdb", "lvcreate -n dns -L 256M XEN")
+    both_run(target, f"lvcreate -n meta -L {meta} XEN", "lvcreate -n two -L 64M XEN")
     configure(target, NET)
 
 
-def configure(target: Shell, net: str, name: str = "dns", minor: int = 1, disk: str = "") -> None:
+def configure(target: Target, net: str, name: str = "dns", minor: int = 1, disk: str = "") -> None:
     """The resource as it stood then: its device statement on line 10 (transcript 212)."""
     hosts = "".join(
         f"""  on node{number} {{ device /dev/drbd{minor};
@@ -138,121 +42,152 @@ def configure(target: Shell, net: str, name: str = "dns", minor: int = 1, disk: 
         target.write_file(node, f"/etc/drbd.d/{name}.res", text)
 
 
-def small_meta(target: Shell) -> None:
+def small_meta(target: Target) -> None:
     volumes(target, "136M")
 
 
-def small_created(target: Shell) -> None:
+def small_created(target: Target) -> None:
     small_meta(target)
-    both(target, "drbdadm create-md dns")
+    both_run(target, "drbdadm create-md dns")
 
 
-def slot_beyond_the_end(target: Shell) -> None:
+def slot_beyond_the_end(target: Target) -> None:
     small_created(target)
-    text = target.world.nodes["node1"].files["/etc/drbd.d/dns.res"][0]
-    target.write_file("node1", "/root/d.conf", text.replace("meta[1]", "meta[2]"))
+    target.run("node1", 'sed "s/meta.1./meta[2]/" /etc/drbd.d/dns.res > /root/d.conf')
 
 
-def small_failed(target: Shell) -> None:
+def small_failed(target: Target) -> None:
     small_created(target)
     target.run("node1", "drbdadm up dns")
 
 
-def created(target: Shell) -> None:
+def created(target: Target) -> None:
     volumes(target)
-    both(target, "drbdadm create-md dns")
+    both_run(target, "drbdadm create-md dns")
 
 
-def alone(target: Shell) -> None:
+def alone(target: Target) -> None:
     created(target)
     target.run("node1", "drbdadm up dns")
 
 
-def together(target: Shell) -> None:
+def together(target: Target) -> None:
     alone(target)
-    target.run("node2", "drbdadm up dns; sleep 1")
+    target.run("node2", "drbdadm up dns")
+    connected(target)
 
 
-def syncing(target: Shell) -> None:
+def connected(target: Target) -> None:
+    wait_for(target, "node1", "drbdadm cstate dns", "Connected\n")
+
+
+def alike(target: Target) -> None:
+    wait_for(target, "node1", "drbdadm dstate dns", "UpToDate/UpToDate\n")
+
+
+def slowly(target: Target) -> None:
+    """Copying takes minutes from now on."""
+    for node in ("node1", "node2"):
+        text = target.run(node, "cat /etc/drbd.d/dns.res").stdout
+        slow = "  disk {\n    c-plan-ahead 0;\n    resync-rate 1M;\n  }\n  net {"
+        target.write_file(node, "/etc/drbd.d/dns.res", text.replace("  net {", slow))
+    both_run(target, "drbdadm adjust dns")
+
+
+def syncing(target: Target) -> None:
     together(target)
-    target.world.resync_bytes_per_s = MIB
+    slowly(target)
+    both_run(target, "sleep 1")
+    target.run("node1", "drbdadm primary --force dns; sleep 1")
+
+
+def first_sync(target: Target) -> None:
+    together(target)
     target.run("node1", "drbdadm primary --force dns")
+    alike(target)
 
 
-def synced(target: Shell) -> None:
-    together(target)
-    assert target.run("node1", "drbdadm primary --force dns; sleep 10").returncode == 0
+def synced(target: Target) -> None:
+    """Both disks of dns are UpToDate, and node1 is Primary."""
+    target.start(first_sync)
 
 
-def both_primary(target: Shell) -> None:
+def both_primary(target: Target) -> None:
     synced(target)
     target.run("node2", "drbdadm primary dns")
 
 
-def without_two_primaries(target: Shell) -> None:
+def without_two_primaries(target: Target) -> None:
     synced(target)
     configure(target, NET.replace("allow-two-primaries; ", ""))
 
 
-def adjusted(target: Shell) -> None:
+def adjusted(target: Target) -> None:
     without_two_primaries(target)
-    both(target, "drbdadm adjust dns")
+    both_run(target, "drbdadm adjust dns")
 
 
-def both_secondary(target: Shell) -> None:
+def both_secondary(target: Target) -> None:
     synced(target)
     target.run("node1", "drbdadm secondary dns")
 
 
-def peer_gone(target: Shell) -> None:
+def peer_gone(target: Target) -> None:
     both_secondary(target)
-    target.world.power_cut("node2")
-    target.world.advance(5)
+    target.power_cut("node2")
+    wait_for(target, "node1", "drbdadm cstate dns", "WFConnection\n")
 
 
-def crashed_primary(target: Shell) -> None:
+def write(target: Target, node: str, count: int, seek: int) -> None:
+    """Write blocks of 4 KiB to the device."""
+    target.run(node, f"dd if=/dev/urandom of=/dev/drbd1 bs=4k count={count} seek={seek} oflag=direct status=none")
+
+
+def crashed_primary(target: Target) -> None:
     """node2 was Primary, wrote, and lost its power; node1 has taken over and written; node2 is back."""
     both_secondary(target)
-    target.run("node2", "drbdadm primary dns; dd of=/dev/drbd1 count=1 seek=5; dd of=/dev/drbd1 count=1 seek=3000")
-    target.run("node2", "dd of=/dev/drbd1 count=1 seek=9000")
-    target.world.power_cut("node2")
-    target.world.advance(5)
-    target.run("node1", "drbdadm primary dns; dd of=/dev/drbd1 count=4 seek=5")
-    target.world.boot("node2", drbd_service=False)
-    target.run("node2", "modprobe drbd")
-    target.world.resync_bytes_per_s = MIB
+    slowly(target)
+    target.run("node2", "drbdadm primary dns")
+    for block in (5, 3000, 9000):
+        write(target, "node2", 1, block)
+    target.run("node2", "sync")
+    target.power_cut("node2")
+    wait_for(target, "node1", "drbdadm cstate dns", "WFConnection\n")
+    target.run("node1", "drbdadm primary dns")
+    write(target, "node1", 4, 5)
+    target.power_on("node2")
 
 
-def invalidated(target: Shell) -> None:
+def invalidated(target: Target) -> None:
     both_secondary(target)
-    target.world.resync_bytes_per_s = MIB
+    slowly(target)
     target.run("node2", "drbdadm invalidate dns; sleep 1")
 
 
-def left_inconsistent(target: Shell) -> None:
+def left_inconsistent(target: Target) -> None:
     invalidated(target)
     target.run("node2", "drbdadm disconnect dns; sleep 1")
 
 
-def reconnected(target: Shell) -> None:
+def reconnected(target: Target) -> None:
     left_inconsistent(target)
     target.run("node2", "drbdadm connect dns; sleep 1")
 
 
-def forced_half_synchronised(target: Shell) -> None:
+def forced_half_synchronised(target: Target) -> None:
     reconnected(target)
     target.run("node2", "drbdadm disconnect dns; drbdadm primary --force dns; drbdadm secondary dns; sleep 1")
 
 
-def forced_and_connected(target: Shell) -> None:
+def forced_and_connected(target: Target) -> None:
     forced_half_synchronised(target)
     target.run("node2", "drbdadm connect dns; sleep 3")
 
 
-def runs_of(*numbers: int, after: Callable[[Shell], None]) -> Callable[[Shell], None]:
+def runs_of(*numbers: int, after: Callable[[Target], None]) -> Callable[[Target], None]:
     """Everything that was recorded before."""
 
-    def lead(target: Shell) -> None:
+    def lead(target: Target) -> None:
         after(target)
         for number in numbers:
             recorded = transcript(number)
@@ -261,56 +196,58 @@ def runs_of(*numbers: int, after: Callable[[Shell], None]) -> Callable[[Shell], 
     return lead
 
 
-def other_disk_options(target: Shell) -> None:
+def other_disk_options(target: Target) -> None:
     both_secondary(target)
     target.run("node1", "drbdadm disk-options --c-plan-ahead=0 --resync-rate=200M dns")
 
 
-def one_primary_diverged(target: Shell) -> None:
+def one_primary_diverged(target: Target) -> None:
     both_secondary(target)
     target.run("node1", transcript(197).command)
-    target.run("node2", "drbdadm disconnect dns; drbdadm primary dns && dd of=/dev/drbd1 count=3 seek=50000")
+    target.run("node2", "drbdadm disconnect dns; drbdadm primary dns")
+    write(target, "node2", 3, 50000)
     target.run("node2", "drbdadm secondary dns")
     target.run("node1", transcript(199).command)
 
 
-def grown_on_node1(target: Shell) -> None:
+def grown_on_node1(target: Target) -> None:
     both_secondary(target)
     target.run("node1", "lvextend -q -L 320M /dev/XEN/dns")
 
 
-def grown_to_320(target: Shell) -> None:
+def grown_to_320(target: Target) -> None:
     synced(target)
-    both(target, "lvextend -q -L 320M /dev/XEN/dns")
-    target.run("node1", "drbdadm resize dns; sleep 2")
+    both_run(target, "lvextend -q -L 320M /dev/XEN/dns")
+    target.run("node1", "drbdadm resize dns")
+    alike(target)
 
 
-def on_384_grown_on_node1(target: Shell) -> None:
+def on_384_grown_on_node1(target: Target) -> None:
     grown_to_320(target)
-    both(target, "lvextend -q -L 384M /dev/XEN/dns")
-    target.run("node1", "drbdadm resize dns; sleep 2")
+    both_run(target, "lvextend -q -L 384M /dev/XEN/dns")
+    target.run("node1", "drbdadm resize dns")
+    alike(target)
     configure(target, "protocol C;", "two", 2)
 
 
-def on_384_grown_on_both(target: Shell) -> None:
+def on_384_grown_on_both(target: Target) -> None:
     on_384_grown_on_node1(target)
     target.run("node1", "lvextend -q -L 448M /dev/XEN/dns; drbdadm resize dns")
-    target.world.resync_bytes_per_s = MIB
+    slowly(target)
 
 
-def broken_neighbour(target: Shell) -> None:
+def broken_neighbour(target: Target) -> None:
     synced(target)
     for node in ("node1", "node2"):
         target.write_file(node, "/etc/drbd.d/bad.res", "resource bad {")
 
 
-def two_up(target: Shell) -> None:
+def two_up(target: Target) -> None:
     second_resource(target)
-    target.run("node1", "drbdadm disk-options --resync-rate=200M dns; drbdadm up two")
-    del target.world.nodes["node1"].files["/etc/drbd.d/two.res"]
+    target.run("node1", "drbdadm disk-options --resync-rate=200M dns; drbdadm up two; rm /etc/drbd.d/two.res")
 
 
-def conflicting_neighbour(target: Shell) -> None:
+def conflicting_neighbour(target: Target) -> None:
     """The second resource in the form it had then: everything of a host on one line, the device on line 2."""
     synced(target)
     hosts = "".join(
@@ -321,47 +258,39 @@ def conflicting_neighbour(target: Shell) -> None:
     target.write_file("node1", "/etc/drbd.d/two.res", f"resource two {{\n{hosts}}}\n")
 
 
-def healed_after_a_partition(target: Shell) -> None:
+def healed_after_a_partition(target: Target) -> None:
     """Both sides were Primary and wrote while the link was cut (transcript 257)."""
     both_secondary(target)
     configure(target, NET.replace("protocol C;", "protocol C; ping-int 3; ping-timeout 10;"))
-    both(target, "drbdadm adjust dns")
-    target.world.cut_link("node1", "node2")
-    target.world.advance(5)
-    target.run("node1", "drbdadm primary dns; dd of=/dev/drbd1 count=20 seek=7")
-    target.run("node2", "drbdadm primary dns; dd of=/dev/drbd1 count=14 seek=7")
-    target.world.heal_link("node1", "node2")
-    target.world.advance(5)
+    both_run(target, "drbdadm adjust dns")
+    target.cut_link()
+    for node in ("node1", "node2"):
+        wait_for(target, node, "drbdadm cstate dns", "WFConnection\n")
+    both_run(target, "drbdadm primary dns")
+    write(target, "node1", 20, 7)
+    write(target, "node2", 14, 7)
+    target.heal_link()
+    for node in ("node1", "node2"):
+        wait_for(target, node, "drbdadm cstate dns", "StandAlone\n")
 
 
-def disk_gone(target: Shell) -> None:
+def disk_gone(target: Target) -> None:
     second_resource(target)
     configure(target, "protocol C;", "two", 2, disk="gone")
 
 
-def policies_differ(target: Shell) -> None:
-    both_secondary(target)
-    configure_one(target, "node2", "disconnect")
-
-
-def configure_one(target: Shell, node: str, policy: str) -> None:
-    path = "/etc/drbd.d/dns.res"
-    text = target.world.nodes[node].files[path][0]
-    target.write_file(node, path, re.sub(r"after-sb-0pri .*", f"after-sb-0pri {policy};", text))
-
-
-def on_the_same_disk(target: Shell) -> None:
+def on_the_same_disk(target: Target) -> None:
     synced(target)
     configure(target, "protocol C;", "two", 2, disk="dns")
 
 
-def second_resource(target: Shell) -> None:
+def second_resource(target: Target) -> None:
     synced(target)
     configure(target, "protocol C;", "two", 2)
     target.run("node1", "drbdadm create-md two")
 
 
-def blank_ggg(target: Shell) -> None:
+def blank_ggg(target: Target) -> None:
     volumes(target)
     target.run("node1", "lvextend -L 640M /dev/XEN/meta")
     hosts = "".join(
@@ -373,16 +302,24 @@ def blank_ggg(target: Shell) -> None:
     target.write_file("node1", "/root/g2.conf", text.replace("META", "/dev/XEN/nosuch[3]"))
 
 
-def after_power_cut(target: Shell) -> None:
+def after_power_cut(target: Target) -> None:
     synced(target)
-    target.world.power_cut("node1")
-    target.world.boot("node1", drbd_service=False)
-    target.run("node1", "modprobe drbd")
-    target.world.advance(5)
-    target.world.resync_bytes_per_s = MIB
+    restart(target)
 
 
-CASES: dict[int, Callable[[Shell], None]] = {
+def slowly_after_power_cut(target: Target) -> None:
+    synced(target)
+    slowly(target)
+    restart(target)
+
+
+def restart(target: Target) -> None:
+    target.run("node1", "sync")
+    target.power_cut("node1")
+    target.power_on("node1")
+
+
+CASES: dict[int, Callable[[Target], None]] = {
     20: volumes,
     21: volumes,
     23: volumes,
@@ -465,7 +402,7 @@ CASES: dict[int, Callable[[Shell], None]] = {
     218: second_resource,
     221: disk_gone,
     222: two_up,
-    223: policies_differ,
+    223: both_secondary,
     248: synced,
     249: synced,
     250: synced,
@@ -474,7 +411,7 @@ CASES: dict[int, Callable[[Shell], None]] = {
     258: healed_after_a_partition,
     259: healed_after_a_partition,
     262: after_power_cut,
-    263: after_power_cut,
+    263: slowly_after_power_cut,
 }
 
 
@@ -488,8 +425,6 @@ INSTEAD = {
     48: "drbdadm -c /root/d.conf create-md --force dns",
     212: each("status dns", "role dns", "adjust dns", "primary dns", "up two", "sh-resources"),
     214: each("status nosuch", "role nosuch", "adjust nosuch", "up nosuch", "dump nosuch"),
-    223: "drbdadm disconnect dns; drbdadm adjust dns; echo rc=$?; sleep 3; drbdadm status; sed; "
-    "drbdadm adjust dns; sleep 3; drbdadm status",
     258: 'drbdadm status; echo "status rc=$?"; drbdadm role dns; drbdadm cstate dns; drbdadm dstate dns; tail -2 /proc/drbd; '
     "drbdadm -d adjust dns",
     259: 'drbdadm status; echo "status rc=$?"; drbdadm role dns; drbdadm cstate dns; drbdadm dstate dns; tail -2 /proc/drbd; '
@@ -508,6 +443,8 @@ INSTEAD = {
     193: "drbdadm status; cat /proc/drbd | tail -3; drbdadm cstate dns; drbdadm dstate dns; drbdadm role dns; "
     "drbdadm -d adjust dns; drbdadm show-gi dns | head -8",
 }
+# While blocks are being copied, how many are left is different every time.
+COPYING = {59, 60, 61, *range(178, 187), 216, 263}
 # Recordings of configurations that are good or bad; each shows the file first.
 CONFIGURATIONS = (*range(78, 88), *range(89, 99), 100, 101, 102)
 
@@ -532,18 +469,18 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", CASES)
-def test_drbd_answers_as_recorded(target: Shell, number: int) -> None:
+def test_drbd_answers_as_recorded(target: Target, number: int) -> None:
     CASES[number](target)
     recorded = transcript(number)
     answer = target.run(recorded.node, INSTEAD.get(number, recorded.command))
-    exact = not target.world.resync_bytes_per_s
+    exact = number not in COPYING
     assert normal(answer.stdout, exact_sync=exact) == normal(recorded.answer.stdout, exact_sync=exact)
     assert words(answer.stderr) == words(recorded.answer.stderr)
     assert answer.returncode == recorded.answer.returncode
 
 
 @pytest.mark.parametrize("number", CONFIGURATIONS)
-def test_drbdadm_judges_a_configuration_as_recorded(target: Shell, number: int) -> None:
+def test_drbdadm_judges_a_configuration_as_recorded(target: Target, number: int) -> None:
     recorded = transcript(number)
     path = shlex.split(recorded.command.partition(";")[0])[1]
     text = recorded.answer.stdout.partition("--- drbdadm dump:\n")[0]

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from contract_steps import DNS_RES, SYNCED
+from contract_steps import synced
 from contract_target import Target, transcript
 
 GROUP = ["pvcreate /dev/vdb", "vgcreate XEN /dev/vdb"]
@@ -52,9 +52,7 @@ def test_lvm_answers_as_recorded(target: Target, number: int) -> None:
 
 
 def test_lvreduce_takes_the_disk_from_under_drbd_and_lvremove_does_not(target: Target) -> None:
-    for node in ("node1", "node2"):
-        target.write_file(node, "/etc/drbd.d/dns.res", DNS_RES)
-    for node, command in [*SYNCED, ("node1", "lvextend -L 384M XEN/dns")]:
-        assert target.run(node, command).returncode == 0
+    target.start(synced)
+    assert target.run("node1", "lvextend -L 384M XEN/dns").returncode == 0
     recorded = transcript(211)
     assert target.run("node1", recorded.command) == recorded.answer
