@@ -53,6 +53,14 @@ class Host(Protocol):
         """Replace a file as a whole: after a crash it is the old one or the new one."""
         ...
 
+    def append_text(self, path: str, text: str) -> None:
+        """Add to the end of a file, such as a log."""
+        ...
+
+    def detach(self, argv: Sequence[str]) -> None:
+        """Start a command that goes on by itself, however its starter ends; raises ``CommandMissing``."""
+        ...
+
     def now(self) -> float:
         """Seconds of a clock that never goes back."""
         ...
@@ -143,6 +151,23 @@ class LocalHost:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def append_text(self, path: str, text: str) -> None:
+        """See ``Host.append_text``."""
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("a", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+
+    def detach(self, argv: Sequence[str]) -> None:
+        """See ``Host.detach``: it keeps nothing of its starter's open, which somebody may be waiting to be closed."""
+        nothing = subprocess.DEVNULL
+        try:
+            subprocess.Popen(
+                list(argv), stdin=nothing, stdout=nothing, stderr=nothing, env=self._environment, start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise CommandMissing(tuple(argv)) from error
 
     def now(self) -> float:
         """See ``Host.now``."""

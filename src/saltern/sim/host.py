@@ -27,6 +27,7 @@ class SimHost:
         self.world = world
         self.name = name
         self.commands: list[tuple[str, ...]] = []
+        self.detached: list[tuple[str, ...]] = []
         self.changes = 0
         self._killed_at = 0
         self._killed_before = False
@@ -80,6 +81,16 @@ class SimHost:
         self._change(before=True)
         self.world.nodes[self.name].files[path] = (text, mode)
         self._change(before=False)
+
+    def append_text(self, path: str, text: str) -> None:
+        """See ``saltern.run.Host.append_text``."""
+        found, mode = self.world.nodes[self.name].files.get(path, ("", 0o644))
+        self.write_text(path, found + text, mode)
+
+    def detach(self, argv: Sequence[str]) -> None:
+        """See ``saltern.run.Host.detach``: kept in ``detached``, for whoever runs it."""
+        self._need_power(argv[0])
+        self.detached.append(tuple(argv))
 
     def now(self) -> float:
         """See ``saltern.run.Host.now``."""

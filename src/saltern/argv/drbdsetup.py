@@ -1,0 +1,36 @@
+"""Command lines that speak to the kernel alone, so that no mistake in any configuration file is in the way."""
+
+from saltern.argv.names import name
+from saltern.model.observed import Generation
+
+
+def events2(resource: str) -> list[str]:
+    """Read what the kernel runs under one name; ``saltern.parse.drbdsetup_events2`` understands the answer."""
+    return ["drbdsetup", "events2", "--now", name(resource)]
+
+
+def show(resource: str) -> list[str]:
+    """Read the options and addresses of a resource in the kernel; ``saltern.parse.drbdsetup_show`` understands them."""
+    return ["drbdsetup", "show", name(resource)]
+
+
+def primary(resource: str, minor: int, generation: Generation) -> list[str]:
+    """Promote; 8.4 knows the device by its minor, 9 the resource by its name."""
+    return ["drbdsetup", "primary", _subject(resource, minor, generation)]
+
+
+def secondary(resource: str, minor: int, generation: Generation) -> list[str]:
+    """Demote; DRBD refuses while something holds the device open (exit 11)."""
+    return ["drbdsetup", "secondary", _subject(resource, minor, generation)]
+
+
+def allow_two_primaries(connection: tuple[str, str], allowed: bool) -> list[str]:
+    """Allow both sides to be Primary, or no longer; the connected partner takes the change over (P_PROTOCOL_UPDATE).
+
+    ``connection`` is what names it: the addresses of both sides for 8.4, resource and node-id of the partner for 9.
+    """
+    return ["drbdsetup", "net-options", *connection, f"--allow-two-primaries={'yes' if allowed else 'no'}"]
+
+
+def _subject(resource: str, minor: int, generation: Generation) -> str:
+    return str(minor) if generation is Generation.V84 else name(resource)

@@ -1,0 +1,223 @@
+"""The hotplug script of a domain's disk: libxl calls it before a domain is given the disk and after it was taken away.
+
+Whatever starts, moves or reboots a domain passes here, also what a person types. It answers through xenstore
+(docs/misc/block-scripts.txt of Xen); what goes wrong in whatever way is a refusal with its reason, never a promotion.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from saltern.argv import drbdsetup, xenstore
+from saltern.errors import ParseError, Refused, SalternError
+from saltern.model.observed import Generation, RunningResource
+from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
+from saltern.plan import attach
+from saltern.plan.attach import Act
+from saltern.run import Completed, Host, LocalHost
+
+SCRIPT: Final = "/etc/xen/scripts/block-saltern"
+LOG: Final = "/var/log/xen/xen-hotplug.log"
+_INCOMING: Final = "--incoming"
+_BACKEND: Final = re.compile(r".*/backend/vbd/([0-9]+)/[0-9]+")
+_DRBD_MAJOR: Final = 147  # linux/major.h
+# libxl waits 40 s for the script (LIBXL_HOTPLUG_TIMEOUT): one command that hangs leaves time to undo and to say so.
+_COMMAND_S: Final = 8.0
+_RELEASE_S: Final = 5.0
+_POLL_S: Final = 0.25
+_ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """``block-saltern add`` and ``remove`` as libxl calls them, ``close RESOURCE`` for the end of a migration."""
+    host = LocalHost(environment=_ENVIRONMENT)
+    match argv:
+        case ["add"]:
+            return add(host, environ["XENBUS_PATH"])
+        case ["remove"]:
+            return remove(host, environ["XENBUS_PATH"])
+        case ["close", resource]:
+            return close(host, resource)
+    print(f"usage: {SCRIPT} add | remove | close RESOURCE", file=sys.stderr)
+    return 2
+
+
+def add(host: Host, xenbus_path: str) -> int:
+    """Make the disk ready and tell libxl its device, or tell why not; returns the exit code."""
+    try:
+        _attach(host, xenbus_path)
+    except Exception as error:
+        _refuse(host, xenbus_path, error)
+        return 1
+    return 0
+
+
+def remove(host: Host, xenbus_path: str) -> int:
+    """Make the disk Secondary when the domain was the last to use it; always 0, for libxl can do nothing about it."""
+    try:
+        _detach(host, xenbus_path)
+    except Exception as error:
+        _log(host, f"remove {xenbus_path}: {_line(error)}")
+    return 0
+
+
+def close(host: Host, resource: str) -> int:
+    """Wait for the end of a migration, then allow one Primary only, on both sides."""
+    drbd = _Drbd(host, resource)
+    while True:
+        with suppress(SalternError, OSError):
+            side = drbd.look()
+            if side is None:
+                return 0
+            if not attach.two_primaries(side):
+                drbd.allow_two_primaries(side, False)
+                return 0
+        host.sleep(_POLL_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drbd:
+    """One resource, by way of the kernel alone."""
+
+    host: Host
+    resource: str
+
+    def look(self) -> RunningResource | None:
+        return drbdsetup_events2.parse(self._run(drbdsetup.events2(self.resource)).stdout).get(self.resource)
+
+    def do(self, act: Act, side: RunningResource) -> None:
+        match act:
+            case Act.DEMOTE:
+                self.secondary(side)
+            case Act.PROMOTE:
+                self._run(drbdsetup.primary(self.resource, side.devices[0].minor, self._generation()))
+            case Act.ALLOW_TWO_PRIMARIES:
+                self.allow_two_primaries(side, True)
+
+    def secondary(self, side: RunningResource) -> None:
+        self._run(drbdsetup.secondary(self.resource, side.devices[0].minor, self._generation()))
+
+    def allow_two_primaries(self, side: RunningResource, allowed: bool) -> None:
+        self._run(drbdsetup.allow_two_primaries(self._connection(side), allowed))
+
+    def _connection(self, side: RunningResource) -> tuple[str, str]:
+        if self._generation() is Generation.V84:
+            return drbdsetup_show.parse_addresses(self._run(drbdsetup.show(self.resource)).stdout)
+        return self.resource, str(side.connections[0].peer_node_id)
+
+    def _generation(self) -> Generation:
+        found = drbd_version.parse_proc_drbd(self.host.read_text("/proc/drbd") or "").generation
+        if found is None:
+            raise Refused("DRBD", "the loaded module is neither 8.4 nor 9", "Install the module of DRBD 8.4 or 9")
+        return found
+
+    def _run(self, argv: Sequence[str]) -> Completed:
+        return self.host.run(argv, timeout_s=_COMMAND_S)
+
+
+def _attach(host: Host, xenbus_path: str) -> None:
+    resource, incoming = _asked(host, xenbus_path)
+    drbd = _Drbd(host, resource)
+    before = attach.require_up(resource, drbd.look())
+    acts = attach.decide(before, incoming=incoming)
+    done: list[Act] = []
+    try:
+        for act in acts:
+            done.append(act)
+            drbd.do(act, before)
+        attach.confirm(before, attach.require_up(resource, drbd.look()), incoming=incoming)
+        if incoming:
+            host.detach([SCRIPT, "close", resource])
+        _connected(host, xenbus_path, before.devices[0].minor)
+    except BaseException:
+        _undo(drbd, before, done)
+        raise
+    _log(host, f"add {resource}: Primary{' beside the partner, for a migration' if incoming else ''}")
+
+
+def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
+    """After a failure: Secondary again, and one Primary only. Without the partner a Primary stays one, see ``attach``."""
+    if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
+        with suppress(SalternError, OSError):
+            drbd.secondary(before)
+    if Act.ALLOW_TWO_PRIMARIES in done:
+        with suppress(SalternError, OSError):
+            drbd.allow_two_primaries(before, False)
+
+
+def _detach(host: Host, xenbus_path: str) -> None:
+    resource, status = _read(host, f"{xenbus_path}/params", f"{xenbus_path}/hotplug-status")
+    if status == "error":
+        return  # what was refused has nothing to give back
+    drbd = _Drbd(host, resource)
+    deadline_s = host.now() + _RELEASE_S
+    while True:
+        try:
+            _log(host, f"remove {resource}: {_release(drbd)}")
+            return
+        except SalternError as error:
+            # blkback lets go of the device a moment after libxl calls the script.
+            if host.now() >= deadline_s:
+                raise Refused(resource, f"it stays Primary: {_line(error)}", "See what else uses it") from error
+        host.sleep(_POLL_S)
+
+
+def _release(drbd: _Drbd) -> str:
+    side = drbd.look()
+    if side is None:
+        return "it is not up"
+    if not attach.connected(side):
+        return f"it stays {side.role}, since its partner is not connected"
+    drbd.secondary(side)
+    return "Secondary"
+
+
+def _asked(host: Host, xenbus_path: str) -> tuple[str, bool]:
+    """The resource, and whether its domain is being received from the partner (xl_migrate.c names it so)."""
+    match = _BACKEND.fullmatch(xenbus_path)
+    if match is None:
+        raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
+    resource, domain = _read(host, f"{xenbus_path}/params", f"/local/domain/{match[1]}/name")
+    return resource, domain.endswith(_INCOMING)
+
+
+def _read(host: Host, *paths: str) -> list[str]:
+    values = host.run(xenstore.read(*paths), timeout_s=_COMMAND_S).stdout.splitlines()
+    if len(values) != len(paths):
+        raise ParseError("xenstore-read", f"not {len(paths)} lines", "\n".join(values))
+    return values
+
+
+def _connected(host: Host, xenbus_path: str, minor: int) -> None:
+    values = {
+        "physical-device-path": f"/dev/drbd{minor}",
+        "physical-device": f"{_DRBD_MAJOR:x}:{minor:x}",
+        "hotplug-status": "connected",
+    }
+    _write(host, xenbus_path, values)
+
+
+def _refuse(host: Host, xenbus_path: str, error: Exception) -> None:
+    with suppress(SalternError, OSError):
+        _write(host, xenbus_path, {"hotplug-error": _line(error), "hotplug-status": "error"})
+    _log(host, f"add {xenbus_path} refused: {_line(error)}")
+
+
+def _write(host: Host, xenbus_path: str, values: Mapping[str, str]) -> None:
+    named = {f"{xenbus_path}/{key}": value for key, value in values.items()}
+    host.run(xenstore.write(named), timeout_s=_COMMAND_S)
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line; anything but our own errors by its kind as well."""
+    text = str(error) if isinstance(error, SalternError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def _log(host: Host, text: str) -> None:
+    with suppress(OSError):
+        host.append_text(LOG, f"{time.strftime('%Y-%m-%d %H:%M:%S')} block-saltern: {text}\n")
