@@ -22,16 +22,21 @@ def run(words: Sequence[str], *, log: Path, advice: str, on_line: Progress = lam
         print("$", *words, file=file, flush=True)
         try:
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
             )
         except OSError as error:
             raise LabError(f"{words[0]} does not start: {error.strerror}. {advice}") from None
         with process:
-            assert process.stdout is not None
-            for line in process.stdout:
+            for line in process.stdout or ():
                 file.write(line)
                 last.append(line.rstrip())
                 on_line(line.rstrip())
     if process.returncode:
         shown = "\n".join(f"    {line}" for line in last)
-        raise LabError(f"{words[0]} ended with exit code {process.returncode}; the end of what it printed:\n{shown}\n{advice} (all of it: {log})")
+        ended = f"{words[0]} ended with exit code {process.returncode}; the end of what it printed:"
+        raise LabError(f"{ended}\n{shown}\n{advice} (all of it: {log})")
