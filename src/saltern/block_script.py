@@ -23,7 +23,7 @@ from saltern.run import Completed, Host, LocalHost
 SCRIPT: Final = "/etc/xen/scripts/block-saltern"
 LOG: Final = "/var/log/xen/xen-hotplug.log"
 _INCOMING: Final = "--incoming"
-_BACKEND: Final = re.compile(r".*/backend/vbd/([0-9]+)/[0-9]+")
+_BACKEND: Final = re.compile(r"(?:/local/domain/0/)?backend/vbd/([0-9]+)/[0-9]+")
 _DRBD_MAJOR: Final = 147  # linux/major.h
 # libxl waits 40 s for the script (LIBXL_HOTPLUG_TIMEOUT): one command that hangs leaves time to undo and to say so.
 _COMMAND_S: Final = 8.0
