@@ -420,14 +420,31 @@ def connection_of(node: "SimNode", local: str, remote: str) -> Resource:
     raise Failure(Code.INVALID_REQUEST, "unknown connection")
 
 
-def net_options(resource: Resource, options: Mapping[str, str], *, set_defaults: bool) -> None:
-    """Change the options of a connection; the peer is not asked, and not authenticated again."""
+def net_options(
+    world: "World", node: "SimNode", resource: Resource, options: Mapping[str, str], *, set_defaults: bool
+) -> None:
+    """Change the options of a connection (drbd_adm_net_opts); the peer is not authenticated again.
+
+    A connected peer takes over those that both sides must agree on (P_PROTOCOL_UPDATE), without being asked.
+    """
     connection = _known(resource)
     _check_texts(options)
-    both_primary = resource.primary and connection.peer_role == PRIMARY
-    if both_primary and (options.get("allow-two-primaries") or ("no" if set_defaults else "yes")) == "no":
+    changed = dict(options) if set_defaults else {**connection.options, **options}
+    _check_two_primaries(resource, connection, changed)
+    connection.options = changed
+    end = wire.reachable(world, node, resource)
+    if end is not None and end[1].connection is not None:
+        agreed = {name: changed[name] for name in wire.AGREED if name in changed}
+        others = {name: value for name, value in end[1].connection.options.items() if name not in wire.AGREED}
+        end[1].connection.options = others | agreed
+
+
+def _check_two_primaries(resource: Resource, connection: Connection, options: Mapping[str, str]) -> None:
+    allowed = options.get("allow-two-primaries", "no") == "yes"
+    if not allowed and resource.primary and connection.peer_role == PRIMARY:
         raise Failure(Code.NEED_ALLOW_TWO_PRIMARIES)
-    connection.options = dict(options) if set_defaults else {**connection.options, **options}
+    if allowed and options.get("protocol", "C") != "C":
+        raise Failure(Code.NOT_PROTOCOL_C)
 
 
 def _check_texts(options: Mapping[str, str]) -> None:

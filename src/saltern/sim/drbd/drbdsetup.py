@@ -335,7 +335,7 @@ def _disconnect(call: Call) -> Result:
 
 def _net_options(call: Call) -> Result:
     resource = _connection_of_9(call).resource if call.nine else control.connection_of(call.node, *call.words[:2])
-    control.net_options(resource, call.settings(), set_defaults=call.flag("set-defaults"))
+    control.net_options(call.world, call.node, resource, call.settings(), set_defaults=call.flag("set-defaults"))
     return Result()
 
 

@@ -21,6 +21,7 @@ class Code(IntEnum):
     RESIZE_RESYNC = 130
     NO_PRIMARY = 131
     NO_DISK = 138
+    NOT_PROTOCOL_C = 139
     DATA_NOT_CURRENT = 150
     CONNECTED = 151
     RES_NOT_KNOWN = 158
@@ -62,6 +63,7 @@ _TEXTS = {
     Code.RESIZE_RESYNC: "Resize not allowed during resync.",
     Code.NO_PRIMARY: "Need one Primary node to resize.",
     Code.NO_DISK: "Device does not have a disk-config",
+    Code.NOT_PROTOCOL_C: "Protocol C required",
     Code.DATA_NOT_CURRENT: "Can only attach to the data we lost last (see kernel log).",
     Code.CONNECTED: "Need to be StandAlone",
     Code.RES_NOT_KNOWN: "Unknown resource",

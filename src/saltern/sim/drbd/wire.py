@@ -31,8 +31,13 @@ HANDSHAKE_S: Final = 0.3  # from looking for the peer to being connected
 PING_S: Final = 1.0  # how long a silent peer goes unnoticed; the real defaults add up to 10.5 s
 RETRY_S: Final = 0.6  # from losing a peer to looking for it again (transcript 173)
 
-_MUST_MATCH: Final = ("protocol", "after-sb-0pri", "after-sb-1pri", "after-sb-2pri", "allow-two-primaries")
-_MUST_MATCH_DEFAULTS: Final = ("C", "disconnect", "disconnect", "disconnect", "no")
+AGREED: Final = {  # options on which both sides must agree, with their defaults
+    "protocol": "C",
+    "after-sb-0pri": "disconnect",
+    "after-sb-1pri": "disconnect",
+    "after-sb-2pri": "disconnect",
+    "allow-two-primaries": "no",
+}
 
 End = tuple["SimNode", Resource]
 
@@ -242,10 +247,7 @@ def _options_match(mine: Connection, theirs: Connection) -> bool:
     """Both sides must want the same (transcript 223), and not both discard their data."""
     if mine.discard_my_data and theirs.discard_my_data:
         return False
-    return all(
-        mine.options.get(name, default) == theirs.options.get(name, default)
-        for name, default in zip(_MUST_MATCH, _MUST_MATCH_DEFAULTS, strict=True)
-    )
+    return all(mine.options.get(name, default) == theirs.options.get(name, default) for name, default in AGREED.items())
 
 
 def _decide(

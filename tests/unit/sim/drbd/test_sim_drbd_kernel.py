@@ -212,6 +212,67 @@ def test_both_sides_become_primary_where_it_is_allowed(pair: Pair) -> None:
     pair.both("adjust")
 
 
+def setup(pair: Pair, node: str, *words: str) -> Result:
+    """drbdsetup on the connection: by its addresses for 8.4, by resource and node-id of the peer for 9."""
+    mine = NODES.index(node)
+    ends = [f"ipv4:10.0.0.{number}:7000" for number in (mine + 1, 2 - mine)]
+    connection = ends if pair.generation == "8.4" else ["r", str(1 - mine)]
+    return drbd.run(pair.world, node, ["drbdsetup", words[0], *connection, *words[1:]])
+
+
+def allowed(pair: Pair) -> list[str]:
+    """What either side has for allow-two-primaries."""
+    connections = (pair.resource(node).connection for node in NODES)
+    return [connection.options.get("allow-two-primaries", "no") for connection in connections if connection]
+
+
+def two_primaries(pair: Pair, node: str, value: str) -> Result:
+    return setup(pair, node, "net-options", f"--allow-two-primaries={value}")
+
+
+def test_a_permission_given_at_run_time_reaches_the_connected_peer(pair: Pair) -> None:
+    """P_PROTOCOL_UPDATE: set on one side, `drbdsetup show` tells it on both."""
+    assert two_primaries(pair, "node2", "yes").returncode == 0
+    for node in NODES:
+        assert "allow-two-primaries\tyes;" in drbd.run(pair.world, node, ["drbdsetup", "show", "r"]).stdout
+    pair.both("primary")
+    pair.ok("node1", "secondary")
+    assert two_primaries(pair, "node1", "no").returncode == 0
+    assert allowed(pair) == ["no", "no"]
+    assert pair.state("node2") == "Established Primary/Secondary UpToDate/UpToDate"
+
+
+def test_a_permission_is_not_taken_back_while_both_are_primary(pair: Pair) -> None:
+    """ERR_NEED_ALLOW_TWO_PRI of drbd_nl.c."""
+    two_primaries(pair, "node1", "yes")
+    pair.both("primary")
+    refused = two_primaries(pair, "node2", "no")
+    assert refused.returncode == 10
+    assert (
+        "Failure: (164) Can not clear allow_two_primaries as long as\nthere a primaries on both sides" in refused.stderr
+    )
+    assert allowed(pair) == ["yes", "yes"]
+
+
+def test_two_primaries_need_protocol_c(pair: Pair) -> None:
+    setup(pair, "node1", "net-options", "--protocol=A")
+    refused = two_primaries(pair, "node2", "yes")
+    assert refused.returncode == 10
+    assert "(139) Protocol C required" in refused.stderr
+
+
+def test_what_a_peer_out_of_sight_was_not_told_keeps_the_sides_from_connecting(pair: Pair) -> None:
+    """The kernel logs `incompatible allow-two-primaries settings`, and both sides stand alone."""
+    two_primaries(pair, "node1", "yes")
+    pair.world.cut_link(*NODES)
+    assert two_primaries(pair, "node1", "no").returncode == 0
+    assert allowed(pair) == ["no", "yes"]
+    pair.wait()
+    pair.world.heal_link(*NODES)
+    pair.wait()
+    assert [pair.state(node).split()[0] for node in NODES] == ["StandAlone", "StandAlone"]
+
+
 def test_a_device_in_use_stays_primary(pair: Pair) -> None:
     """[075]"""
     pair.ok("node1", "primary")
