@@ -6,4 +6,15 @@ class LabError(Exception):
 
 
 class TimedOut(LabError):
-    """Something did not happen within the time that was given to it."""
+    """Something did not happen in its time; SALTERN_LAB_PATIENCE makes all times longer."""
+
+
+class CommandFailed(LabError):
+    """A command on a node, or Salt on the master, ended with an exit code other than 0."""
+
+    def __init__(self, where: str, command: str, returncode: int, stdout: str, stderr: str) -> None:
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        said = "\n".join(text.strip() for text in (stdout, stderr) if text.strip())
+        super().__init__(f"{where}: `{command}` ended with {returncode}\n{said}".rstrip())

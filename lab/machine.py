@@ -78,12 +78,12 @@ class Machine:
         self._socket.unlink(missing_ok=True)
         saved = [] if incoming is None else ["-incoming", f"exec:cat {shlex.quote(str(incoming))}"]
         process.spawn([*self.argv(), "-S", *saved], record=self._record, log=self._log)
-        self._wait_for(self._socket.exists, "QEMU has opened its monitor", timeout_s=30)
+        self.wait_for(self._socket.exists, "QEMU has opened its monitor", timeout_s=30)
         self.link(link)
         if incoming is None:
             self.resume()
         else:
-            self._wait_for(lambda: self.status() != "inmigrate", "its memory has been loaded", timeout_s=120)
+            self.wait_for(lambda: self.status() != "inmigrate", "its memory has been loaded", timeout_s=120)
 
     def cut_power(self) -> None:
         """End it at once. What was written to its disks stays: they are raw files, behind the cache of this machine."""
@@ -118,7 +118,7 @@ class Machine:
         with self.monitor() as monitor:
             monitor.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
             monitor.execute("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
-        self._wait_for(self._saved, f"its memory is in {path}", timeout_s=120)
+        self.wait_for(self._saved, f"its memory is in {path}", timeout_s=120)
 
     def _saved(self) -> bool:
         with self.monitor() as monitor:
@@ -135,26 +135,15 @@ class Machine:
         qemu = f"\n--- QEMU says\n{said}" if said else ""
         return f"--- the end of the console of {self.name}, all of it is in {self.console}\n{tail}{qemu}"
 
-    def _wait_for(self, holds: Callable[[], bool], what: str, *, timeout_s: float) -> None:
+    def wait_for(self, holds: Callable[[], bool], what: str, *, timeout_s: float) -> None:
+        """Wait until ``holds``; raises LabError as soon as QEMU has ended, TimedOut after ``timeout_s``."""
+
         def asked() -> bool:
             if not self.running:
                 raise LabError(f"{self.name}: QEMU has ended before {what}\n{self.console_tail()}")
             return holds()
 
         wait_until(asked, f"{self.name}: {what}", timeout_s=timeout_s, interval_s=0.1)
-
-    # --- Hardware ------------------------------------------------------------------------------------------------
-    def hardware(self) -> list[str]:
-        """What of its command line a snapshot depends on: nothing in it names a port or a directory."""
-        return [
-            *("-name", self.name, "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", CPU),
-            *("-smp", "1", "-m", str(MEMORY_MIB), "-nographic", "-nodefaults", "-no-reboot", "-display", "none"),
-            *("-append", XEN),  # QEMU passes it on as it is, with its commas
-            *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=data"),
-            *("-device", f"virtio-net-pci,netdev=outside,mac=52:54:00:00:00:0{self.number},romfile="),
-            *("-device", f"virtio-net-pci,netdev=link,mac=52:54:00:00:01:0{self.number},romfile="),
-            *("-device", "virtio-rng-pci"),
-        ]
 
     def argv(self) -> list[str]:
         """QEMU's command line."""
@@ -176,8 +165,21 @@ class Machine:
             *("-drive", f"file={_escaped(self.data_disk)},if=none,id=data,cache=unsafe,discard=unmap,format=raw"),
             *("-netdev", ",".join(outside), "-netdev", link),
             *("-serial", f"file:{self.console}", "-qmp", f"unix:{self._socket},server=on,wait=off"),
-            *self.hardware(),
+            *hardware(self.number),
         ]
+
+
+def hardware(number: int) -> list[str]:
+    """What a snapshot depends on of the command line of a machine: nothing in it names a port or a directory."""
+    return [
+        *("-name", f"node{number}", "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", CPU),
+        *("-smp", "1", "-m", str(MEMORY_MIB), "-nographic", "-nodefaults", "-no-reboot", "-display", "none"),
+        *("-append", XEN),  # QEMU passes it on as it is, with its commas
+        *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=data"),
+        *("-device", f"virtio-net-pci,netdev=outside,mac=52:54:00:00:00:0{number},romfile="),
+        *("-device", f"virtio-net-pci,netdev=link,mac=52:54:00:00:01:0{number},romfile="),
+        *("-device", "virtio-rng-pci"),
+    ]
 
 
 def copy_sparse(source: Path, target: Path) -> None:

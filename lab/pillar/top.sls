@@ -1,0 +1,4 @@
+base:
+  '*':
+    - saltern
+    - saltern.allocation

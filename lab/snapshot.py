@@ -1,0 +1,105 @@
+"""The whole lab at one moment: memory, disks and pillar of both nodes, kept in files to come back to."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab.machine import Machine, copy_sparse, hardware
+
+ABOUT = "about.json"
+
+
+class Snapshot:
+    """A snapshot in its own directory; it is written beside it first, so that one is whole or not there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was saved."""
+        return (self._directory / ABOUT).exists()
+
+    def save(self, machines: Sequence[Machine], pillar: Path, about: dict[str, str]) -> None:
+        """Freeze all machines at one moment, keep what they are, and let them run on."""
+        partial = self._directory.with_name(self._directory.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for machine in machines:
+            machine.stop()
+        try:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda machine: _save(machine, partial), machines))
+        finally:
+            for machine in machines:
+                machine.resume()
+        shutil.copytree(pillar, partial / "pillar")
+        (partial / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
+        self.delete()
+        partial.rename(self._directory)
+
+    def restore(self, machines: Sequence[Machine], pillar: Path, *, link: bool) -> None:
+        """Put machines, which are off, and the pillar back to that moment, and let them run on."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda machine: _restore(machine, self._directory, link), machines))
+        for machine in machines:
+            machine.resume()
+        shutil.rmtree(pillar, ignore_errors=True)
+        shutil.copytree(self._directory / "pillar", pillar)
+
+    def about(self) -> dict[str, str]:
+        """What was told about it when it was saved."""
+        told: dict[str, str] = json.loads((self._directory / ABOUT).read_text(encoding="utf-8"))
+        return told
+
+    def delete(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def fingerprint(numbers: Sequence[int], image: Path, keys: Path) -> dict[str, str]:
+    """What must be the same when a snapshot is restored, by what it is called in a message."""
+    version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
+    machines = json.dumps([hardware(number) for number in numbers])
+    return {
+        "version of QEMU": version.splitlines()[0],
+        "machines": hashlib.sha256(machines.encode()).hexdigest(),
+        "image": image_identity(image),
+        "keys of the master": tree_hash([keys]),
+    }
+
+
+def image_identity(image: Path) -> str:
+    """What is another one when the image was built again, without reading gigabytes."""
+    files = [
+        (path.name, path.stat()) for path in (image / name for name in ("base.img", "xen", "vmlinux", "initrd.img"))
+    ]
+    told = json.dumps([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def tree_hash(directories: Sequence[Path]) -> str:
+    """A hash over the names and contents of all files under directories, leaving out what Python has compiled."""
+    digest = hashlib.sha256()
+    for directory in directories:
+        for path in sorted(directory.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(directory)}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _save(machine: Machine, directory: Path) -> None:
+    machine.save_memory(directory / f"{machine.name}.memory")
+    copy_sparse(machine.root_disk, directory / f"{machine.name}.root")
+    copy_sparse(machine.data_disk, directory / f"{machine.name}.data")
+
+
+def _restore(machine: Machine, directory: Path, link: bool) -> None:
+    copy_sparse(directory / f"{machine.name}.root", machine.root_disk)
+    copy_sparse(directory / f"{machine.name}.data", machine.data_disk)
+    machine.start(incoming=directory / f"{machine.name}.memory", link=link)
