@@ -81,11 +81,9 @@ def clean(root: Path) -> None:
     """Take away what names the archives and the network of the machine on which the image is built."""
     for trace in TRACES:
         path = root / trace
-        if path.is_dir():
-            shutil.rmtree(path)
-            path.mkdir()
-        else:
-            path.unlink(missing_ok=True)
+        for file in path.rglob("*") if path.is_dir() else (path,):
+            if not file.is_dir():  # the directories of logs and caches belong to their packages
+                file.unlink(missing_ok=True)
 
 
 def configure(root: Path, log: Path) -> None:

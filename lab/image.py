@@ -1,7 +1,7 @@
 """The image of the nodes: built once for each content of what it is made from.
 
 ``DIRECTORY/image`` holds ``base.img`` (the whole disk of a node, raw ext4), ``xen``, ``vmlinux`` and ``initrd.img`` (what
-QEMU starts), ``id_ed25519`` (the key with which root of the nodes is reached) and ``inputs`` (what it was made from). In
+QEMU starts), ``id_lab`` (the key with which root of the nodes is reached) and ``inputs`` (what it was made from). In
 ``base.img``, ``/var/lib/lab`` holds ``vmlinux`` and ``guest.img``, from which the guests start.
 """
 
@@ -94,7 +94,7 @@ def _make(image: Path, directory: Path, progress: tool.Progress) -> None:
 
 def _make_key(image: Path, root: Path, log: Path) -> None:
     """The key by which the nodes let in the lab, and each other: xl migrates over ssh."""
-    key = image / "id_ed25519"
+    key = image / "id_lab"
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)]
     tool.run(make, log=log, advice="This is a defect of lab/image.py.")
     home = root / "root/.ssh"
