@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from saltern.argv import drbdsetup, xenstore
-from saltern.errors import ParseError, Refused, SalternError
+from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model.observed import Generation, RunningResource
+from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
 from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
 from saltern.plan import attach
 from saltern.plan.attach import Act
 from saltern.run import Completed, Host, LocalHost
 
-SCRIPT: Final = "/etc/xen/scripts/block-saltern"
-LOG: Final = "/var/log/xen/xen-hotplug.log"
 _INCOMING: Final = "--incoming"
 _BACKEND: Final = re.compile(r"(?:/local/domain/0/)?backend/vbd/([0-9]+)/[0-9]+")
 _DRBD_MAJOR: Final = 147  # linux/major.h
@@ -29,6 +28,8 @@ _DRBD_MAJOR: Final = 147  # linux/major.h
 _COMMAND_S: Final = 8.0
 _RELEASE_S: Final = 5.0
 _POLL_S: Final = 0.25
+# A cable that was pulled for a moment is back by then, with DRBD's next attempt to connect; a node that boots is not yet.
+_BACK_S: Final = 30.0
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             return remove(host, environ["XENBUS_PATH"])
         case ["close", resource]:
             return close(host, resource)
-    print(f"usage: {SCRIPT} add | remove | close RESOURCE", file=sys.stderr)
+    print(f"usage: {BLOCK_SCRIPT} add | remove | close RESOURCE", file=sys.stderr)
     return 2
 
 
@@ -66,14 +67,22 @@ def remove(host: Host, xenbus_path: str) -> int:
 
 
 def close(host: Host, resource: str) -> int:
-    """Wait for the end of a migration, then allow one Primary only, on both sides."""
+    """Wait for the end of a migration, then allow one Primary only, on both sides.
+
+    The kernels do not connect while one side allows two Primaries and the other does not. So what was opened on both sides is
+    closed on both: a partner that is out of sight is given time to come back before it is closed here alone.
+    """
     drbd = _Drbd(host, resource)
+    seen_s = host.now()
     while True:
         with suppress(SalternError, OSError):
             side = drbd.look()
             if side is None:
                 return 0
-            if not attach.two_primaries(side):
+            if attach.connected(side):
+                seen_s = host.now()
+            gone = host.now() - seen_s > _BACK_S
+            if gone or (attach.connected(side) and not attach.two_primaries(side)):
                 drbd.allow_two_primaries(side, False)
                 return 0
         host.sleep(_POLL_S)
@@ -92,11 +101,20 @@ class _Drbd:
     def do(self, act: Act, side: RunningResource) -> None:
         match act:
             case Act.DEMOTE:
-                self.secondary(side)
+                self._prove_unused(side)
             case Act.PROMOTE:
                 self._run(drbdsetup.primary(self.resource, side.devices[0].minor, self._generation()))
             case Act.ALLOW_TWO_PRIMARIES:
                 self.allow_two_primaries(side, True)
+
+    def _prove_unused(self, side: RunningResource) -> None:
+        try:
+            self.secondary(side)
+        except CommandFailed as error:
+            said = error.stderr.strip() or error.stdout.strip()
+            raise Refused(
+                self.resource, f"it is Primary here and in use ({said})", "See in `xl list` which domain it belongs to"
+            ) from error
 
     def secondary(self, side: RunningResource) -> None:
         self._run(drbdsetup.secondary(self.resource, side.devices[0].minor, self._generation()))
@@ -131,7 +149,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
             drbd.do(act, before)
         attach.confirm(before, attach.require_up(resource, drbd.look()), incoming=incoming)
         if incoming:
-            host.detach([SCRIPT, "close", resource])
+            host.detach([BLOCK_SCRIPT, "close", resource])
         _connected(host, xenbus_path, before.devices[0].minor)
     except BaseException:
         _undo(drbd, before, done)
@@ -220,4 +238,4 @@ def _line(error: Exception) -> str:
 
 def _log(host: Host, text: str) -> None:
     with suppress(OSError):
-        host.append_text(LOG, f"{time.strftime('%Y-%m-%d %H:%M:%S')} block-saltern: {text}\n")
+        host.append_text(HOTPLUG_LOG, f"{time.strftime('%Y-%m-%d %H:%M:%S')} block-saltern: {text}\n")

@@ -6,7 +6,6 @@ Everything else takes a ``Host``, so that the same code runs on a real node and 
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class LocalHost:
     ) -> Completed:
         """See ``Host.run``."""
         # Standard input is a file, not a pipe: xl reads a configuration from a plain file only (libxl_read_file_contents).
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as given:
+        with os.fdopen(os.memfd_create("stdin"), "w+", encoding="utf-8", errors="surrogateescape") as given:
             given.write(stdin)
             given.seek(0)
             process = self._start(argv, given)
@@ -135,16 +134,19 @@ class LocalHost:
         target = self._path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         # A leading dot and no .res at the end: drbdadm and Xen must never read a half-written file.
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+        temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            with os.fdopen(
+                os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+            ) as stream:
                 os.fchmod(stream.fileno(), mode)
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).replace(target)
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

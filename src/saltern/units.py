@@ -1,7 +1,6 @@
 """Sizes: exact integers of bytes inside, ``2G`` and ``512M`` at the edges (powers of 1024, as LVM counts)."""
 
 import re
-from decimal import Decimal
 from typing import Final
 
 from saltern.errors import SizeError
@@ -13,7 +12,7 @@ TIB: Final = 1024**4
 SECTOR_BYTES: Final = 512
 
 _UNITS: Final = {"": 1, "B": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB, "P": 1024**5}
-_SIZE: Final = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([BKMGTP]?)(?:i?B)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([BKMGTP]?)(?:i?B)?", re.IGNORECASE)
 
 
 def parse_size(text: str | int) -> int:
@@ -30,10 +29,12 @@ def parse_size(text: str | int) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise SizeError(text, "the form is not known")
-    size = Decimal(match.group(1)) * _UNITS[match.group(2).upper()]
-    if size != size.to_integral_value():
+    whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
+    scale: int = 10 ** len(fraction)
+    size, rest = divmod(int(whole + fraction) * _UNITS[unit.upper()], scale)
+    if rest:
         raise SizeError(text, "it does not come out at whole bytes")
-    return int(size)
+    return size
 
 
 def format_size(size_bytes: int) -> str:

@@ -1,0 +1,157 @@
+"""A disk is attached on data that are good, and where nobody else can be writing; everything else is refused, with its reason."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from nodes import running
+
+from saltern.errors import Refused
+from saltern.model.observed import ConnectionState, DiskState, Role, RunningResource
+from saltern.plan.attach import Act, confirm, decide, require_up, two_primaries
+
+PRIMARY, SECONDARY, UNKNOWN = Role.PRIMARY, Role.SECONDARY, Role.UNKNOWN
+CONNECTED = ConnectionState.CONNECTED
+OUT_OF_SIGHT = [state for state in ConnectionState if state not in (CONNECTED, ConnectionState.STANDALONE)]
+
+
+def side(**parts) -> RunningResource:
+    return running(**parts)["dns"]
+
+
+def alone(role: Role, state: ConnectionState = ConnectionState.CONNECTING) -> RunningResource:
+    return side(role=role, state=state, peer_role=UNKNOWN, peer_disk=DiskState.UNKNOWN)
+
+
+EVERY_SIDE = [
+    (
+        replace(side(role=role, disk=disk, state=state, peer_role=peer_role, peer_disk=peer_disk), suspended=suspended),
+        incoming,
+    )
+    for role, disk, state, peer_role, peer_disk, suspended, incoming in product(
+        Role, DiskState, [None, *ConnectionState], Role, DiskState, (False, True), (False, True)
+    )
+]
+
+
+def allowed(found: RunningResource, *, incoming: bool) -> tuple[Act, ...] | None:
+    try:
+        return decide(found, incoming=incoming)
+    except Refused:
+        return None
+
+
+def test_in_every_state_what_is_attached_is_good_and_used_by_nobody_else() -> None:
+    for found, incoming in EVERY_SIDE:
+        if allowed(found, incoming=incoming) is None:
+            continue
+        (connection,) = found.connections
+        assert found.devices[0].disk is DiskState.UP_TO_DATE
+        assert not found.suspended
+        assert connection.state is not ConnectionState.STANDALONE
+        if connection.state is not CONNECTED:
+            assert found.role is PRIMARY
+            assert not incoming
+        elif incoming:
+            assert (found.role, connection.role) == (SECONDARY, PRIMARY)
+            assert connection.volumes[0].disk is DiskState.UP_TO_DATE
+        else:
+            assert connection.role is SECONDARY
+
+
+def test_in_every_state_two_primaries_are_allowed_for_an_arriving_domain_only() -> None:
+    for found, incoming in EVERY_SIDE:
+        acts = allowed(found, incoming=incoming)
+        assert acts is None or (Act.ALLOW_TWO_PRIMARIES in acts) == incoming
+
+
+def test_in_every_state_a_primary_is_demoted_first_so_that_drbd_tells_of_another_user() -> None:
+    for found, incoming in EVERY_SIDE:
+        acts = allowed(found, incoming=incoming)
+        assert acts is None or (acts[-1] is Act.PROMOTE and (acts[0] is Act.DEMOTE) == (found.role is PRIMARY))
+
+
+@pytest.mark.parametrize("peer_disk", DiskState)
+def test_beside_a_secondary_partner_a_good_disk_is_attached_however_the_partner_s_is(peer_disk) -> None:
+    assert decide(side(peer_disk=peer_disk), incoming=False) == (Act.PROMOTE,)
+
+
+def test_an_arriving_domain_gets_a_second_primary_beside_the_first() -> None:
+    assert decide(side(peer_role=PRIMARY), incoming=True) == (Act.ALLOW_TWO_PRIMARIES, Act.PROMOTE)
+
+
+@pytest.mark.parametrize("state", OUT_OF_SIGHT)
+def test_without_the_partner_a_primary_goes_on_and_a_secondary_does_not(state) -> None:
+    assert decide(alone(PRIMARY, state), incoming=False) == (Act.DEMOTE, Act.PROMOTE)
+    with pytest.raises(Refused, match=r"unknown is not down.*drbdadm primary dns"):
+        decide(alone(SECONDARY, state), incoming=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "incoming", "said"),
+    [
+        (replace(side(), suspended=True), False, "suspended"),
+        (replace(side(), devices={}), False, "0 volumes"),
+        (replace(side(), devices={1: side().devices[0]}), False, "volume 0"),
+        (replace(side(), devices={0: side().devices[0], 1: side().devices[0]}), False, "2 volumes"),
+        (replace(side(), connections=side().connections * 2), False, "2 connections"),
+        (side(state=None), False, "StandAlone"),
+        (side(state=ConnectionState.STANDALONE), True, "StandAlone"),
+        (side(disk=DiskState.OUTDATED), True, "Outdated here"),
+        (side(disk=DiskState.INCONSISTENT), False, "Inconsistent here"),
+        (side(peer_role=PRIMARY), False, "Primary on the partner"),
+        (side(peer_role=UNKNOWN), False, "Unknown on the partner"),
+        (side(), True, "nothing runs there"),
+        (side(peer_role=PRIMARY, peer_disk=DiskState.INCONSISTENT), True, "Inconsistent on the partner"),
+        (side(role=PRIMARY, peer_role=PRIMARY), True, "Primary on both nodes"),
+        (alone(SECONDARY), True, "not connected"),
+        (alone(PRIMARY), True, "not connected"),
+    ],
+)
+def test_a_refusal_names_the_resource_and_what_was_found(found, incoming, said) -> None:
+    with pytest.raises(Refused, match=rf"^dns: .*{said}"):
+        decide(found, incoming=incoming)
+
+
+def test_a_resource_that_is_not_up_is_refused() -> None:
+    with pytest.raises(Refused, match="not up"):
+        require_up("dns", None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "incoming"),
+    [
+        (side(), side(role=PRIMARY), False),
+        (alone(PRIMARY), alone(PRIMARY, ConnectionState.UNCONNECTED), False),
+        (alone(PRIMARY), side(role=PRIMARY), False),
+        (side(peer_role=PRIMARY), side(role=PRIMARY, peer_role=PRIMARY), True),
+    ],
+)
+def test_a_promotion_holds_while_the_partner_is_as_it_was_or_came_back_as_secondary(before, after, incoming) -> None:
+    confirm(before, after, incoming=incoming)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "incoming"),
+    [
+        (side(), side(), False),
+        (side(), alone(PRIMARY), False),
+        (side(), side(role=PRIMARY, state=ConnectionState.STANDALONE), False),
+        (side(), side(role=PRIMARY, disk=DiskState.FAILED), False),
+        (side(), replace(side(role=PRIMARY), suspended=True), False),
+        (alone(PRIMARY), alone(SECONDARY), False),
+        (alone(PRIMARY), side(role=PRIMARY, peer_role=PRIMARY), False),
+        (side(peer_role=PRIMARY), side(role=PRIMARY), True),
+        (side(peer_role=PRIMARY), alone(PRIMARY), True),
+    ],
+)
+def test_a_promotion_on_what_is_no_longer_so_is_refused(before, after, incoming) -> None:
+    with pytest.raises(Refused):
+        confirm(before, after, incoming=incoming)
+
+
+def test_two_primaries_are_known_only_while_the_partner_is_in_sight() -> None:
+    assert two_primaries(side(role=PRIMARY, peer_role=PRIMARY))
+    assert not two_primaries(side(role=PRIMARY))
+    assert not two_primaries(side(peer_role=PRIMARY))
+    assert not two_primaries(side(role=PRIMARY, peer_role=PRIMARY, state=ConnectionState.NETWORK_FAILURE))
