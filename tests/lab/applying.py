@@ -1,0 +1,95 @@
+"""`salt '*' state.apply` on the nodes of the lab, what it told, and what it has made of the nodes."""
+
+import json
+from typing import Any
+
+from guests import HOMES, at_home, running, wait_until_answering
+
+from lab.cluster import NODES, Lab
+
+Returned = dict[str, dict[str, Any]]
+NOTHING: Returned = {node: {} for node in NODES}
+SYNCHRONISED_TIMEOUT_S = 600.0
+
+
+def apply(lab: Lab, *layers: str, target: str = "*", test: bool = False) -> Returned:
+    """``state.apply``, of layers or of all: by node, what each state returned, by ``ID module.function``.
+
+    A minion that has not answered is not among them. Fails when Salt itself refuses, with what it says.
+    """
+    arguments = [target, "state.apply", *([",".join(layers)] if layers else []), *(["test=True"] if test else [])]
+    answer = lab.salt(*arguments, "--out=json", "--static", check=False)
+    told = json.loads(answer.stdout or "{}")
+    returned = {
+        node: found for node, found in told.items() if found is not False and "did not return" not in str(found)
+    }
+    refused = {node: found for node, found in returned.items() if not isinstance(found, dict)}
+    assert refused == {}, f"{refused}\n{answer.stderr}"
+    return {node: {_name(key): value for key, value in found.items()} for node, found in returned.items()}
+
+
+def _name(key: str) -> str:
+    module, identifier, _, function = key.split("_|-")
+    return f"{identifier} {module}.{function}"
+
+
+def changes(returned: Returned) -> Returned:
+    """The changes of the states that changed something, by node."""
+    return {
+        node: {state: each["changes"] for state, each in states.items() if each["changes"]}
+        for node, states in returned.items()
+    }
+
+
+def failures(returned: Returned) -> dict[str, dict[str, str]]:
+    """What the states that failed say, by node."""
+    return {
+        node: {state: each["comment"] for state, each in states.items() if each["result"] is False}
+        for node, states in returned.items()
+    }
+
+
+def converge(lab: Lab, *, most: int = 3) -> Returned:
+    """Apply until nothing fails, ``most`` times at most; returns the changes of all runs, by node and state."""
+    made: Returned = {node: {} for node in NODES}
+    for _ in range(most):
+        returned = apply(lab)
+        for node, states in changes(returned).items():
+            made[node].update(states)
+        failed = failures(returned)
+        if set(returned) == set(NODES) and not any(failed.values()):
+            return made
+    raise AssertionError(f"after {most} runs of state.apply: {failed}, answered by {sorted(returned)}")
+
+
+def replicas(lab: Lab, node: str) -> dict[str, str]:
+    """What each resource is on a node, in the words of /proc/drbd: connection, roles and disks, by minor."""
+    lines = lab.on(node, "cat /proc/drbd").stdout.splitlines()
+    found = (line.split() for line in lines if " cs:" in line)
+    return {words[0].rstrip(":"): " ".join(words[1:4]) for words in found}
+
+
+def is_up_to_date(lab: Lab) -> bool:
+    """Whether on both nodes every resource is connected and both its disks are UpToDate."""
+    both = [replicas(lab, node) for node in NODES]
+    return all(
+        found and all("cs:Connected" in each and "ds:UpToDate/UpToDate" in each for each in found.values())
+        for found in both
+    )
+
+
+def wait_until_up_to_date(lab: Lab) -> None:
+    """Wait until every resource is connected and UpToDate on both nodes."""
+    lab.wait_until(lambda: is_up_to_date(lab), "all replicas are UpToDate", timeout_s=SYNCHRONISED_TIMEOUT_S)
+
+
+def assert_converged(lab: Lab) -> None:
+    """Everything is UpToDate, each domain runs at home and answers, no volume is marked, another apply changes nothing."""
+    wait_until_up_to_date(lab)
+    wait_until_answering(lab, HOMES)
+    for node in NODES:
+        assert running(lab, node) == at_home(node)
+        assert "saltern." not in lab.on(node, "lvs --noheadings -o lv_name,lv_tags").stdout
+    again = apply(lab)
+    assert failures(again) == {node: {} for node in NODES}
+    assert changes(again) == NOTHING
