@@ -92,7 +92,7 @@ def test_a_volume_that_was_reduced_under_a_live_device_is_not_grown_again_in_sil
 def test_a_primary_that_somebody_mounted_is_not_given_to_the_domain(drbd) -> None:
     world = converged(drbd)
     world.host("dom0").run(["xl", "destroy", "dns"])
-    world.advance(5)
+    world.host("dom0").run(["drbdadm", "primary", "dns"])
     minor = SHARES["dom0"].resources["dns"].on("dom0").minor
     assert simulated.open(world, "dom0", minor, "mount", True)
     outcomes = converge(world, SHARES, wait_s=5)["dom0"]

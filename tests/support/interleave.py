@@ -1,62 +1,48 @@
 """Several programs on simulated nodes at the same time, switched between at every command, always in the same order.
 
 A program is a function of a ``Host``. Each one runs in a thread, but only one thread ever moves; a seeded random
-generator chooses who is next whenever a program runs a command, touches a file or sleeps.
+generator chooses who is next whenever a program runs a command, touches a file, sleeps, or takes a step within xl.
+What a program has detached becomes a program of its own. A power cut kills whatever runs on the node.
 """
 
 import random
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from saltern.run import DEFAULT_TIMEOUT_S, Completed, Host
-from saltern.sim.host import Killed
+from saltern.sim import processes
+from saltern.sim.host import Killed, SimHost
+from saltern.sim.model import Process
 from saltern.sim.world import World
 
 
+class _Left(BaseException):
+    """A detached program is left to the world: all others have ended."""
+
+
+@dataclass
 class _Program:
-    def __init__(self, name: str, function: Callable[[Host], Any]) -> None:
-        self.name = name
-        self.function = function
-        self.wakes_s = 0.0
-        self.ended = False
-        self.result: Any = None
-        self.error: BaseException | None = None
+    name: str
+    function: Callable[[Any], Any]
+    host: SimHost | None = None  # none for what happens outside of the nodes, such as power cuts
+    process: Process | None = None  # for what another program has detached
+    wakes_s: float = 0.0
+    ended: bool = False
+    result: Any = None
+    error: BaseException | None = None
 
 
-class _SwitchingHost:
-    """A door that lets somebody else go first."""
+class Outside:
+    """What has no node: it can only wait, and change the world."""
 
-    def __init__(self, host: Host, program: _Program, schedule: "Interleaving") -> None:
-        self._host = host
-        self._program = program
+    def __init__(self, schedule: "Interleaving", program: _Program) -> None:
         self._schedule = schedule
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str = "",
-        allowed: Collection[int] = (0,),
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-    ) -> Completed:
-        self._schedule.switch(self._program)
-        return self._host.run(argv, stdin=stdin, allowed=allowed, timeout_s=timeout_s)
-
-    def read_text(self, path: str) -> str | None:
-        self._schedule.switch(self._program)
-        return self._host.read_text(path)
-
-    def write_text(self, path: str, text: str, mode: int) -> None:
-        self._schedule.switch(self._program)
-        self._host.write_text(path, text, mode)
-
-    def now(self) -> float:
-        return self._host.now()
+        self._program = program
 
     def sleep(self, seconds: float) -> None:
-        self._program.wakes_s = self._host.now() + seconds
-        self._schedule.switch(self._program)
+        """Let others go on, at least so long."""
+        self._schedule.switch(self._program, seconds)
 
 
 class Interleaving:
@@ -69,37 +55,75 @@ class Interleaving:
         self._turn = threading.Condition()
         self._current: _Program | None = None
         self._programs: list[_Program] = []
+        self._threads: list[threading.Thread] = []
 
-    def run(self, functions: Mapping[str, Callable[[Host], Any]], hosts: Mapping[str, Host]) -> dict[str, Any]:
-        """The result of each program by node; one that was killed has the result ``None``. Raises its other errors."""
-        self._programs = [_Program(name, function) for name, function in functions.items()]
-        threads = [
-            threading.Thread(target=self._go, args=(program, hosts[program.name]), daemon=True)
-            for program in self._programs
-        ]
-        for thread in threads:
-            thread.start()
+    def run(self, functions: Mapping[str, Callable[[Any], Any]], hosts: Mapping[str, SimHost]) -> dict[str, Any]:
+        """The result of each program by name; one that was killed has the result ``None``. Raises its other errors.
+
+        A program without a host is given an ``Outside``.
+        """
+        self._programs = [_Program(name, function, hosts.get(name)) for name, function in functions.items()]
+        asked = list(self._programs)
+        self._world.interleaved = True
+        for program in asked:
+            self._begin(program)
         with self._turn:
             self._choose()
-        for thread in threads:
+        for thread in self._threads:  # more come while these end
             thread.join()
+        self._world.interleaved = False
         for program in self._programs:
-            if program.error is not None and not isinstance(program.error, Killed):
+            if program.host is not None:
+                program.host.leave()
+            if program.error is not None and not isinstance(program.error, (Killed, _Left)):
                 raise program.error
-        return {program.name: program.result for program in self._programs}
+        return {program.name: program.result for program in asked}
 
-    def switch(self, program: _Program) -> None:
-        """Let somebody go on, perhaps the same program; returns when it is ``program``'s turn."""
+    def switch(self, program: _Program, seconds: float = 0.0) -> None:
+        """Let somebody go on, perhaps the same program; returns when it is ``program``'s turn and its time has come."""
+        if seconds:
+            program.wakes_s = self._world.time_s + seconds
         with self._turn:
             self._choose()
             self._turn.wait_for(lambda: self._current is program)
+        if program.process is not None and all(each.ended for each in self._programs if each.process is None):
+            raise _Left
 
-    def _go(self, program: _Program, host: Host) -> None:
+    def _begin(self, program: _Program) -> None:
+        if program.host is not None:
+            program.host.enter(lambda seconds: self.switch(program, seconds))
+        thread = threading.Thread(target=self._go, args=(program,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _adopt(self) -> None:
+        """Whatever was detached is a program of its own as long as there are others."""
+        for node in self._world.nodes.values():
+            for process in node.processes:
+                if not any(program.process is process for program in self._programs):
+                    process.scheduled = True
+                    host = self._world.host(node.name)
+                    program = _Program(f"{process.argv} on {node.name}", self._detached(process), host, process)
+                    self._programs.append(program)
+                    self._begin(program)
+
+    def _detached(self, process: Process) -> Callable[[SimHost], None]:
+        def run(host: SimHost) -> None:
+            node = self._world.nodes[host.name]
+            try:
+                processes.run(host, process)
+            finally:
+                process.scheduled = False
+            node.processes = [other for other in node.processes if other is not process]
+
+        return run
+
+    def _go(self, program: _Program) -> None:
         with self._turn:
             self._turn.wait_for(lambda: self._current is program)
         try:
             self._before_each()
-            program.result = program.function(_SwitchingHost(host, program, self))
+            program.result = program.function(program.host or Outside(self, program))
         except BaseException as error:
             program.error = error
         with self._turn:
@@ -107,8 +131,13 @@ class Interleaving:
             self._choose()
 
     def _choose(self) -> None:
+        self._adopt()
         alive = [program for program in self._programs if not program.ended]
         if not alive:
+            return
+        if all(program.process is not None for program in alive):
+            self._current = alive[0]  # to be left
+            self._turn.notify_all()
             return
         awake = [program for program in alive if program.wakes_s <= self._world.time_s]
         if not awake:

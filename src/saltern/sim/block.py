@@ -1,17 +1,30 @@
 """Block devices as dom0's programs and guests use them: DRBD devices by their minor, all others directly."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from saltern.sim.model import SimNode
     from saltern.sim.world import World
 
+DRBD_MAJOR: Final = 147
+_DEVICE_MAPPER: Final = 253
 _DRBD = re.compile(r"/dev/drbd(\d+)")
 
 
 def _minor(path: str) -> int | None:
     match = _DRBD.fullmatch(path)
     return int(match.group(1)) if match else None
+
+
+def number(node: "SimNode", path: str) -> str:
+    """Major and minor of a device, hexadecimal as in xenstore; only DRBD and volumes have some of their own."""
+    minor = _minor(path)
+    if minor is not None:
+        return f"{DRBD_MAJOR:x}:{minor:x}"
+    group, _, name = path.removeprefix("/dev/").partition("/")
+    volume = node.volume_groups[group].volumes.get(name) if group in node.volume_groups else None
+    return f"{_DEVICE_MAPPER:x}:{0 if volume is None else volume.minor:x}"
 
 
 def exists(world: "World", node: str, path: str) -> bool:

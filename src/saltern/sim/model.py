@@ -95,11 +95,22 @@ class SimDomain:
     stops_at_s: float | None = None  # a shutdown was asked for: the guest has stopped at that time
     restarts: bool = False  # and comes up again, for a reboot
     shutdown: bool = False  # the guest has stopped, its remains are not yet cleaned up
+    suspended: bool = False  # the guest stands still, for its memory is being taken to another node
+    ending: bool = False  # xl is taking its devices away, or has begun to: it will never run again
 
     @property
     def running(self) -> bool:
         """Whether the guest executes instructions."""
-        return not self.paused and not self.shutdown
+        return not (self.paused or self.shutdown or self.suspended or self.ending)
+
+
+@dataclass
+class Process:
+    """A program that goes on by itself; ``scheduled`` while somebody else lets it run (tests that switch between programs)."""
+
+    argv: tuple[str, ...]
+    wakes_s: float
+    scheduled: bool = False
 
 
 @dataclass
@@ -107,6 +118,7 @@ class SimNode:
     """A node: what survives a power cut (files, devices, LVM), and what its kernel and hypervisor hold.
 
     ``memory_bytes`` is what domains may use together. ``root`` is the directory of a node whose files are real ones.
+    ``xenstore`` holds what scripts and people have written; what libxl writes follows from the domains.
     """
 
     name: str
@@ -121,9 +133,12 @@ class SimNode:
     volume_groups: dict[str, VolumeGroup] = field(default_factory=dict)
     domains: list[SimDomain] = field(default_factory=list)
     next_domid: int = 1
+    xenstore: dict[str, str] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
     powered: bool = True
     module_loaded: bool = False
     booted_s: float = 0.0
+    power_cuts: int = 0
     log: list[tuple[str, ...]] = field(default_factory=list)  # the commands run here since the world was loaded
 
     def device(self, path: str) -> BlockDevice | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from saltern.errors import CommandMissing
 
 if TYPE_CHECKING:
-    from saltern.sim.world import World
+    from saltern.sim.host import SimHost
 
 
 COMMAND_S = 0.05
@@ -27,7 +27,8 @@ class NeverEnds(Exception):
     """A command that waits for something that will not happen."""
 
 
-# Each module has run(world, node, argv) -> Result. They are imported when first needed: a shim runs only one of them.
+# Each module has run(world, node, argv) -> Result; that of xl, which starts other programs, has run(host, argv).
+# They are imported when first needed: a shim runs only one of them.
 PROGRAMS = {
     **dict.fromkeys(
         ("pvcreate", "pvs", "vgcreate", "vgs", "lvcreate", "lvextend", "lvreduce", "lvresize", "lvremove", "lvrename"),
@@ -36,6 +37,10 @@ PROGRAMS = {
     **dict.fromkeys(("lvchange", "lvs"), "lvm"),
     **dict.fromkeys(("drbdadm", "drbdsetup", "drbdmeta"), "drbd"),
     "modprobe": "modules",
+    **dict.fromkeys(
+        ("xenstore-read", "xenstore-write", "xenstore-rm", "xenstore-list", "xenstore-ls"),
+        "xenstore",
+    ),
     "xl": "xl",
 }
 
@@ -43,6 +48,9 @@ _READS = (
     ("lvs",),
     ("vgs",),
     ("pvs",),
+    ("xenstore-read",),
+    ("xenstore-list",),
+    ("xenstore-ls",),
     ("xl", "list"),
     ("xl", "info"),
     ("xl", "domid"),
@@ -73,7 +81,7 @@ def changes_something(argv: Sequence[str]) -> bool:
     return not any(tuple(argv[: len(read)]) == read for read in _READS)
 
 
-def run(world: "World", node: str, argv: Sequence[str]) -> Result:
+def run(host: "SimHost", argv: Sequence[str]) -> Result:
     """Run a command on a node that is up; it takes 50 ms, or as long as it says.
 
     ``CommandMissing`` for a program that is not simulated, ``NeverEnds`` for a command that would hang.
@@ -82,6 +90,7 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     if program not in PROGRAMS:
         raise CommandMissing(tuple(argv))
     module = import_module(f"saltern.sim.{PROGRAMS[program]}")
-    result = cast(Result, module.run(world, node, [program, *argv[1:]]))
-    world.advance(COMMAND_S)
-    return result
+    words = [program, *argv[1:]]
+    answer = module.run(host, words) if program == "xl" else module.run(host.world, host.name, words)
+    host.world.advance(COMMAND_S)
+    return cast(Result, answer)

@@ -7,7 +7,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from saltern.sim.directory import DirectoryFiles
-from saltern.sim.model import EXTENT_BYTES, BlockDevice, DomainDisk, LogicalVolume, SimDomain, SimNode, VolumeGroup
+from saltern.sim.model import (
+    EXTENT_BYTES,
+    BlockDevice,
+    DomainDisk,
+    LogicalVolume,
+    Process,
+    SimDomain,
+    SimNode,
+    VolumeGroup,
+)
 
 if TYPE_CHECKING:
     from saltern.sim.host import SimHost
@@ -46,6 +55,7 @@ class World:
     nodes: dict[str, SimNode] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
     resync_bytes_per_s: float | None = None  # how fast DRBD copies, whatever its options say
+    interleaved: bool = False  # somebody else than time lets processes run
 
     @classmethod
     def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0, time_s: float = 0.0) -> "World":
@@ -75,7 +85,7 @@ class World:
     # --- Time and faults -----------------------------------------------------------------------------------------
     def advance(self, seconds: float) -> None:
         """Let time pass on every node, in steps of one second (longer ones where that would be very many)."""
-        from saltern.sim import drbd, xen
+        from saltern.sim import drbd, processes, xen
 
         step_s = max(1.0, seconds / _MAX_STEPS)
         while seconds > 0:
@@ -83,6 +93,7 @@ class World:
             seconds -= step_s
             drbd.advance(self)
             xen.advance(self)
+            processes.advance(self)
 
     def power_cut(self, name: str) -> None:
         """Take the power from a node: files, volumes and metadata stay, everything else is gone."""
@@ -92,7 +103,10 @@ class World:
         drbd.power_cut(self, name)
         node.powered = False
         node.module_loaded = False
+        node.power_cuts += 1
         node.domains = []
+        node.xenstore = {}
+        node.processes = []
         node.next_domid = 1
         for device in node.devices.values():
             device.holders.clear()
@@ -190,6 +204,7 @@ class World:
         fields = json.loads(text)
         fields["nodes"] = {name: _node(node) for name, node in fields["nodes"].items()}
         fields["cut_links"] = {frozenset(link) for link in fields["cut_links"]}
+        fields["interleaved"] = False
         return cls(**fields)
 
     def copy(self) -> "World":
@@ -233,6 +248,10 @@ def _domain(fields: dict[str, Any]) -> SimDomain:
     return SimDomain(**fields)
 
 
+def _process(fields: dict[str, Any]) -> Process:
+    return Process(tuple(fields["argv"]), fields["wakes_s"])
+
+
 def _node(fields: dict[str, Any]) -> SimNode:
     from saltern.sim.drbd import DrbdNode
 
@@ -244,4 +263,5 @@ def _node(fields: dict[str, Any]) -> SimNode:
     fields["devices"] = {path: _device(device) for path, device in fields["devices"].items()}
     fields["volume_groups"] = {name: _volume_group(group) for name, group in fields["volume_groups"].items()}
     fields["domains"] = [_domain(domain) for domain in fields["domains"]]
+    fields["processes"] = [_process(process) for process in fields["processes"]]
     return SimNode(**fields)

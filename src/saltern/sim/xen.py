@@ -3,19 +3,21 @@
 Failures are told in libxl's words (transcripts 111, 117, 167, 170, 171, 260).
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from saltern.sim import block
+from saltern.sim import block, hotplug, processes
 from saltern.sim.model import DomainDisk, SimDomain, SimNode
 
 if TYPE_CHECKING:
+    from saltern.sim.host import SimHost
     from saltern.sim.world import World
 
 GUEST_STOPS_S = 2.0  # from the request to the last instruction of the guest
 CLEANED_UP_S = 1.0  # from there until the toolstack has removed what is left
 CPU_SHARE = 0.02
 BLOCKS = 16  # of each disk that a guest writes to, one after the other
-DRBD_SCRIPT = "block-drbd"
 
 
 class XenError(Exception):
@@ -33,8 +35,9 @@ def advance(world: "World") -> None:
         for domain in list(node.domains):
             if domain.running:
                 _run(world, node, domain)
-            elif domain.shutdown and domain.stops_at_s is not None:
-                _clean_up(world, node, domain)
+            elif domain.shutdown and not domain.ending and _is_due(world, domain):
+                domain.ending = True
+                processes.start(world, node, (processes.REAPER, str(domain.domid)))
 
 
 def _run(world: "World", node: SimNode, domain: SimDomain) -> None:
@@ -48,6 +51,10 @@ def _run(world: "World", node: SimNode, domain: SimDomain) -> None:
             _write(world, node, domain, disk)
 
 
+def _is_due(world: "World", domain: SimDomain) -> bool:
+    return domain.stops_at_s is not None and world.time_s >= domain.stops_at_s + CLEANED_UP_S
+
+
 def _write(world: "World", node: SimNode, domain: SimDomain, disk: DomainDisk) -> None:
     if not disk.usable or disk.mode == "r":
         return
@@ -57,18 +64,16 @@ def _write(world: "World", node: SimNode, domain: SimDomain, disk: DomainDisk) -
         disk.acknowledged[number] = world.writes
 
 
-def _clean_up(world: "World", node: SimNode, domain: SimDomain) -> None:
+def reap(host: "SimHost", domid: int) -> None:
     """What xl's own process does when a guest has stopped: destroy what is left, and start it again for a reboot."""
-    if domain.stops_at_s is None or world.time_s < domain.stops_at_s + CLEANED_UP_S:
-        return
-    remove(world, node, domain)
-    if domain.restarts:
-        again = new_domain(world, node, domain.name, domain.uuid, domain.config, domain)
-        try:
-            attach_disks(world, node, again)
-        except XenError:
-            return
-        node.domains.append(again)
+    world, node = host.world, host.world.nodes[host.name]
+    for domain in [domain for domain in node.domains if domain.domid == domid]:
+        remove(host, domain)
+        if domain.restarts:
+            again = new_domain(world, node, domain.name, domain.uuid, domain.config, domain)
+            with suppress(XenError):
+                bring_up(host, again)
+                again.paused = False
 
 
 def hangs(domain: SimDomain) -> bool:
@@ -94,7 +99,10 @@ def new_domain(
     """A domain with the next number, with the memory, processors and disks of ``like``, not yet on its node."""
     domid = node.next_domid
     node.next_domid += 1
-    disks = [DomainDisk(disk.vdev, disk.path, disk.target, disk.script, disk.mode) for disk in like.disks]
+    disks = [
+        DomainDisk(disk.vdev, "" if disk.script else disk.path, disk.target, disk.script, disk.mode)
+        for disk in like.disks
+    ]
     return SimDomain(
         domid=domid,
         name=name,
@@ -150,70 +158,42 @@ def gone(domain: SimDomain) -> list[str]:
     ]
 
 
-def attach_disks(world: "World", node: SimNode, domain: SimDomain) -> None:
-    """Run the block scripts and let the backend open each device; none stays open where one script fails."""
-    for disk in domain.disks:
-        try:
-            _run_script(world, node, disk)
-        except XenError as error:
-            raise XenError(
-                *error.lines,
-                f"libxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain {domain.domid}:"
-                "unable to add disk devices",
-                *detach_disks(world, node, domain),
-            ) from error
+def bring_up(host: "SimHost", domain: SimDomain) -> None:
+    """Put a domain on its node, paused, with its disks; it is gone again where one of them is refused."""
+    node = host.world.nodes[host.name]
+    domain.paused = True
+    node.domains.append(domain)
+    try:
+        attach_disks(host, domain)
+    except XenError:
+        forget(node, domain)
+        raise
+
+
+def attach_disks(host: "SimHost", domain: SimDomain) -> None:
+    """Run the block scripts and let the backend open each device; all are taken away again where one script fails.
+
+    Nobody tells when a device cannot be opened (transcripts 112, 114).
+    """
+    node = host.world.nodes[host.name]
+    for tried, disk in enumerate(domain.disks, 1):
+        complaints = hotplug.add(host, domain, disk)
+        if complaints or domain.ending:
+            failed = f"libxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain {domain.domid}:"
+            said = detach_disks(host, domain, domain.disks[:tried])
+            raise XenError(*complaints, f"{failed}unable to add disk devices", *said)
         write = disk.mode == "w"
-        disk.usable = block.open_device(world, node.name, disk.path, _holder(domain), write=write)
+        disk.usable = block.open_device(host.world, node.name, disk.path, _holder(domain), write=write)
 
 
-def _run_script(world: "World", node: SimNode, disk: DomainDisk) -> None:
-    if disk.script == DRBD_SCRIPT:
-        _promote(world, node, disk)
-    elif disk.script:
-        raise _script_failed(disk, "add")
-    users = (other for domain in node.domains for other in domain.disks if other.usable and other is not disk)
-    if disk.mode == "w" and any(other.path == disk.path and other.mode == "w" for other in users):
-        script = f"/etc/xen/scripts/{disk.script or 'block'}"
-        raise XenError(
-            f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} add [441] "
-            "exited with error status 1",
-            "libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: "
-            f"script: Device {disk.path} is mounted in a guest domain,",
-            "and so cannot be mounted now.",
-        )
-
-
-def _promote(world: "World", node: SimNode, disk: DomainDisk) -> None:
-    """What block-drbd of drbd-utils does for a resource: find its device, make it Primary."""
-    from saltern.sim import drbd
-
-    device = drbd.run(world, node.name, ["drbdadm", "sh-dev", disk.target])
-    if device.returncode or drbd.run(world, node.name, ["drbdadm", "primary", disk.target]).returncode:
-        raise _script_failed(disk, "add")
-    disk.path = device.stdout.strip()
-
-
-def _script_failed(disk: DomainDisk, verb: str) -> XenError:
-    script = f"/etc/xen/scripts/{disk.script}"
-    return XenError(
-        f"libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: {script} {verb} [1497] "
-        "exited with error status 1",
-        f"libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: {script} failed; error detected.",
-    )
-
-
-def detach_disks(world: "World", node: SimNode, domain: SimDomain) -> list[str]:
-    """Close every device of a domain; block-drbd makes its resource Secondary afterwards. Returns its complaints."""
-    from saltern.sim import drbd
-
+def detach_disks(host: "SimHost", domain: SimDomain, disks: Sequence[DomainDisk]) -> list[str]:
+    """Close devices of a domain and tell their scripts, whose complaints are returned."""
     said = []
-    for disk in domain.disks:
+    for disk in disks:
         if disk.usable:
-            block.close_device(world, node.name, disk.path, _holder(domain))
+            block.close_device(host.world, host.name, disk.path, _holder(domain))
             disk.usable = False
-        if disk.script == DRBD_SCRIPT and disk.path:
-            demoted = drbd.run(world, node.name, ["drbdadm", "secondary", disk.target])
-            said += _script_failed(disk, "remove").lines if demoted.returncode else []
+        said += hotplug.remove(host, domain, disk)
     return said
 
 
@@ -221,7 +201,13 @@ def _holder(domain: SimDomain) -> str:
     return f"xen-{domain.domid}"
 
 
-def remove(world: "World", node: SimNode, domain: SimDomain) -> None:
-    """End a domain at once."""
-    node.domains.remove(domain)
-    detach_disks(world, node, domain)
+def remove(host: "SimHost", domain: SimDomain) -> None:
+    """End a domain at once: it never runs again, its disks are given back, then it is gone."""
+    domain.ending = True
+    detach_disks(host, domain, domain.disks)
+    forget(host.world.nodes[host.name], domain)
+
+
+def forget(node: SimNode, domain: SimDomain) -> None:
+    """Take a domain off its node."""
+    node.domains = [other for other in node.domains if other is not domain]

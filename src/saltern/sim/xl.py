@@ -13,6 +13,7 @@ from saltern.sim.options import Options, UsageError, parse
 from saltern.sim.tools import NeverEnds, Result
 
 if TYPE_CHECKING:
+    from saltern.sim.host import SimHost
     from saltern.sim.world import World
 
 _WAIT_S = 600.0
@@ -20,12 +21,12 @@ _WAIT_S = 600.0
 
 @dataclass(frozen=True)
 class _Command:
-    run: Callable[["World", SimNode, Options], Result]
+    run: Callable[["SimHost", SimNode, Options], Result]
     options: dict[str, str]
     operands: int = 0  # at least so many
 
 
-def run(world: "World", node: str, argv: Sequence[str]) -> Result:
+def run(host: "SimHost", argv: Sequence[str]) -> Result:
     """Answer one xl command."""
     if len(argv) < 2:
         return Result(1, "", "Usage xl [-vfN] <subcommand> [args]\n")
@@ -39,7 +40,7 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     if len(options.operands) < command.operands:
         plural = "s" if command.operands > 1 else ""
         return Result(2, "", f"'xl {argv[1]}' requires at least {command.operands} argument{plural}.\n\n")
-    return command.run(world, world.nodes[node], options)
+    return command.run(host, host.world.nodes[host.name], options)
 
 
 # --- Finding a domain ------------------------------------------------------------------------------------------------
@@ -55,18 +56,19 @@ def _invalid(text: str) -> Result:
     return Result(1, "", f"{text} is an invalid domain identifier (rc=-6)\n")
 
 
-def _for_domain(action: Callable[["World", SimNode, SimDomain, Options], Result]) -> Callable[..., Result]:
+def _for_domain(action: Callable[["SimHost", SimNode, SimDomain, Options], Result]) -> Callable[..., Result]:
     """A command whose first operand is a domain."""
 
-    def command(world: "World", node: SimNode, options: Options) -> Result:
+    def command(host: "SimHost", node: SimNode, options: Options) -> Result:
         domain = _find(node, options.operands[0])
-        return _invalid(options.operands[0]) if domain is None else action(world, node, domain, options)
+        return _invalid(options.operands[0]) if domain is None else action(host, node, domain, options)
 
     return command
 
 
 # --- Creating --------------------------------------------------------------------------------------------------------
-def _create(world: "World", node: SimNode, options: Options) -> Result:
+def _create(host: "SimHost", node: SimNode, options: Options) -> Result:
+    world = host.world
     path, *extra = options.operands
     text = world.read_file(node.name, path)
     if text is None:
@@ -85,12 +87,11 @@ def _create(world: "World", node: SimNode, options: Options) -> Result:
     if "dryrun" in options:
         return Result(0, xl_show.dry_run(draft), said)
     domain = xen.new_domain(world, node, draft.name, draft.uuid, draft.config, draft)
-    domain.paused = "paused" in options
     try:
-        _build(world, node, domain)
+        _build(host, node, domain)
     except xen.XenError as error:
         return Result(3, "", said + "".join(f"{line}\n" for line in [*error.lines, *xen.gone(domain)]))
-    node.domains.append(domain)
+    domain.paused = "paused" in options
     return Result(0, "", said)
 
 
@@ -115,37 +116,37 @@ def _draft(world: "World", config: xl_config.Config) -> SimDomain:
     )
 
 
-def _build(world: "World", node: SimNode, domain: SimDomain) -> None:
+def _build(host: "SimHost", node: SimNode, domain: SimDomain) -> None:
     try:
         xen.check_name(node, domain)
     except xen.XenError as error:
         refusal = f"libxl: error: libxl_create.c:1296:initiate_domain_create: Domain {domain.domid}:"
         raise xen.XenError(*error.lines, f"{refusal}cannot make domain: -6") from error
-    xen.check_disks(world, node, domain)
+    xen.check_disks(host.world, node, domain)
     xen.check_memory(node, domain)
-    xen.attach_disks(world, node, domain)
+    xen.bring_up(host, domain)
 
 
 # --- Ending ----------------------------------------------------------------------------------------------------------
-def _destroy(world: "World", node: SimNode, options: Options) -> Result:
+def _destroy(host: "SimHost", node: SimNode, options: Options) -> Result:
     if options.operands[0] in ("0", "Domain-0"):
         return Result(1, "", "Cannot destroy privileged domain 0.\n\n")
     domain = _find(node, options.operands[0])
     if domain is None:
         return _invalid(options.operands[0])
-    xen.remove(world, node, domain)
+    xen.remove(host, domain)
     return Result()
 
 
-def _shutdown(world: "World", node: SimNode, options: Options) -> Result:
-    return _stop(world, node, options, restart=False)
+def _shutdown(host: "SimHost", node: SimNode, options: Options) -> Result:
+    return _stop(host, node, options, restart=False)
 
 
-def _reboot(world: "World", node: SimNode, options: Options) -> Result:
-    return _stop(world, node, options, restart=True)
+def _reboot(host: "SimHost", node: SimNode, options: Options) -> Result:
+    return _stop(host, node, options, restart=True)
 
 
-def _stop(world: "World", node: SimNode, options: Options, *, restart: bool) -> Result:
+def _stop(host: "SimHost", node: SimNode, options: Options, *, restart: bool) -> Result:
     word = "Rebooting" if restart else "Shutting down"
     if "all" in options:
         domains = list(node.domains)
@@ -157,36 +158,36 @@ def _stop(world: "World", node: SimNode, options: Options, *, restart: bool) -> 
         return _invalid(options.operands[0])
     said = ""
     for domain in domains:
-        xen.ask_to_stop(world, domain, restart=restart)
+        xen.ask_to_stop(host.world, domain, restart=restart)
         said += f"{word} domain {domain.domid}\n"
     if "wait" in options:
         said += f"Waiting for {len(domains)} domains\n"
-        _wait(world, domains)
+        _wait(host, domains)
         said += "".join(f"Domain {domain.domid} has been shut down, reason code {int(restart)}\n" for domain in domains)
     return Result(0, "", said)
 
 
-def _wait(world: "World", domains: list[SimDomain]) -> None:
+def _wait(host: "SimHost", domains: list[SimDomain]) -> None:
     """Let time pass until the guests have stopped; a guest that hangs or is paused never does."""
-    ends_s = world.time_s + _WAIT_S
+    ends_s = host.now() + _WAIT_S
     while not all(domain.shutdown for domain in domains):
-        if world.time_s > ends_s:
+        if host.now() > ends_s:
             raise NeverEnds
-        world.advance(0.25)
+        host.sleep(0.25)
 
 
 # --- Changing --------------------------------------------------------------------------------------------------------
-def _pause(world: "World", node: SimNode, domain: SimDomain, options: Options) -> Result:
+def _pause(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     domain.paused = True
     return Result()
 
 
-def _unpause(world: "World", node: SimNode, domain: SimDomain, options: Options) -> Result:
+def _unpause(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     domain.paused = False
     return Result()
 
 
-def _rename(world: "World", node: SimNode, domain: SimDomain, options: Options) -> Result:
+def _rename(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     name = options.operands[1]
     if any(other.name == name for other in node.domains if other is not domain):
         return Result(
@@ -199,7 +200,7 @@ def _rename(world: "World", node: SimNode, domain: SimDomain, options: Options) 
     return Result()
 
 
-def _mem_set(world: "World", node: SimNode, domain: SimDomain, options: Options) -> Result:
+def _mem_set(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     text = options.operands[1]
     number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "m")
     factors = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -210,7 +211,7 @@ def _mem_set(world: "World", node: SimNode, domain: SimDomain, options: Options)
 
 
 # --- Showing ---------------------------------------------------------------------------------------------------------
-def _list(world: "World", node: SimNode, options: Options) -> Result:
+def _list(host: "SimHost", node: SimNode, options: Options) -> Result:
     domains = list(node.domains)
     dom0 = True
     if options.operands:
@@ -224,11 +225,13 @@ def _list(world: "World", node: SimNode, options: Options) -> Result:
         return Result(0, xl_show.long_list(domains, dom0=dom0))
     return Result(
         0,
-        xl_show.short_list(world, node, domains, dom0=dom0, verbose="verbose" in options, cpupool="cpupool" in options),
+        xl_show.short_list(
+            host.world, node, domains, dom0=dom0, verbose="verbose" in options, cpupool="cpupool" in options
+        ),
     )
 
 
-def _domid(world: "World", node: SimNode, options: Options) -> Result:
+def _domid(host: "SimHost", node: SimNode, options: Options) -> Result:
     name = options.operands[0]
     for domain in node.domains:
         if domain.name == name:
@@ -238,7 +241,7 @@ def _domid(world: "World", node: SimNode, options: Options) -> Result:
     return Result(1, "", f"Can't get domid of domain name '{name}', maybe this domain does not exist.\n")
 
 
-def _domname(world: "World", node: SimNode, options: Options) -> Result:
+def _domname(host: "SimHost", node: SimNode, options: Options) -> Result:
     text = options.operands[0]
     if not text.isdigit():
         return Result(1, "", "Invalid domain id.\n\n")
@@ -253,24 +256,24 @@ def _domname(world: "World", node: SimNode, options: Options) -> Result:
 def _shown(show: Callable[["World", Sequence[SimDomain]], str]) -> Callable[..., Result]:
     """A table of one domain, or of all where none is named."""
 
-    def command(world: "World", node: SimNode, options: Options) -> Result:
+    def command(host: "SimHost", node: SimNode, options: Options) -> Result:
         if not options.operands:
-            return Result(0, show(world, node.domains))
+            return Result(0, show(host.world, node.domains))
         domain = _find(node, options.operands[0])
-        return _invalid(options.operands[0]) if domain is None else Result(0, show(world, [domain]))
+        return _invalid(options.operands[0]) if domain is None else Result(0, show(host.world, [domain]))
 
     return command
 
 
-def _info(world: "World", node: SimNode, options: Options) -> Result:
-    facts = xl_show.info(world, node)
+def _info(host: "SimHost", node: SimNode, options: Options) -> Result:
+    facts = xl_show.info(host.world, node)
     if options.operands:
         value = facts.get(options.operands[0])
         return Result(0, "" if value is None else f"{value}\n")
     return Result(0, "".join(f"{key:<23}: {value}\n" for key, value in facts.items()))
 
 
-def _dmesg(world: "World", node: SimNode, options: Options) -> Result:
+def _dmesg(host: "SimHost", node: SimNode, options: Options) -> Result:
     return Result(
         0,
         "(XEN) Guest Loglevel: Errors and warnings\n"

@@ -1,20 +1,34 @@
-"""``xl migrate``: a live migration over ssh, told by both ends (transcripts 126, 163-170, 260, 261)."""
+"""``xl migrate``: a live migration over ssh, told by both ends (transcripts 126, 163-170, 229-246, 260, 261).
 
+Who waits for whom, and what is left when one of them goes away, follows xl_migrate.c.
+"""
+
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from saltern.sim import xen, xl_show
+from saltern.sim.host import Killed
 from saltern.sim.model import SimDomain, SimNode
 from saltern.sim.options import Options
 from saltern.sim.tools import Result
 
 if TYPE_CHECKING:
-    from saltern.sim.world import World
+    from saltern.sim.host import SimHost
 
 TRANSFER_S = 18.0
 _NO_ROUTE_S = 3.0
+_PATIENCE_S = 924.0  # of TCP, until it gives a silent peer up (tcp_retries2)
 
 _LIBXL = "libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading"
 _TRANSPORT = "libxl: info: libxl_exec.c:117:libxl_report_child_exitstatus: migration transport process"
+_UNDEFINED = (
+    "** Migration failed during final handshake **",
+    "Domain state is now undefined !",
+    "Please CHECK AT BOTH ENDS for running instances, before renaming and",
+    " resuming at most one instance.  Two simultaneous instances of the domain",
+    " would probably result in SEVERE DATA LOSS and it is now your",
+    " responsibility to avoid that.  Sorry.",
+)
 
 
 class _Failed(Exception):
@@ -25,29 +39,98 @@ class _Failed(Exception):
         self.lines = list(lines)
 
 
-def migrate(world: "World", node: SimNode, domain: SimDomain, options: Options) -> Result:
+class _Lost(Exception):
+    """The sender hears no more of the receiver."""
+
+
+@dataclass
+class _Migration:
+    """A migration on its way: both ends, and what both have said to the one terminal that they share."""
+
+    here: "SimHost"
+    node: SimNode
+    domain: SimDomain
+    there: "SimHost"
+    target: SimNode
+    arriving: SimDomain
+    power_cuts: int  # of the receiver when it was called
+    go: bool = False  # the sender has given its permission, and does not know what came of it
+    said: list[str] = field(default_factory=list)
+
+    def across(self) -> None:
+        """A message between the two; while the link is cut it waits, and so does everybody (transcripts 229-232, 244)."""
+        ends_s = self.here.now() + _PATIENCE_S
+        world = self.here.world
+        while not world.linked(self.node.name, self.target.name):
+            if self.here.now() >= ends_s:
+                raise _Lost
+            self.here.sleep(1.0)
+        if self.target.power_cuts != self.power_cuts:
+            raise _Lost
+
+
+def migrate(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     """Move a running domain to another node, or leave it as it was."""
-    said: list[str] = []
     try:
-        target = _connect(world, node, options.operands[1])
-        said += _preamble(domain)
-        arriving = _receive(world, target, domain)
-        world.advance(TRANSFER_S)
-        _check_suspends(node, domain, target, arriving)
-        said += _transferred()
-        _switch(world, node, domain, target, arriving, said)
+        target = _connect(host, node, options.operands[1])
+        there = host.elsewhere(target.name)
+        arriving = xen.new_domain(host.world, target, f"{domain.name}--incoming", domain.uuid, domain.config, domain)
+        arriving.paused = True
+        migration = _Migration(host, node, domain, there, target, arriving, target.power_cuts, said=_preamble(domain))
     except _Failed as failed:
-        return Result(1, "", "".join(f"{line}\n" for line in said + failed.lines))
-    return Result(0, "", "".join(f"{line}\n" for line in said))
+        return Result(1, "", "".join(f"{line}\n" for line in failed.lines))
+    returncode = _run(migration)
+    return Result(returncode, "", "".join(f"{line}\n" for line in migration.said))
 
 
-def _connect(world: "World", node: SimNode, host: str) -> SimNode:
-    target = world.node_at(host)
-    if target is None and not _is_address(host):
-        reason = f"ssh: Could not resolve hostname {host}: Temporary failure in name resolution"
-    elif target is None or not world.linked(node.name, target.name):
-        world.advance(_NO_ROUTE_S)
-        reason = f"ssh: connect to host {host} port 22: No route to host"
+def _run(migration: _Migration) -> int:
+    power_cuts = migration.node.power_cuts
+    try:
+        _move(migration)
+    except _Failed as failed:
+        migration.said += failed.lines
+        return 1
+    except Killed:
+        if migration.node.power_cuts == power_cuts:  # else nobody tells the receiver, and it goes on waiting
+            _sender_is_gone(migration)
+        raise
+    return 0
+
+
+def _move(migration: _Migration) -> None:
+    try:
+        _receive(migration)
+        migration.here.sleep(TRANSFER_S)
+        migration.across()
+        _suspend(migration)
+        _attach(migration)
+        migration.across()
+    except (_Lost, Killed) as error:
+        if migration.here.dead:
+            raise
+        raise _Failed(
+            f"{_LIBXL} ready message from migration receiver stream",
+            f"{_TRANSPORT} [1596] exited with error status 255",
+            _resume(migration),
+        ) from error
+    name = _hand_over(migration)
+    try:
+        _start(migration, name)
+    except (_Lost, Killed) as error:
+        if migration.here.dead:
+            raise
+        raise _Failed(f"{_LIBXL} success/failure report message from migration receiver stream", *_UNDEFINED) from error
+    xen.remove(migration.here, migration.domain)
+    migration.said += ["migration sender: Target reports successful startup.", "Migration successful."]
+
+
+def _connect(host: "SimHost", node: SimNode, address: str) -> SimNode:
+    target = host.world.node_at(address)
+    if target is None and not _is_address(address):
+        reason = f"ssh: Could not resolve hostname {address}: Temporary failure in name resolution"
+    elif target is None or not host.world.linked(node.name, target.name):
+        host.sleep(_NO_ROUTE_S)
+        reason = f"ssh: connect to host {address} port 22: No route to host"
     else:
         return target
     raise _Failed(
@@ -75,12 +158,11 @@ def _preamble(domain: SimDomain) -> list[str]:
     ]
 
 
-def _receive(world: "World", target: SimNode, domain: SimDomain) -> SimDomain:
+def _receive(migration: _Migration) -> None:
     """The paused, empty domain that waits for its memory; refused where its disks or its memory are missing."""
-    arriving = xen.new_domain(world, target, f"{domain.name}--incoming", domain.uuid, domain.config, domain)
-    arriving.paused = True
+    target, domain, arriving = migration.target, migration.domain, migration.arriving
     try:
-        xen.check_disks(world, target, arriving)
+        xen.check_disks(migration.here.world, target, arriving)
         if domain.memory_bytes > xen.free_memory_bytes(target):
             raise xen.XenError(
                 "xc: error: Failed to populate physmap (16 = Device or resource busy): Internal error",
@@ -107,14 +189,17 @@ def _receive(world: "World", target: SimNode, domain: SimDomain) -> SimDomain:
             "xc_domain_resume failed: Invalid argument",
         ) from error
     target.domains.append(arriving)
-    return arriving
+    migration.there.step()
 
 
-def _check_suspends(node: SimNode, domain: SimDomain, target: SimNode, arriving: SimDomain) -> None:
-    """A guest that has stopped or is paused does not answer when it is asked to stand still (transcript 119)."""
-    if domain in node.domains and domain.running:
+def _suspend(migration: _Migration) -> None:
+    """The guest stands still; one that has stopped or is paused does not answer when it is asked to (transcript 119)."""
+    domain, arriving = migration.domain, migration.arriving
+    if domain in migration.node.domains and domain.running:
+        domain.suspended = True
+        migration.here.step()
         return
-    target.domains.remove(arriving)
+    xen.remove(migration.there, arriving)
     raise _Failed(
         "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: "
         f"Domain {domain.domid}:saving domain: domain did not respond to suspend request: Invalid argument",
@@ -131,45 +216,63 @@ def _check_suspends(node: SimNode, domain: SimDomain, target: SimNode, arriving:
     )
 
 
-def _transferred() -> list[str]:
-    return [
+def _attach(migration: _Migration) -> None:
+    """The disks on the other side, while the guest stands still on this one."""
+    arriving = migration.arriving
+    migration.said += [
         "xc: info: Restore successful",
         "xc: info: XenStore: mfn 0xfeffc, dom 0, evt 1",
         "xc: info: Console: mfn 0xfefff, dom 0, evt 2",
     ]
-
-
-def _switch(
-    world: "World", node: SimNode, domain: SimDomain, target: SimNode, arriving: SimDomain, said: list[str]
-) -> None:
-    """The guest stands still here, and goes on there once its disks are there and its name is free."""
-    domain.paused = True
     try:
-        xen.attach_disks(world, target, arriving)
+        xen.attach_disks(migration.there, arriving)
     except xen.XenError as error:
-        target.domains.remove(arriving)
-        domain.paused = False
+        xen.forget(migration.target, arriving)
         raise _Failed(
             *error.lines,
             *xen.gone(arriving),
             "migration target: Domain creation failed (code -3).",
             f"{_LIBXL} ready message from migration receiver stream",
             f"{_TRANSPORT} [1596] exited with error status 1",
-            "Migration failed, resuming at sender.",
+            _resume(migration),
         ) from error
-    said += [
+
+
+def _resume(migration: _Migration) -> str:
+    """The guest goes on where it was."""
+    migration.domain.suspended = False
+    return "Migration failed, resuming at sender."
+
+
+def _hand_over(migration: _Migration) -> str:
+    """The sender gives its name away, and with it the right to go on; returns the name."""
+    domain = migration.domain
+    name, domain.name = domain.name, f"{domain.name}--migratedaway"
+    migration.here.step()
+    migration.go = True
+    migration.said += [
         "migration sender: Target has acknowledged transfer.",
         "migration target: Transfer complete, requesting permission to start domain.",
         "migration sender: Giving target permission to start.",
-        "migration target: Got permission, starting domain.",
     ]
-    name, domain.name = domain.name, f"{domain.name}--migratedaway"
-    arriving.name = name
+    return name
+
+
+def _start(migration: _Migration, name: str) -> None:
+    """The guest goes on over there; where its name is taken it comes back."""
+    migration.across()
+    domain, arriving = migration.domain, migration.arriving
+    if arriving.ending:  # somebody destroyed it
+        raise _Lost
+    migration.said.append("migration target: Got permission, starting domain.")
+    before, arriving.name = arriving.name, name
     try:
-        xen.check_name(target, arriving)
+        xen.check_name(migration.target, arriving)
     except xen.XenError as error:
-        xen.remove(world, target, arriving)
-        domain.name, domain.paused = name, False
+        arriving.name = before
+        xen.remove(migration.there, arriving)
+        migration.across()
+        domain.name, domain.suspended = name, False
         raise _Failed(
             *error.lines,
             "migration target: Failure, destroying our copy.",
@@ -179,18 +282,28 @@ def _switch(
             "migration sender: Resumed OK.",
             "Migration failed due to problems at target.",
         ) from error
-    _resume(domain, arriving)
-    xen.remove(world, node, domain)
-    said += [
-        "migration target: Domain started successsfully.",
-        "migration sender: Target reports successful startup.",
-        "Migration successful.",
-    ]
+    migration.there.step()
+    _go_on(domain, arriving)
+    migration.said.append("migration target: Domain started successsfully.")
+    migration.there.step()
+    migration.across()
 
 
-def _resume(domain: SimDomain, arriving: SimDomain) -> None:
+def _go_on(domain: SimDomain, arriving: SimDomain) -> None:
     """The guest goes on with all that it remembers."""
     arriving.paused = False
     for old, new in zip(domain.disks, arriving.disks, strict=True):
         new.acknowledged = dict(old.acknowledged)
     arriving.stops_at_s, arriving.restarts = domain.stops_at_s, domain.restarts
+
+
+def _sender_is_gone(migration: _Migration) -> None:
+    """What the receiver does when its input ends: destroy its copy, or start it if it has the permission already."""
+    arriving, world = migration.arriving, migration.here.world
+    if arriving not in migration.target.domains or not world.linked(migration.node.name, migration.target.name):
+        return
+    if not migration.go:
+        xen.remove(world.host(migration.target.name), arriving)
+    elif arriving.paused:
+        arriving.name = arriving.name.removesuffix("--incoming")
+        _go_on(migration.domain, arriving)

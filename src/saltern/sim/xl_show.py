@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from saltern.sim import xen, xl_config
+from saltern.sim import xen, xenstore, xl_config
 from saltern.sim.model import SimDomain, SimNode
 from saltern.sim.modules import KERNEL
 
@@ -20,7 +20,9 @@ HYPERVISOR_MIB = 23  # of the machine's memory that neither dom0 nor guests ever
 def _state(world: "World", domain: SimDomain) -> str:
     if domain.shutdown:
         return "--ps" + ("r" if domain.restarts else "-") + "-"
-    if domain.paused:
+    if domain.suspended:
+        return "---ss-"
+    if domain.paused or domain.ending:
         return "--p---"
     return "-b----" if world.time_s - domain.created_s >= 1 else "------"
 
@@ -41,7 +43,7 @@ def short_list(
     for domain in domains:
         megabytes = domain.memory_bytes // 1024**2
         line = _row(domain.name, domain.domid, megabytes, domain.vcpus, _state(world, domain), domain.cpu_time_s)
-        reason = str(int(domain.restarts)) if domain.shutdown else "-"
+        reason = "2" if domain.suspended else str(int(domain.restarts)) if domain.shutdown else "-"
         lines.append(line + (_details(domain.uuid, reason) if verbose else ""))
     pool = f"{'Pool-0':>16}" if cpupool else ""
     return "".join(f"{line}\n" for line in [title, *(line + pool for line in lines)])
@@ -99,16 +101,10 @@ def block_list(world: "World", domains: Sequence[SimDomain]) -> str:
     text = "Vdev  BE  handle state evt-ch ring-ref BE-path                       \n"
     for domain in domains:
         for disk in domain.disks:
-            number = _device_number(disk.vdev)
-            path = f"/local/domain/0/backend/vbd/{domain.domid}/{number}"
+            number = xenstore.device_number(disk.vdev)
+            path = xenstore.absolute(xenstore.backend(domain, disk))
             text += f"{number} 0   {domain.domid}      {4 if disk.usable else 6}     8      8        {path}\n"
     return text
-
-
-def _device_number(vdev: str) -> int:
-    """The number of ``xvda``: major 202, sixteen minors each (xen-vbd-interface(7))."""
-    letter = vdev.removeprefix("xvd")[:1] or "a"
-    return (202 << 8) + 16 * (ord(letter) - ord("a"))
 
 
 def info(world: "World", node: SimNode) -> dict[str, str]:

@@ -100,8 +100,18 @@ def test_a_crash_after_a_change_leaves_it_done_and_one_before_does_not(world: Wo
         host.run(["lvs"])  # a read is no change
         with pytest.raises(Killed):
             host.write_text("/etc/xen/one.cfg", "text", 0o600)
-    assert after.read_text("/etc/xen/one.cfg") == "text"
-    assert before.read_text("/etc/xen/one.cfg") is None
+    assert world.read_file("dom0", "/etc/xen/one.cfg") == "text"
+    assert world.read_file("dom0m", "/etc/xen/one.cfg") is None
+
+
+def test_a_program_that_was_killed_does_nothing_more(world: World) -> None:
+    host = world.host("dom0")
+    host.crash_after(1)
+    with pytest.raises(Killed):
+        host.run(["modprobe", "drbd"])
+    with pytest.raises(Killed):  # such as what it does in a `finally`
+        host.write_text("/etc/xen/one.cfg", "text", 0o600)
+    assert world.read_file("dom0", "/etc/xen/one.cfg") is None
 
 
 def test_a_crash_is_no_ordinary_error(world: World) -> None:
