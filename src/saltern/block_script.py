@@ -7,7 +7,7 @@ Whatever starts, moves or reboots a domain passes here, also what a person types
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -72,20 +72,27 @@ def close(host: Host, resource: str) -> int:
     The kernels do not connect while one side allows two Primaries and the other does not. So what was opened on both sides is
     closed on both: a partner that is out of sight is given time to come back before it is closed here alone.
     """
+    for pause_s in closing(host, resource):
+        host.sleep(pause_s)
+    return 0
+
+
+def closing(host: Host, resource: str) -> Iterator[float]:
+    """``close`` for whoever does something else meanwhile: yields how long there is nothing to do."""
     drbd = _Drbd(host, resource)
     seen_s = host.now()
     while True:
         with suppress(SalternError, OSError):
             side = drbd.look()
             if side is None:
-                return 0
+                return
             if attach.connected(side):
                 seen_s = host.now()
             gone = host.now() - seen_s > _BACK_S
             if gone or (attach.connected(side) and not attach.two_primaries(side)):
                 drbd.allow_two_primaries(side, False)
-                return 0
-        host.sleep(_POLL_S)
+                return
+        yield _POLL_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ class Interleaving:
         def run(host: SimHost) -> None:
             node = self._world.nodes[host.name]
             try:
-                processes.run(host, process)
+                for pause_s in processes.steps(host, process):
+                    host.sleep(pause_s)
             finally:
                 process.scheduled = False
             node.processes = [other for other in node.processes if other is not process]

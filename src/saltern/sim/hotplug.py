@@ -1,6 +1,6 @@
 """The scripts that libxl runs for the disks of a domain, and what it says when one fails (transcripts 170, 171, 260)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim import block, xenstore
@@ -16,18 +16,13 @@ _CANNOT_EXECUTE: Final = 255
 _SCRIPT_SAYS: Final = "libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: "
 
 
-def run(host: "SimHost", argv: Sequence[str], xenbus_path: str = "") -> int:
-    """Run Saltern's script in its place, as libxl or as whoever detached it; returns its exit code."""
-    from saltern import block_script  # not before it is needed: most commands are shims that run once
+def steps(host: "SimHost", argv: Sequence[str]) -> Iterator[float]:
+    """Run Saltern's script as whoever detached it: yields for how long it sleeps."""
+    from saltern import block_script
 
-    match argv[1:]:
-        case ["add"]:
-            return block_script.add(host, xenbus_path)
-        case ["remove"]:
-            return block_script.remove(host, xenbus_path)
-        case ["close", resource]:
-            return block_script.close(host, resource)
-    raise NotImplementedError(f"nothing simulates {argv}")
+    if argv[1] != "close":
+        raise NotImplementedError(f"nothing simulates {argv}")
+    return block_script.closing(host, argv[2])
 
 
 def add(host: "SimHost", domain: SimDomain, disk: DomainDisk) -> list[str]:
@@ -53,7 +48,9 @@ def _run(host: "SimHost", domain: SimDomain, disk: DomainDisk, verb: str) -> lis
     if script not in node.files:
         cannot = f"libxl: cannot execute {script}: No such file or directory"
         return [cannot, _exited(script, verb, _CANNOT_EXECUTE)]
-    status = run(host, [script, verb], path)
+    from saltern import block_script  # not before it is needed: most commands are shims that run once
+
+    status = {"add": block_script.add, "remove": block_script.remove}[verb](host, path)
     host.step()
     if not status:
         return []

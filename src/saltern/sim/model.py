@@ -1,6 +1,6 @@
 """What a simulated cluster consists of: plain data that travel through JSON."""
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,6 +111,11 @@ class Process:
     argv: tuple[str, ...]
     wakes_s: float
     scheduled: bool = False
+    steps: Iterator[float] | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> dict[str, object]:
+        """What is remembered of it: it begins anew."""
+        return {"argv": self.argv, "wakes_s": self.wakes_s}
 
 
 @dataclass
