@@ -32,6 +32,11 @@ demo: $(READY) ## Two simulated nodes, from an empty volume group to running dom
 demo-shell: $(READY) ## The same cluster, and a shell to play with it
 	@exec $(BIN)/python -m demo.shell
 
+.PHONY: lab-packages
+lab-packages: ## Install what the lab needs from Debian, with apt and as root (lab/packages.txt)
+	apt-get update
+	apt-get install --yes --no-install-recommends $$(grep -v '^#' lab/packages.txt)
+
 .PHONY: test
 test: $(READY) ## Run every test
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
