@@ -41,6 +41,22 @@ lab-packages: ## Install what the lab needs from Debian, with apt and as root (l
 test: $(READY) ## Run every test
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
+.PHONY: lab
+lab: $(READY) ## Two emulated nodes with real Xen, DRBD and LVM, and a shell to play with them (as root)
+	@exec $(BIN)/python -m lab shell
+
+.PHONY: lab-down
+lab-down: $(READY) ## End the lab; the disks of its nodes stay
+	@exec $(BIN)/python -m lab down
+
+.PHONY: lab-test
+lab-test: $(READY) ## Run every test on the nodes of the lab (an hour or two)
+	@exec $(BIN)/pytest tests/lab
+
+.PHONY: lab-smoke
+lab-smoke: $(READY) ## Run the one story on the nodes of the lab that CI runs (ten minutes)
+	@exec $(BIN)/pytest tests/lab/test_smoke.py
+
 .PHONY: lint
 lint: $(READY) ## Check format, style, types, the direction of imports, SLS and YAML
 	$(BIN)/ruff check
@@ -66,5 +82,6 @@ wheel: $(READY) ## Build dist/saltern-VERSION-py3-none-any.whl
 
 .PHONY: clean
 clean: ## Remove all that was made here
-	rm -rf $(VENV) .demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@test ! -e .lab/run/wiring.json || $(MAKE) lab-down
+	rm -rf $(VENV) .demo .lab build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

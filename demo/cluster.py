@@ -11,7 +11,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from demo.ports import free_ports
+from demo.prompt import salt_argv, write_script
 from saltern.sim import cluster as simulated
 from saltern.sim import tools
 from saltern.sim.world import NodeSpec
@@ -107,7 +108,7 @@ class Cluster:
 
     # --- Configuration -------------------------------------------------------------------------------------------
     def _configure(self) -> None:
-        publish_port, return_port = _free_ports(2)
+        publish_port, return_port = free_ports(2)
         self._daemon_configuration(
             "master",
             {
@@ -191,20 +192,14 @@ class Cluster:
             self._command(program, [str(self.root(first) / "bin" / program)])
 
     def _salt(self, program: str, name: str, python: str) -> list[str]:
-        # Salt 3008 reports objects of its own that it did not close, past all settings of its log.
-        code = "import logging, sys; logging.lastResort = None; from salt import scripts; "
-        main = "salt_main" if program == "salt" else program.replace("-", "_")
-        code += f"sys.argv[0] = '{program}'; scripts.{main}()"
-        return [python, "-c", code, "-c", str(self.directory / name / "etc")]
+        return salt_argv(program, self.directory / name / "etc", python)
 
     def _command(self, name: str, argv: Sequence[str], node: str | None = None) -> None:
         path = f'PATH="{self.root(node)}/bin:$PATH" ' if node else ""
         self._script(name, f'{path}exec {shlex.join(argv)} "$@"')
 
     def _script(self, name: str, line: str) -> None:
-        path = self.bin / name
-        path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-        path.chmod(0o755)
+        write_script(self.bin / name, line)
 
     # --- Processes -----------------------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -299,12 +294,3 @@ def _sweep(directory: Path) -> None:
 
 def _site_packages(package: str) -> str:
     return str(Path(str(import_module(package).__file__)).parent.parent)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -1,10 +1,9 @@
 """The cluster of the demo, kept up while a shell runs, with its commands on the PATH."""
 
-import os
-import subprocess
 import sys
 
 from demo.cluster import Cluster, end_on_signals
+from demo.prompt import shell
 
 WELCOME = """
 A Salt master and the minions {nodes}; nothing has been applied yet. Files are under {directory},
@@ -38,17 +37,7 @@ def main() -> int:
                 last=last,
             )
         )
-        environment = {
-            **os.environ,
-            "PATH": f"{cluster.bin}:{os.environ['PATH']}",
-            "PS1": "saltern$ ",
-            "P": str(pillar),
-            "D": str(cluster.directory),
-        }
-        shell = [os.environ.get("SHELL", "/bin/sh")]
-        if shell[0].endswith("bash"):
-            shell.append("--norc")  # it could put something else first on the PATH
-        subprocess.run(shell, env=environment, check=False)
+        shell("saltern", cluster.bin, {"P": str(pillar), "D": str(cluster.directory)})
     return 0
 
 

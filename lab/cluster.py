@@ -8,16 +8,18 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-from lab import patience
+from demo.ports import free_ports
+from lab import image, needs, patience
 from lab.errors import LabError
-from lab.machine import Machine, Wiring
+from lab.machine import MASTER_ADDRESS, Machine, Wiring
 from lab.master import Master
-from lab.snapshot import Snapshot, fingerprint, image_identity
+from lab.snapshot import Snapshot, fingerprint
 from lab.ssh import Answer, Ssh
 
 NODES = ("node1", "node2")
@@ -54,25 +56,37 @@ class Lab:
         self._run = self.directory / "run"
         self._wiring_file = self._run / "wiring.json"
         self._cut_mark = self._run / "link-is-cut"
+        self._up_mark = self._run / "is-up"
         if self._wiring_file.exists():
             self._wire()
 
     # --- Up and down ---------------------------------------------------------------------------------------------
     @property
     def is_up(self) -> bool:
-        """Whether the master and both nodes run."""
-        return self._wiring_file.exists() and self.master.running and all(m.running for m in self._machines.values())
+        """Whether it was brought up as a whole and not ended since; a node may have lost its power on purpose."""
+        return self._anything_runs() and self._up_mark.exists()
 
     def up(self) -> None:
         """Bring up whatever is down, on the disks that it had; new disks where there are none, or of another image."""
+        self.prepare()
+        with self._locked():
+            missing = [machine for machine in self._machines.values() if not machine.running]
+            for machine in missing:
+                if not machine.has_disks:
+                    machine.new_disks()
+            self._each(self._boot, missing)
+            self._wait_for_minions(NODES)
+            self._up_mark.touch()
+
+    def prepare(self) -> None:
+        """Have all that the nodes need: programs, the image, the master. An image is not built anew while a node runs."""
+        needs.check_to_run()
         with self._locked():
             if not self._anything_runs():
+                image.build(self.directory, self._progress)
                 self._choose_wiring()
-            self._start_master()
-            missing = [machine for machine in self._machines.values() if not machine.running]
-            self._new_disks_where_needed(missing)
-            self._each(lambda machine: self._boot(machine), missing)
-            self.master.wait_for(NODES, timeout_s=MINION_TIMEOUT_S)
+            self.master.prepare(NODES)
+            self.master.start()
 
     def down(self) -> None:
         """End both nodes and the master at once. The disks stay, as after a power cut."""
@@ -84,7 +98,6 @@ class Lab:
             self.master.stop()
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._wiring_file.unlink()
-            self._cut_mark.unlink(missing_ok=True)
 
     # --- One node ------------------------------------------------------------------------------------------------
     def on(self, node: str, command: str, *, timeout_s: float = COMMAND_TIMEOUT_S, check: bool = True) -> Answer:
@@ -109,15 +122,17 @@ class Lab:
         """Boot a node from the disks that it has; its minion is started, and nothing else."""
         with self._locked():
             self._boot(self._machine(node))
-            self.master.wait_for([node], timeout_s=MINION_TIMEOUT_S)
+            self._wait_for_minions([node])
 
-    def reinstall(self, node: str) -> None:
-        """Take the power from a node, give it new disks, and boot it: nothing is left of what it was but its name."""
+    def reinstall(self, *nodes: str) -> None:
+        """Take the power from nodes, give them new disks, and boot them: nothing is left of what they were but the name."""
         with self._locked():
-            self._cut_power(node)
-            self._machine(node).new_disks()
-            self._boot(self._machine(node))
-            self.master.wait_for([node], timeout_s=MINION_TIMEOUT_S)
+            machines = [self._machine(node) for node in nodes]
+            for machine in machines:
+                self._cut_power(machine.name)
+                machine.new_disks()
+            self._each(self._boot, machines)
+            self._wait_for_minions(nodes)
 
     def ssh(self, node: str) -> Ssh:
         """The way to a node."""
@@ -126,9 +141,14 @@ class Lab:
             node,
             machine.wiring.ssh_port,
             self._image / "id_lab",
-            self._run / "known_hosts",
+            self._image / "known_hosts",
             machine.wiring.sockets / f"{node}.ssh",
         )
+
+    def make_volume_groups(self) -> None:
+        """Make the volume group of the topology on every second disk that is still empty, as docs/howto/real-nodes.md does."""
+        for node in NODES:
+            self.on(node, "vgs --noheadings XEN >/dev/null 2>&1 || vgcreate --quiet XEN /dev/vdb")
 
     # --- The link ------------------------------------------------------------------------------------------------
     def cut_link(self) -> None:
@@ -162,22 +182,21 @@ class Lab:
 
     def restore(self, name: str) -> None:
         """Go back to the moment of that name; whatever has happened since is gone."""
+        self.prepare()
         snapshot = self._snapshot(name)
         if not snapshot.exists:
             raise LabError(f"there is no snapshot {name!r}; there are: {', '.join(self.snapshots()) or 'none'}")
         if unfit := self._unfit(name):
             raise LabError(f"snapshot {name!r} belongs to another {' and another '.join(unfit)}; save it anew")
         with self._locked():
-            if not self._anything_runs():
-                self._choose_wiring()
-            self._start_master()
             for node in NODES:
                 self._cut_power(node)
             cut = snapshot.about()["link"] == "cut"
             self._cut_mark.touch() if cut else self._cut_mark.unlink(missing_ok=True)
             snapshot.restore(list(self._machines.values()), self.master.pillar, link=not cut)
-            self._each(self._set_clock, list(self._machines.values()))
-            self.master.wait_for(NODES, timeout_s=MINION_TIMEOUT_S)
+            self._each(self._wake, list(self._machines.values()))
+            self._wait_for_minions(NODES)
+            self._up_mark.touch()
 
     def snapshots(self) -> list[str]:
         """The names of all snapshots."""
@@ -195,7 +214,7 @@ class Lab:
         return [what for what, value in self._fingerprint().items() if then.get(what) != value]
 
     def _fingerprint(self) -> dict[str, str]:
-        return fingerprint(range(1, len(NODES) + 1), self._image, self._run / "master" / "keys")
+        return fingerprint(NODES, self._image, self._run / "master" / "keys")
 
     # --- Salt, and looking ---------------------------------------------------------------------------------------
     def salt(self, *arguments: str, timeout_s: float = APPLY_TIMEOUT_S, check: bool = True) -> Answer:
@@ -203,18 +222,35 @@ class Lab:
         return self.master.salt(*arguments, timeout_s=timeout_s, check=check)
 
     def state(self, node: str) -> str:
-        """All that a failure report should tell of a node; never raises."""
-        machine = self._machine(node)
-        if not machine.running:
-            return f"{node} is off\n{machine.console_tail()}"
-        told = [f"=== {node}"]
-        for command in STATE:
-            try:
+        """All that a failure report should tell of a node; never raises LabError."""
+        try:
+            machine = self._machine(node)
+            if not machine.running:
+                return f"{node} is off\n{machine.console_tail()}"
+        except LabError as error:
+            return str(error)
+        told: list[str] = []
+        try:
+            for command in STATE:
                 answer = self.on(node, command, timeout_s=20, check=False)
                 told.append(f"--- {command} [{answer.returncode}]\n{answer.stdout}{answer.stderr}".rstrip())
-            except LabError as error:
-                return "\n".join([*told, f"--- {command}\n{error}", machine.console_tail()])
+        except LabError as error:
+            told += [str(error), machine.console_tail()]
         return "\n".join(told)
+
+    def runs(self, node: str) -> bool:
+        """Whether a node has power."""
+        return self._wiring_file.exists() and self._machine(node).running
+
+    @property
+    def master_runs(self) -> bool:
+        """Whether the master runs."""
+        return self._wiring_file.exists() and self.master.running
+
+    @property
+    def link_is_cut(self) -> bool:
+        """Whether the cable between the nodes is pulled."""
+        return self._cut_mark.exists()
 
     def wait_until(self, condition: Callable[[], bool], what: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> None:
         """Ask again and again until ``condition`` holds; raises TimedOut, which says that ``what`` did not come true."""
@@ -237,9 +273,13 @@ class Lab:
 
     def _choose_wiring(self) -> None:
         self._run.mkdir(parents=True, exist_ok=True)
+        if self._wiring_file.exists():
+            shutil.rmtree(self._sockets, ignore_errors=True)  # of a lab that ended in another way than by `down`
+        for mark in (self._cut_mark, self._up_mark):
+            mark.unlink(missing_ok=True)
         # Not under the directory: the path of a Unix socket may have 107 characters at most.
         sockets = tempfile.mkdtemp(prefix="saltern-lab-")
-        tcp, udp = _free_ports(socket.SOCK_STREAM, 4), _free_ports(socket.SOCK_DGRAM, 2)
+        tcp, udp = free_ports(4), free_ports(2, socket.SOCK_DGRAM)
         ports = Ports((tcp[0], tcp[1]), (udp[0], udp[1]), tcp[2], tcp[3])
         self._wiring_file.write_text(json.dumps({"ports": asdict(ports), "sockets": sockets}), encoding="utf-8")
         self._wire()
@@ -255,19 +295,6 @@ class Lab:
         if node not in self._machines:
             raise LabError(f"there is no node {node!r}; the nodes are {' and '.join(NODES)}")
         return self._machines[node]
-
-    def _start_master(self) -> None:
-        self.master.prepare(NODES)
-        self.master.start()
-
-    def _new_disks_where_needed(self, machines: list[Machine]) -> None:
-        mark = self._run / "image"
-        identity = image_identity(self._image)
-        other = not mark.exists() or mark.read_text(encoding="ascii") != identity
-        if other:
-            (self._run / "known_hosts").unlink(missing_ok=True)
-        self._each(lambda machine: machine.new_disks(), [m for m in machines if other or not m.root_disk.exists()])
-        mark.write_text(identity, encoding="ascii")
 
     def _boot(self, machine: Machine) -> None:
         begun = time.monotonic()
@@ -293,6 +320,22 @@ class Lab:
     def _set_clock(self, machine: Machine) -> None:
         self.on(machine.name, f"date --set=@{time.time():.3f}")
 
+    def _wake(self, machine: Machine) -> None:
+        """What a node does not know after a snapshot: the time, and that its connections have ended."""
+        self._set_clock(machine)
+        self.on(machine.name, f"ss --kill --tcp dst {MASTER_ADDRESS}")
+
+    def _wait_for_minions(self, nodes: Sequence[str]) -> None:
+        """Wait until each listens to the master, then until all answer; a job that nobody hears would cost more."""
+        for node in nodes:
+            what = "its minion listens to the master"
+            self._machine(node).wait_for(partial(self._listens, node), what, timeout_s=MINION_TIMEOUT_S)
+        self.master.wait_for(nodes, timeout_s=MINION_TIMEOUT_S)
+
+    def _listens(self, node: str) -> bool:
+        command = f"ss --no-header --tcp --numeric state established dst {MASTER_ADDRESS}:4505"
+        return bool(self.on(node, command).stdout)
+
     def _cut_power(self, node: str) -> None:
         self.ssh(node).disconnect()
         self._machine(node).cut_power()
@@ -310,14 +353,3 @@ class Lab:
             if self._wiring_file.exists():
                 self._wire()  # another process may have chosen it
             yield
-
-
-def _free_ports(kind: socket.SocketKind, count: int) -> list[int]:
-    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -55,6 +55,7 @@ class Machine:
         self.console = run / f"{self.name}.console"
         self._image = image
         self._log = run / f"{self.name}.qemu.log"
+        self._disks_of = run / f"{self.name}.disks-of"
         self._record = run / f"{self.name}.pid"
         self._socket = wiring.sockets / f"{self.name}.qmp"
 
@@ -65,11 +66,23 @@ class Machine:
 
     def new_disks(self) -> None:
         """Give it the disks of a machine that was just bought: the image, and an empty second one."""
-        self.root_disk.unlink(missing_ok=True)
-        self.data_disk.unlink(missing_ok=True)
+        for path in (self._disks_of, self.root_disk, self.data_disk):
+            path.unlink(missing_ok=True)
         copy_sparse(self._image / "base.img", self.root_disk)
         with self.data_disk.open("wb") as disk:
             disk.truncate(DATA_DISK_BYTES)
+        self.mark_disks()
+
+    def mark_disks(self) -> None:
+        """Remember from which image its disks come."""
+        self._disks_of.write_text(image_identity(self._image), encoding="ascii")
+
+    @property
+    def has_disks(self) -> bool:
+        """Whether it has disks, and they come from the image as it is now."""
+        if not self._disks_of.exists():
+            return False
+        return self._disks_of.read_text(encoding="ascii") == image_identity(self._image)
 
     def start(self, *, incoming: Path | None = None, link: bool = True) -> None:
         """Switch it on; with ``incoming``, load that memory instead and stay stopped at the moment it was saved."""
@@ -180,6 +193,14 @@ def hardware(number: int) -> list[str]:
         *("-device", f"virtio-net-pci,netdev=link,mac=52:54:00:00:01:0{number},romfile="),
         *("-device", "virtio-rng-pci"),
     ]
+
+
+def image_identity(image: Path) -> str:
+    """What is another one when the image was built again, without reading gigabytes."""
+    files = [
+        (path.name, path.stat()) for path in (image / name for name in ("base.img", "xen", "vmlinux", "initrd.img"))
+    ]
+    return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
 
 
 def copy_sparse(source: Path, target: Path) -> None:

@@ -5,17 +5,18 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.prompt import salt_argv
 from lab import process
 from lab.errors import CommandFailed, LabError
 from lab.machine import MASTER_ADDRESS
-from lab.patience import patient, wait_until
+from lab.patience import patient
 from lab.ssh import Answer
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+LOG_LINES = 20
 PILLAR = CHECKOUT / "lab" / "pillar"
 
 
@@ -57,11 +58,7 @@ class Master:
 
     def argv(self, program: str) -> list[str]:
         """The command line of one of Salt's programs for this master, without its arguments."""
-        # Salt 3008 reports objects of its own that it did not close, past all settings of its log.
-        function = "salt_main" if program == "salt" else program.replace("-", "_")
-        code = f"import logging, sys; logging.lastResort = None; sys.argv[0] = '{program}'; "
-        code += f"from salt import scripts; scripts.{function}()"
-        return [sys.executable, "-c", code, "-c", str(self.directory / "etc")]
+        return salt_argv(program, self.directory / "etc")
 
     def salt(self, *arguments: str, timeout_s: float, check: bool = True) -> Answer:
         """Run `salt` with these arguments."""
@@ -72,24 +69,24 @@ class Master:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def wait_for(self, nodes: Sequence[str], *, timeout_s: float) -> None:
-        """Wait until all these minions answer."""
+        """Wait until all these minions answer; they listen already. Raises LabError when they do not, or without master."""
+        wait_s = str(int(patient(timeout_s)))
+        options = ("--out=json", "--static", f"--timeout={wait_s}", f"--gather-job-timeout={wait_s}")
+        done = self.salt("-L", ",".join(nodes), "test.ping", *options, timeout_s=3 * timeout_s, check=False)
+        if done.returncode != 0:
+            raise LabError(f"not all minions answer `salt '*' test.ping`:\n{done.stdout}{done.stderr}{self.log_tail()}")
 
-        def answered() -> bool:
-            if not self.running:
-                said = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
-                raise LabError(f"the Salt master has ended; its log is {self.directory / 'log'}\n{said}")
-            done = self.salt(
-                "-L", ",".join(nodes), "test.ping", "--out=json", "--static", "--timeout=3", timeout_s=60, check=False
-            )
-            return done.returncode == 0 and set(json.loads(done.stdout)) == set(nodes)
-
-        wait_until(answered, f"{' and '.join(nodes)} answer `salt '*' test.ping`", timeout_s=timeout_s)
+    def log_tail(self) -> str:
+        """The end of the master's log, and where all of it is."""
+        path = self.directory / "log"
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        return f"--- the end of the log of the master, {path}\n" + "\n".join(text.splitlines()[-LOG_LINES:])
 
     def minion_files(self, node: str) -> dict[str, str]:
         """The files of a minion on its node, by path: configuration and keys."""
         keys = self.keys
         return {
-            "/etc/salt/minion.d/lab.conf": json.dumps(_minion_settings(node), indent=2) + "\n",
+            "/etc/salt/minion.d/lab.conf": json.dumps(minion_settings(node), indent=2) + "\n",
             "/etc/salt/pki/minion/minion.pem": (keys / f"{node}.pem").read_text(encoding="ascii"),
             "/etc/salt/pki/minion/minion.pub": (keys / f"{node}.pub").read_text(encoding="ascii"),
         }
@@ -142,7 +139,8 @@ class Master:
         }
 
 
-def _minion_settings(node: str) -> dict[str, object]:
+def minion_settings(node: str) -> dict[str, object]:
+    """The configuration of a minion, beside what is in its image."""
     return {
         "id": node,
         "file_client": "remote",
@@ -153,12 +151,7 @@ def _minion_settings(node: str) -> dict[str, object]:
         "enable_fqdns_grains": False,
         "enable_gpu_grains": False,
         "acceptance_wait_time": 1,
-        # A snapshot ends every connection without telling either side: it is to be noticed, and made again, at once.
-        "tcp_keepalive": True,
-        "tcp_keepalive_idle": 3,
-        "tcp_keepalive_intvl": 2,
-        "tcp_keepalive_cnt": 2,
-        "recon_default": 100,
+        "recon_default": 100,  # milliseconds: after a snapshot the connection is to be there again at once
         "recon_max": 1000,
         "recon_randomize": False,
         "log_level": "warning",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab.machine import Machine, copy_sparse, hardware
+from lab.machine import Machine, copy_sparse, hardware, image_identity
+from lab.master import minion_settings
 
 ABOUT = "about.json"
 
@@ -61,25 +62,15 @@ class Snapshot:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def fingerprint(numbers: Sequence[int], image: Path, keys: Path) -> dict[str, str]:
+def fingerprint(nodes: Sequence[str], image: Path, keys: Path) -> dict[str, str]:
     """What must be the same when a snapshot is restored, by what it is called in a message."""
     version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
-    machines = json.dumps([hardware(number) for number in numbers])
     return {
         "version of QEMU": version.splitlines()[0],
-        "machines": hashlib.sha256(machines.encode()).hexdigest(),
+        "machines": _hash([hardware(number) for number, _ in enumerate(nodes, start=1)]),
         "image": image_identity(image),
-        "keys of the master": tree_hash([keys]),
+        "minions": _hash([tree_hash([keys]), *(minion_settings(node) for node in nodes)]),
     }
-
-
-def image_identity(image: Path) -> str:
-    """What is another one when the image was built again, without reading gigabytes."""
-    files = [
-        (path.name, path.stat()) for path in (image / name for name in ("base.img", "xen", "vmlinux", "initrd.img"))
-    ]
-    told = json.dumps([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
-    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def tree_hash(directories: Sequence[Path]) -> str:
@@ -93,6 +84,10 @@ def tree_hash(directories: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def _hash(told: object) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
 def _save(machine: Machine, directory: Path) -> None:
     machine.save_memory(directory / f"{machine.name}.memory")
     copy_sparse(machine.root_disk, directory / f"{machine.name}.root")
@@ -102,4 +97,5 @@ def _save(machine: Machine, directory: Path) -> None:
 def _restore(machine: Machine, directory: Path, link: bool) -> None:
     copy_sparse(directory / f"{machine.name}.root", machine.root_disk)
     copy_sparse(directory / f"{machine.name}.data", machine.data_disk)
+    machine.mark_disks()
     machine.start(incoming=directory / f"{machine.name}.memory", link=link)

@@ -63,9 +63,11 @@ class Ssh:
             raise CommandFailed(self._node, command, done.returncode, done.stdout, done.stderr)
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def interactive(self, command: str, *, terminal: bool) -> list[str]:
-        """The command line with which a person runs ``command``, with their own input and output."""
-        return [*self._base, *(["-t"] if terminal else []), "127.0.0.1", command]
+    def interactive(self, command: str, *, terminal: bool) -> int:
+        """Run a line of shell, or a shell when it is empty, with the input and output of this process."""
+        self.connect()
+        argv = [*self._base, *(["-t"] if terminal else []), "127.0.0.1", *([command] if command else [])]
+        return subprocess.run(argv, check=False).returncode
 
     def answers(self) -> bool:
         """Whether the node can be logged in to."""

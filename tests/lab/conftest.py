@@ -1,0 +1,59 @@
+"""The lab for its tests: brought up for the session, put to a known moment for each case, and shown where one fails."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.cluster import NODES, Lab
+from lab.master import CHECKOUT
+from lab.moments import BARE, CONVERGED, bring
+
+LAB = pytest.StashKey[Lab]()
+
+
+@pytest.fixture(scope="session")
+def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
+    """The lab in $SALTERN_LAB or .lab, with a snapshot of its bare nodes; afterwards it is down, unless it was up before."""
+    lab = Lab(Path(os.environ.get("SALTERN_LAB") or CHECKOUT / ".lab"), _progress(pytestconfig))
+    pytestconfig.stash[LAB] = lab
+    was_up = lab.is_up
+    try:
+        if not lab.has(BARE):
+            bring(lab, BARE)
+        yield lab
+    finally:
+        if not was_up:
+            lab.down()
+
+
+@pytest.fixture
+def bare(lab: Lab) -> Lab:
+    """Two nodes as installed, each with an empty volume group."""
+    bring(lab, BARE)
+    lab.make_volume_groups()
+    return lab
+
+
+@pytest.fixture
+def converged(lab: Lab) -> Lab:
+    """Two nodes to which the topology was applied: every disk is synchronised, every domain runs."""
+    bring(lab, CONVERGED)
+    return lab
+
+
+def _progress(config: pytest.Config) -> Callable[[str], None]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return lambda text: reporter.write_line(f"  {text}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of both nodes to the report of what failed."""
+    report = yield
+    lab = item.config.stash.get(LAB, None)
+    if report.failed and lab is not None:
+        for node in NODES:
+            report.sections.append((node, lab.state(node)))
+    return report
