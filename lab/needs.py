@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.tool import PATH
 
-HERE = Path(__file__).resolve().parent
 TO_RUN = {"qemu-system-x86_64": "qemu-system-x86", "socat": "socat", "ssh": "openssh-client"}
 TO_BUILD = {"mmdebstrap": "mmdebstrap", "cpio": "cpio", "mke2fs": "e2fsprogs", "ssh-keygen": "openssh-client"}
 PYTHON = (3, 11)
@@ -36,12 +36,10 @@ def _refuse(problems: list[str]) -> None:
 
 
 def _missing(programs: dict[str, str]) -> list[str]:
-    # mke2fs is in a directory that only root has on the PATH.
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     return [
         f"{program} is missing: it is in Debian's package {package}; `make lab-packages` installs all that is needed"
         for program, package in programs.items()
-        if shutil.which(program, path=path) is None
+        if shutil.which(program, path=PATH) is None
     ]
 
 

@@ -1,5 +1,6 @@
 """Programs of the host that build the image: their output goes to a log, and its end into the error."""
 
+import os
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,6 +9,8 @@ from pathlib import Path
 from lab.errors import LabError
 
 SHOWN_LINES = 15
+# mke2fs and chroot are where not every root looks.
+PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 Progress = Callable[[str], None]
 
@@ -28,6 +31,7 @@ def run(words: Sequence[str], *, log: Path, advice: str, on_line: Progress = lam
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                env={**os.environ, "PATH": PATH, "LC_ALL": "C.UTF-8"},
             )
         except OSError as error:
             raise LabError(f"{words[0]} does not start: {error.strerror}. {advice}") from None
