@@ -130,7 +130,7 @@ def metadata(resource):
     Return whether this side of a resource has metadata (``valid``, ``blank`` or ``no device``), and the generation of
     its data, in hexadecimal as drbdadm prints it.
 
-    Runs ``drbdmeta get-gi``.
+    Runs ``drbdmeta get-gi``, or ``drbdsetup get-gi`` while the disk is attached.
 
     resource
         A resource of this node's share of the topology
@@ -150,7 +150,8 @@ def metadata(resource):
         if resource not in share.resources:
             raise CommandExecutionError(f"the topology gives this node no resource {resource!r}")
         version = observe.read_version(host)
-        return observe.read_metadata(host, share.node, share.resources[resource], version, observe.read_lvm(host))
+        lvm, running = observe.read_lvm(host), observe.read_running(host, version)
+        return observe.read_metadata(host, share.node, share.resources[resource], version, lvm, running)
 
     found = _read(reader)
     return {**found, "current": f"{found['current']:016X}"}

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from saltern.argv import drbd as drbd_argv
+from saltern.argv import drbdsetup
 from saltern.argv import lvm as lvm_argv
 from saltern.argv import xen as xen_argv
 from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Demote, Promote
-from saltern.model.desired import Resource, volume_key
+from saltern.model.desired import Resource, ResourceHost, volume_key
 from saltern.model.observed import (
     ConfiguredResource,
+    DiskState,
     DrbdVersion,
     Generation,
     Lvm,
@@ -87,18 +89,38 @@ def read_adjustments(
     return drbdadm_adjust.parse(host.run(drbd_argv.adjust_dry_run()).stdout, configured, node, running)
 
 
-def read_metadata(host: Host, node: str, resource: Resource, version: DrbdVersion, lvm: Lvm) -> Metadata:
-    """The metadata of this node's side, straight from the meta-disk: one process, none where there is no meta-disk.
+def read_metadata(
+    host: Host,
+    node: str,
+    resource: Resource,
+    version: DrbdVersion,
+    lvm: Lvm,
+    running: Mapping[str, RunningResource],
+) -> Metadata:
+    """The metadata of this node's side: one process, none where there is no meta-disk.
 
-    drbdmeta needs no configuration, so the answer does not depend on anybody's mistake in another resource.
+    The kernel is asked while the disk is attached, for it then holds the meta-disk and drbdmeta does not get it. Otherwise
+    drbdmeta reads the meta-disk. Neither needs a configuration, so nobody's mistake in another resource is in the way.
     """
     side = resource.on(node)
+    peer_node_id = resource.peer_of(node).node_id
+    if _is_attached(resource, side, running):
+        asked = drbdsetup.get_gi(resource.name, side.minor, peer_node_id, generation(version))
+        done = host.run(asked)
+        return drbdmeta_gi.parse(done.returncode, done.stdout, done.stderr)
     volume = lvm.volumes.get(volume_key(side.meta_device))
     # Of a slot that begins beyond the end of the volume drbdmeta says "Device too small" and no more.
     if volume is None or (side.meta_index or 0) * SLOT_BYTES >= volume.size_bytes:
         return Metadata(state=MetadataState.NO_DEVICE)
-    done = host.run(drbd_argv.get_gi(side, resource.peer_of(node).node_id, generation(version)), allowed=(0, 1, 20))
+    done = host.run(drbd_argv.get_gi(side, peer_node_id, generation(version)), allowed=(0, 1, 20))
     return drbdmeta_gi.parse(done.returncode, done.stdout, done.stderr)
+
+
+def _is_attached(resource: Resource, side: ResourceHost, running: Mapping[str, RunningResource]) -> bool:
+    """Whether the kernel holds the disk of this side; somebody else's resource of the same name has another minor."""
+    found = running.get(resource.name)
+    device = found.devices.get(0) if found is not None else None
+    return device is not None and device.minor == side.minor and device.disk is not DiskState.DISKLESS
 
 
 def read_xen(host: Host) -> Xen:
@@ -218,7 +240,7 @@ class Observation:
         """See ``View``."""
         return self._part(
             project.metadata_of(resource.name),
-            lambda: read_metadata(self._host, self._node, resource, self.version, self.lvm),
+            lambda: read_metadata(self._host, self._node, resource, self.version, self.lvm, self.running),
         )
 
     def file(self, path: str) -> str | None:

@@ -52,7 +52,7 @@ def adjust_dry_run() -> list[str]:
 
 
 def get_gi(side: ResourceHost, peer_node_id: int, generation: Generation) -> list[str]:
-    """Ask a meta-disk for its generation identifiers; exit 1 and 20 are answers, see ``saltern.parse.drbdmeta_gi``.
+    """Ask a meta-disk that no kernel holds for its identifiers; exit 1 and 20 are answers, see ``saltern.parse.drbdmeta_gi``.
 
     drbdmeta, not drbdadm: the answer must not depend on somebody's mistake in the configuration of another resource.
     """

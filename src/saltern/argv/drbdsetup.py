@@ -14,6 +14,13 @@ def show(resource: str) -> list[str]:
     return ["drbdsetup", "show", name(resource)]
 
 
+def get_gi(resource: str, minor: int, peer_node_id: int, generation: Generation) -> list[str]:
+    """Ask for the generation identifiers of an attached disk; ``saltern.parse.drbdmeta_gi`` understands the answer."""
+    if generation is Generation.V84:
+        return ["drbdsetup", "get-gi", str(minor)]
+    return ["drbdsetup", "get-gi", name(resource), str(peer_node_id), "0"]
+
+
 def primary(resource: str, minor: int, generation: Generation) -> list[str]:
     """Promote; 8.4 knows the device by its minor, 9 the resource by its name."""
     return ["drbdsetup", "primary", _subject(resource, minor, generation)]

@@ -14,7 +14,7 @@ _PRIMARY_BIT = 1
 
 
 def parse(returncode: int, stdout: str, stderr: str) -> Metadata:
-    """What ``drbdmeta ... get-gi`` (or ``drbdadm get-gi``) ended with and said.
+    """What ``drbdmeta ... get-gi`` (or ``drbdsetup get-gi``, or ``drbdadm get-gi``) ended with and said.
 
     Exit 0 with a line of UUIDs: valid. Exit 1 in silence: blank, or metadata of another DRBD generation, which
     ``create-md`` does not overwrite without being forced. Exit 20 because the device cannot be opened: no device.

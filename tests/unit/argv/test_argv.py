@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from saltern.argv import drbd, lvm, xen
+from saltern.argv import drbd, drbdsetup, lvm, xen
 from saltern.argv.action import command_for
 from saltern.model.action import (
     Action,
@@ -112,6 +112,13 @@ def test_metadata_are_read_as_drbdadm_itself_would(
         meta_index=meta_index,
     )
     assert drbd.get_gi(side, 5, generation) == command.split()
+
+
+@pytest.mark.parametrize(
+    ("generation", "command"), [(Generation.V84, "drbdsetup get-gi 7"), (Generation.V9, "drbdsetup get-gi dns 5 0")]
+)
+def test_the_identifiers_of_an_attached_disk_are_asked_of_the_kernel(generation: Generation, command: str) -> None:
+    assert drbdsetup.get_gi("dns", 7, 5, generation) == command.split()
 
 
 @pytest.mark.parametrize("bad", ["", "-f", "--force", "-"])

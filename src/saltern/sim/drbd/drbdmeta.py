@@ -130,7 +130,18 @@ def run(world: "World", name: str, argv: Sequence[str]) -> Result:
         return _create(world, target, force=force, max_peers=int(arguments[0]) if arguments else 1)
     if command == "wipe-md":
         return _wipe(target, force=force)
+    if target.attached and target.slot < 0:
+        return _read_beside_the_kernel(world, target, command, force=force)
     return _COMMANDS[command](world, target)
+
+
+def _read_beside_the_kernel(world: "World", target: Target, command: str, *, force: bool) -> Result:
+    """DRBD holds a meta-disk that it does not share with another device, and drbdmeta would have it for itself."""
+    question = f"open({target.path}) failed: Device or resource busy\n\nExclusive open failed. Do it anyways?\n"
+    if not force:
+        return Result(20, "Operation canceled.\n", f"{question}{_NO_TTY}")
+    done = _COMMANDS[command](world, target)
+    return Result(done.returncode, done.stdout, f"{question}{_FORCED}{done.stderr}")
 
 
 def _create(world: "World", target: Target, *, force: bool, max_peers: int) -> Result:
@@ -231,11 +242,13 @@ def _get_gi(_world: "World", target: Target) -> Result:
 
 
 def _show_gi(_world: "World", target: Target) -> Result:
-    return Result(1) if target.found is None else Result(0, explained(target.found, _size_text(target.found)))
+    if target.found is None:
+        return Result(1)
+    return Result(0, explained(target.found, _size_text(target.found)), target.stale)
 
 
 def _dstate(_world: "World", target: Target) -> Result:
-    return Result(1, "", _NONE) if target.found is None else Result(0, f"{disk_word(target.found)}\n")
+    return Result(1, "", _NONE) if target.found is None else Result(0, f"{disk_word(target.found)}\n", target.stale)
 
 
 def _outdate(_world: "World", target: Target) -> Result:

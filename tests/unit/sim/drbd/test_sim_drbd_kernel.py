@@ -346,6 +346,23 @@ def test_a_lost_peer_goes_unnoticed_for_a_moment(pair: Pair) -> None:
     assert pair.state("node1") == "Connecting Secondary/Unknown UpToDate/DUnknown"
 
 
+def test_metadata_that_the_kernel_holds_are_read_through_the_kernel(pair: Pair) -> None:
+    """[270]"""
+    minor, version = "1", pair.meta("node1").version
+    busy = "open(/dev/vdd) failed: Device or resource busy\n\nExclusive open failed. Do it anyways?\n"
+    held = ["drbdmeta", minor, version, "/dev/vdd", "flex-external", "--node-id=1", "get-gi"]
+    refused = drbd.run(pair.world, "node1", held)
+    assert refused == Result(20, "Operation canceled.\n", f"{busy}stdin not a TTY, not waiting for confirmation\n")
+    forced = drbd.run(pair.world, "node1", [*held, "--force"])
+    assert forced.stderr == (
+        f"{busy}*** confirmation forced via --force option ***\n# Output might be stale, since minor 1 is attached\n"
+    )
+    of_kernel = {"v08": [minor], "v09": ["r", "1", "0"]}[version]
+    assert drbd.run(pair.world, "node1", ["drbdsetup", "get-gi", *of_kernel]) == Result(0, forced.stdout)
+    pair.ok("node1", "down")
+    assert drbd.run(pair.world, "node1", held).returncode == 0
+
+
 def test_a_survivor_is_promoted_at_once(pair: Pair) -> None:
     """[174]"""
     pair.ok("node2", "primary")
