@@ -22,6 +22,7 @@ from saltern.plan.attach import Act
 from saltern.run import Completed, Host, LocalHost
 
 _INCOMING: Final = "--incoming"
+_MOVING: Final = (_INCOMING, "--migratedaway")
 _BACKEND: Final = re.compile(r"(?:/local/domain/0/)?backend/vbd/([0-9]+)/[0-9]+")
 _DRBD_MAJOR: Final = 147  # linux/major.h
 # libxl waits 40 s for the script (LIBXL_HOTPLUG_TIMEOUT): one command that hangs leaves time to undo and to say so.
@@ -145,7 +146,8 @@ class _Drbd:
 
 
 def _attach(host: Host, xenbus_path: str) -> None:
-    resource, incoming = _asked(host, xenbus_path)
+    resource, domain = _asked(host, xenbus_path)
+    incoming = domain.endswith(_INCOMING)
     drbd = _Drbd(host, resource)
     before = attach.require_up(resource, drbd.look())
     acts = attach.decide(before, incoming=incoming)
@@ -175,14 +177,16 @@ def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
 
 
 def _detach(host: Host, xenbus_path: str) -> None:
-    resource, status = _read(host, f"{xenbus_path}/params", f"{xenbus_path}/hotplug-status")
-    if status == "error":
+    resource, domain = _asked(host, xenbus_path)
+    # Without a status `add` was killed, by libxl's own timeout perhaps, and nobody knows how far it came.
+    status = host.run(xenstore.read(f"{xenbus_path}/hotplug-status"), allowed=(0, 1), timeout_s=_COMMAND_S)
+    if status.stdout.strip() == "error":
         return  # what was refused has nothing to give back
     drbd = _Drbd(host, resource)
     deadline_s = host.now() + _RELEASE_S
     while True:
         try:
-            _log(host, f"remove {resource}: {_release(drbd)}")
+            _log(host, f"remove {resource}: {_release(drbd, moving=domain.endswith(_MOVING))}")
             return
         except SalternError as error:
             # blkback lets go of the device a moment after libxl calls the script.
@@ -191,23 +195,24 @@ def _detach(host: Host, xenbus_path: str) -> None:
         host.sleep(_POLL_S)
 
 
-def _release(drbd: _Drbd) -> str:
+def _release(drbd: _Drbd, *, moving: bool) -> str:
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if not attach.connected(side):
+    # A domain that was on its way had both sides Primary: what this side may take for a proof elsewhere proves nothing.
+    if not attach.connected(side) and not moving:
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
 
 
-def _asked(host: Host, xenbus_path: str) -> tuple[str, bool]:
-    """The resource, and whether its domain is being received from the partner (xl_migrate.c names it so)."""
+def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
+    """The resource, and the name of its domain, which tells whether it is on its way (xl_migrate.c)."""
     match = _BACKEND.fullmatch(xenbus_path)
     if match is None:
         raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
     resource, domain = _read(host, f"{xenbus_path}/params", f"/local/domain/{match[1]}/name")
-    return resource, domain.endswith(_INCOMING)
+    return resource, domain
 
 
 def _read(host: Host, *paths: str) -> list[str]:

@@ -160,9 +160,10 @@ def _belonging(
     node: SimNode, domain: SimDomain, disk: DomainDisk, share: NodeSlice | None
 ) -> tuple[set[str], set[str]]:
     """The resources that may be a disk, and the volumes that may be below them."""
-    resources = {domain.name if disk.vdev == FIRST_DEVICE else f"{domain.name}-{disk.vdev}"}
+    name = domain.name.removesuffix("--incoming").removesuffix("--migratedaway")
+    resources = {name if disk.vdev == FIRST_DEVICE else f"{name}-{disk.vdev}"}
     volumes = {f"/dev/{group}/{name}" for group in node.volume_groups for name in resources}
-    spec = share.domains.get(domain.name) if share is not None else None
+    spec = share.domains.get(name) if share is not None else None
     for wanted in spec.disks if spec is not None else ():
         if share is not None and wanted.device == disk.vdev:
             resources.add(wanted.resource)

@@ -55,6 +55,7 @@ class World:
     nodes: dict[str, SimNode] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
     resync_bytes_per_s: float | None = None  # how fast DRBD copies, whatever its options say
+    management_network: bool = False  # nodes reach each other, but for replication, by another way than their link
     interleaved: bool = False  # somebody else than time lets processes run
 
     @classmethod
@@ -137,6 +138,10 @@ class World:
     def linked(self, a: str, b: str) -> bool:
         """Whether two nodes are up and can talk to each other."""
         return self.nodes[a].powered and self.nodes[b].powered and self._link(a, b) not in self.cut_links
+
+    def reachable(self, a: str, b: str) -> bool:
+        """Whether one node can log in to the other."""
+        return self.linked(a, b) or (self.management_network and self.nodes[a].powered and self.nodes[b].powered)
 
     def _link(self, a: str, b: str) -> frozenset[str]:
         for name in (a, b):

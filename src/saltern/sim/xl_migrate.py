@@ -61,7 +61,7 @@ class _Migration:
         """A message between the two; while the link is cut it waits, and so does everybody (transcripts 229-232, 244)."""
         ends_s = self.here.now() + _PATIENCE_S
         world = self.here.world
-        while not world.linked(self.node.name, self.target.name):
+        while not world.reachable(self.node.name, self.target.name):
             if self.here.now() >= ends_s:
                 raise _Lost
             self.here.sleep(1.0)
@@ -128,7 +128,7 @@ def _connect(host: "SimHost", node: SimNode, address: str) -> SimNode:
     target = host.world.node_at(address)
     if target is None and not _is_address(address):
         reason = f"ssh: Could not resolve hostname {address}: Temporary failure in name resolution"
-    elif target is None or not host.world.linked(node.name, target.name):
+    elif target is None or not host.world.reachable(node.name, target.name):
         host.sleep(_NO_ROUTE_S)
         reason = f"ssh: connect to host {address} port 22: No route to host"
     else:
@@ -300,7 +300,7 @@ def _go_on(domain: SimDomain, arriving: SimDomain) -> None:
 def _sender_is_gone(migration: _Migration) -> None:
     """What the receiver does when its input ends: destroy its copy, or start it if it has the permission already."""
     arriving, world = migration.arriving, migration.here.world
-    if arriving not in migration.target.domains or not world.linked(migration.node.name, migration.target.name):
+    if arriving not in migration.target.domains or not world.reachable(migration.node.name, migration.target.name):
         return
     if not migration.go:
         xen.remove(world.host(migration.target.name), arriving)
