@@ -70,8 +70,7 @@ class Master:
 
     def wait_for(self, nodes: Sequence[str], *, timeout_s: float) -> None:
         """Wait until all these minions answer; they listen already. Raises LabError when they do not, or without master."""
-        wait_s = str(int(patient(timeout_s)))
-        options = ("--out=json", "--static", f"--timeout={wait_s}", f"--gather-job-timeout={wait_s}")
+        options = ("--out=json", "--static", f"--timeout={patient(timeout_s):.0f}")
         done = self.salt("-L", ",".join(nodes), "test.ping", *options, timeout_s=3 * timeout_s, check=False)
         if done.returncode != 0:
             raise LabError(f"not all minions answer `salt '*' test.ping`:\n{done.stdout}{done.stderr}{self.log_tail()}")

@@ -7,20 +7,13 @@ from collections.abc import Callable
 from lab.errors import LabError, TimedOut
 
 
-def _factor() -> float:
+def patient(seconds: float) -> float:
+    """Seconds to wait for what takes ``seconds`` at most on a usual machine: SALTERN_LAB_PATIENCE times as long."""
     said = os.environ.get("SALTERN_LAB_PATIENCE", "1")
     try:
-        return float(said)
+        return seconds * float(said)
     except ValueError:
         raise LabError(f"SALTERN_LAB_PATIENCE is {said!r}; it is a number, such as 2 to wait twice as long") from None
-
-
-FACTOR = _factor()
-
-
-def patient(seconds: float) -> float:
-    """Seconds to wait for what takes ``seconds`` at most on a usual machine."""
-    return seconds * FACTOR
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float, interval_s: float = 0.5) -> None:
