@@ -38,6 +38,24 @@ def _item(name, item):
     return bridge.state_return(name, item, __context__, __instance_id__, __opts__, __pillar__)
 
 
+def block_script_installed(name):
+    """
+    Ensure that ``/etc/xen/scripts/block-saltern`` is there, by which Xen attaches the disks of domains.
+
+    It makes a disk Primary for a domain that starts here or arrives, refuses whatever is not proven safe, and makes it
+    Secondary again when the domain is gone. It needs the core in ``/usr/lib/saltern``, where the state ``core`` puts it.
+
+    name
+        Free text; the script is always ``block-saltern``
+
+    .. code-block:: yaml
+
+        block script:
+          xen.block_script_installed: []
+    """
+    return _item(name, Item(Kind.BLOCK_SCRIPT))
+
+
 def domain_configured(name):
     """
     Ensure that ``/etc/xen/NAME.cfg`` says what the topology says.
@@ -59,8 +77,8 @@ def domain_running(name):
     """
     Ensure that a domain runs, on its home node.
 
-    Runs ``xl create`` when the domain provably runs nowhere and all its disks are UpToDate here. On the partner
-    node nothing is ever started.
+    Runs ``xl create`` when the domain provably runs nowhere and all its disks are UpToDate here; the block script then makes
+    them Primary. On the partner node nothing is ever started.
 
     name
         The domain

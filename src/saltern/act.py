@@ -36,4 +36,6 @@ def try_file(host: Host, action: Action) -> None:
     One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
     """
     if isinstance(action, WriteFile):
-        host.run(_CHECKS[PurePosixPath(action.path).parent](), stdin=action.text)
+        check = _CHECKS.get(PurePosixPath(action.path).parent)
+        if check is not None:
+            host.run(check(), stdin=action.text)

@@ -177,7 +177,7 @@ class Converge:
         for name in {action.resource: None for action in run.actions if isinstance(action, Promote)}:
             try:
                 self._view.forget_all()
-                self._steps(Item(Kind.UNUSED_ROLE, name), _Run())
+                self._steps(Item(Kind.ROLE, name), _Run())
             except (SalternError, OSError) as error:
                 trouble.append(f"giving back the role of {name} failed: {error}")
         return trouble

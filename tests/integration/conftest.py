@@ -107,6 +107,7 @@ def fresh(salted: Salted) -> Iterator[Salted]:
     """The same, on minions that nothing of Saltern has reached yet."""
     for node in NODES:
         shutil.rmtree(salted.core(node))
+        salted.link(node).unlink()
         shutil.rmtree(salted.minions[node].config["extension_modules"])
     yield salted
     salted.bootstrap()

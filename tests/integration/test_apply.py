@@ -1,5 +1,6 @@
 """`salt '*' state.apply`, on real minions over simulated nodes."""
 
+import shutil
 import time
 
 import pytest
@@ -20,6 +21,25 @@ def test_one_apply_takes_fresh_minions_and_empty_nodes_to_running_domains(fresh:
     fresh.apply()
     assert {node: fresh.domains(node) for node in NODES} == RUNNING
     assert not (fresh.core("dom0") / "topology").exists(), "a node needs nothing of the master's part"
+
+
+def test_the_core_of_an_earlier_version_in_the_python_of_a_minion_becomes_a_link(converged: Salted) -> None:
+    link = converged.link("dom0")
+    link.unlink()
+    shutil.copytree(converged.core("dom0"), link)
+    (link / "__init__.py").write_text('__version__ = "0.0.9"\n')
+    assert changes(converged.apply("core", target="dom0", test=True))["dom0"]
+    assert not link.is_symlink()
+    converged.apply(target="dom0")
+    assert link.readlink() == converged.core("dom0")
+    assert "dns" in converged.salt("drbd.status", target="dom0")["dom0"]
+
+
+def test_a_core_that_was_copied_in_part_is_completed_by_the_next_apply(converged: Salted) -> None:
+    for name in ("run.py", "plan/attach.py"):
+        (converged.core("dom0") / name).unlink()
+    converged.apply(target="dom0")
+    assert (converged.core("dom0") / "plan" / "attach.py").exists()
 
 
 def test_applying_again_changes_nothing_with_the_same_few_commands(converged: Salted) -> None:

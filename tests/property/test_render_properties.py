@@ -149,7 +149,7 @@ values = st.recursive(
 @given(values=st.dictionaries(st.from_regex(r"x_[a-z0-9_]{0,8}", fullmatch=True), values, max_size=4))
 def test_xl_reads_back_the_values_that_were_meant(values: dict[str, object]) -> None:
     try:
-        text = xl_config.render(dataclasses.replace(DNS, xl=values), {})
+        text = xl_config.render(dataclasses.replace(DNS, xl=values))
     except RenderError:
         return
     expected = [

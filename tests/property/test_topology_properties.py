@@ -233,5 +233,4 @@ def test_what_is_valid_can_be_rendered(option, xl_value, interface_option, name)
             for generation in Generation:
                 assert drbd_resource.render(resource, generation)
         for domain in share.domains.values():
-            devices = {name: resource.on(share.node).device for name, resource in share.resources.items()}
-            assert xl_config.render(domain, devices)
+            assert xl_config.render(domain)

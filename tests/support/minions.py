@@ -10,6 +10,7 @@ from typing import Any
 from saltfactories.daemons.master import SaltMaster
 from saltfactories.daemons.minion import SaltMinion
 
+from saltern.model.places import CORE
 from saltern.sim import cluster, store
 from saltern.sim.tools import changes_something
 from saltern.sim.world import NodeSpec
@@ -32,13 +33,19 @@ class Salted:
 
     # --- Nodes ---------------------------------------------------------------------------------------------------
     def empty(self) -> None:
-        """Make both nodes anew, each with an empty volume group."""
+        """Make both nodes anew, each with an empty volume group; the core is left to those that have it."""
+        cores = {node: self.directory / f"core-{node}" for node in NODES if self.core(node).exists()}
+        for node, aside in cores.items():
+            self.core(node).rename(aside)
         shutil.rmtree(self._nodes, ignore_errors=True)
         specs = [
             NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
             for name, address in NODES.items()
         ]
         cluster.create(str(self._nodes), specs)
+        for node, aside in cores.items():
+            self.core(node).parent.mkdir(parents=True)
+            aside.rename(self.core(node))
 
     def synchronise(self) -> None:
         """Let an hour pass on both nodes."""
@@ -114,7 +121,11 @@ class Salted:
         self.apply("core")
 
     def core(self, node: str) -> Path:
-        """Where the core is on a minion, once it has been brought there."""
+        """Where the core is on a node, once it has been brought there."""
+        return self.file(node, f"{CORE}/saltern")
+
+    def link(self, node: str) -> Path:
+        """Where the Python of a minion finds the core."""
         (library,) = (self.directory / "python" / node).glob("lib/python3*/site-packages")
         return library / "saltern"
 

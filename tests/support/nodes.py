@@ -32,6 +32,7 @@ from saltern.model.observed import (
     Xen,
     XenDomain,
 )
+from saltern.model.places import BLOCK_SCRIPT
 from saltern.observe import Observation
 from saltern.plan.project import (
     ADJUSTMENTS,
@@ -44,8 +45,7 @@ from saltern.plan.project import (
     file_at,
     metadata_of,
 )
-from saltern.plan.settled import devices_of
-from saltern.render import drbd_resource, xl_config
+from saltern.render import block_script, drbd_resource, xl_config
 from saltern.units import GIB, MIB
 
 UUID = "6f3d2a10-93a5-5f0e-9d55-0a4f6f1d2c33"
@@ -167,11 +167,8 @@ def as_it_should_be(share: NodeSlice | None = None, generation: Generation = Gen
         f"/etc/drbd.d/{name}.res": drbd_resource.render(resource, generation)
         for name, resource in share.resources.items()
     }
-    domains = {
-        f"/etc/xen/{name}.cfg": xl_config.render(domain, devices_of(domain, share))
-        for name, domain in share.domains.items()
-    }
-    return {**resources, **domains}
+    domains = {f"/etc/xen/{name}.cfg": xl_config.render(domain) for name, domain in share.domains.items()}
+    return {**resources, BLOCK_SCRIPT: block_script.render(), **domains}
 
 
 class _NoHost:

@@ -1,5 +1,8 @@
-# The Saltern core, from the master, into the site-packages of the Python that runs this minion. Only states that Salt
-# brings itself: nothing of ours may be needed to get ours here.
+# The Saltern core, from the master, into /usr/lib/saltern of the node. Only states that Salt brings itself: nothing of
+# ours may be needed to get ours here.
+#
+# It is there for the node's own Python, which runs the block script of domains: a guest must be able to reboot while
+# Salt is upgraded, or gone. The Python that runs this minion is given a link to it.
 #
 # The package is served as it stands in the source tree (`src` is one of the file roots), so states, modules and core
 # always come from the same commit, with nothing to build on the master; it is pure Python over the standard library,
@@ -7,8 +10,9 @@
 # hashes, removes what is no longer there, finishes a copy that was interrupted, and reloads the modules after a
 # change: the states that follow in the same run find the core. What only a master needs stays there.
 #
-# Where pip has installed Saltern (a master that is a minion as well, a developer's checkout), it is left to pip; files
-# of another version refuse to load beside it, and say so.
+# Where pip has installed Saltern (a master that is a minion as well, a developer's checkout), the Python of the minion is
+# left to pip; files of another version refuse to load beside it, and say so.
+{%- set core = opts.get('saltern', {}).get('root', '').rstrip('/') ~ '/usr/lib/saltern/saltern' %}
 {%- set prefix = grains.pythonexecutable.rsplit('/', 2) | first %}
 {%- set ns = namespace(libraries=[], installed=[]) %}
 {%- for path in grains.pythonpath if path.startswith(prefix ~ '/') %}
@@ -19,21 +23,28 @@
 {%- set ns.installed = ns.installed + salt['file.find'](path, name='saltern-*.dist-info', maxdepth=1) %}
 {%- endif %}
 {%- endfor %}
-{%- if ns.installed %}
-saltern core:
-  test.succeed_without_changes:
-    - name: pip looks after the core of this minion, in {{ ns.installed | first }}
-{%- elif not ns.libraries %}
-saltern core:
-  test.fail_without_changes:
-    - name: >-
-        {{ grains.pythonexecutable }} has no site-packages of its own under {{ prefix }}; install Saltern there with pip
-{%- else %}
 saltern core:
   file.recurse:
-    - name: {{ ns.libraries | first }}/saltern
+    - name: {{ core }}
     - source: salt://saltern
     - clean: True
     - include_pat: '*.py'
     - exclude_pat: 'E@(__pycache__|^topology/|^sim/|^cli)'
+saltern core for this minion:
+{%- if ns.installed %}
+  test.succeed_without_changes:
+    - name: pip looks after the core of this minion, in {{ ns.installed | first }}
+{%- elif not ns.libraries %}
+  test.fail_without_changes:
+    - name: >-
+        {{ grains.pythonexecutable }} has no site-packages of its own under {{ prefix }}; install Saltern there with pip
+{%- else %}
+  # In the place of a copy, where an earlier version put one.
+  file.symlink:
+    - name: {{ ns.libraries | first }}/saltern
+    - target: {{ core }}
+    - force: True
+    - reload_modules: True
+    - require:
+      - file: saltern core
 {%- endif %}

@@ -86,7 +86,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainDisk:
-    """A disk of a domain as its configuration names it: ``phy:/dev/drbd1,xvda,w``."""
+    """A disk of a domain as its configuration names it: the block script makes ``resource`` the guest's ``device``."""
 
     device: str
     resource: str

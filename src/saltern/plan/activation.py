@@ -4,7 +4,7 @@ from saltern.errors import Refused
 from saltern.model.action import AdjustResource, LoadDrbd
 from saltern.model.desired import NodeSlice, Resource
 from saltern.model.observed import ConnectionState, RunningResource
-from saltern.plan import metadata, settled
+from saltern.plan import attach, metadata, role, settled
 from saltern.plan.configuration import refuse_severing
 from saltern.plan.metadata import is_attached
 from saltern.plan.step import Step
@@ -34,6 +34,8 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     differences = _differences(resource, running, view)
     if not differences:
         return Step(comment=f"{resource.name} is up and as configured", warning=_warning(resource, node_slice, running))
+    if running is not None and attach.two_primaries(running):
+        return role.both_primary(resource)  # what differs is that this is allowed: DRBD does not take it back now
     settled.require_configured(resource, view)
     settled.require_own_minor(resource, node_slice, view)
     if is_attached(resource, view):

@@ -1,4 +1,4 @@
-"""Configuration files of resources and domains: written whole, never over somebody else's."""
+"""Files of resources and domains, and the script between them: written whole, never over somebody else's."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,12 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
+from saltern.model.places import BLOCK_SCRIPT
 from saltern.plan import metadata, settled
 from saltern.plan.project import configuration
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
-from saltern.render import drbd_resource, xl_config
+from saltern.render import block_script, drbd_resource, xl_config
 from saltern.render.header import is_ours
 from saltern.secrets import redact
 
@@ -56,7 +57,7 @@ def domain_step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step:
     Raises ``Refused`` while the devices that it would name are not those of its own resources.
     """
     path = domain_file(domain.name)
-    text = xl_config.render(domain, settled.devices_of(domain, node_slice))
+    text = xl_config.render(domain)
     found = view.file(path)
     if found == text:
         return Step(comment=f"{path} is as it should be")
@@ -66,6 +67,16 @@ def domain_step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step:
         settled.require_configured(resource, view)
         settled.require_own_minor(resource, node_slice, view)
     return _write(path, found, text)
+
+
+def script_step(view: View) -> Step:
+    """Write the block script, by which Xen attaches the disks of all domains. Raises ``Refused`` when it is somebody else's."""
+    text = block_script.render()
+    found = view.file(BLOCK_SCRIPT)
+    if found == text:
+        return Step(comment=f"{BLOCK_SCRIPT} is as it should be")
+    _refuse_foreign_file(BLOCK_SCRIPT, found)
+    return _write(BLOCK_SCRIPT, found, text, mode=0o755)
 
 
 # What drbdadm adjust does to a running resource when an address or a disk has changed.
@@ -86,10 +97,10 @@ def refuse_severing(resource: Resource, adjustments: Iterable[str]) -> None:
             )
 
 
-def _write(path: str, found: str | None, text: str) -> Step:
+def _write(path: str, found: str | None, text: str, mode: int = _MODE) -> Step:
     return Step(
         comment=f"{path} is {'written' if found is None else 'rewritten'}",
-        actions=(WriteFile(path=path, text=text, mode=_MODE),),
+        actions=(WriteFile(path=path, text=text, mode=mode),),
         changes={f"file {path}": _difference(found, text)},
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from saltern.errors import Refused
-from saltern.model.action import Demote, Promote, StartDomain
+from saltern.model.action import StartDomain
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.observed import (
     Connection,
@@ -23,8 +23,9 @@ from saltern.units import format_size
 def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     """Start a domain on its home, when it provably runs nowhere else and its disks are UpToDate here.
 
-    The proof is DRBD's: a connected partner that is Secondary on every disk cannot be running the domain.
-    Raises ``Refused`` for what time will not heal, returns ``Wait`` for what it may.
+    The proof is DRBD's: a connected partner that is Secondary on every disk cannot be running the domain. It is made here so
+    that the reason is told before anything is attempted; the promotion itself, which only one side can have, is that of the
+    block script at the moment of the start. Raises ``Refused`` for what time will not heal, returns ``Wait`` for what it may.
     """
     found = view.xen.by_uuid(domain.uuid)
     if found is not None:
@@ -38,22 +39,9 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
         return away
     for wait in _obstacles(domain, sides):
         return wait
-    settled.require_domain_configured(domain, node_slice, view)
-    used = tuple(side.name for side in sides if side.role is Role.PRIMARY and side.name not in view.promoted)
-    if used:
-        # Primary, and not by this run: DRBD tells whether it has a user, by refusing to make it Secondary.
-        return Step(
-            comment=f"the disks of {domain.name} become Secondary, to see that nothing uses them",
-            actions=tuple(Demote(resource=name) for name in used),
-        )
+    settled.require_block_script(view)
+    settled.require_domain_configured(domain, view)
     _require_memory(domain, view)
-    secondary = tuple(side.name for side in sides if side.role is not Role.PRIMARY)
-    if secondary:
-        # One step of its own: what is seen after it, connected and this side Primary, keeps the partner from promoting.
-        return Step(
-            comment=f"the disks of {domain.name} become Primary",
-            actions=tuple(Promote(resource=name) for name in secondary),
-        )
     return Step(
         comment=f"{domain.name} is started",
         actions=(StartDomain(domain=domain.name),),
@@ -141,7 +129,8 @@ def _obstacles(domain: DomainSpec, sides: list[RunningResource]) -> Iterator[Wai
             yield Wait(
                 reason=f"{side.name} is not connected to {domain.partner} ({connection.state}), so {domain.name} may be "
                 "running there: unknown is not down",
-                remedy=f"Bring {domain.partner} back, or see to the replication network, and apply again",
+                remedy=f"Bring {domain.partner} back, or see to the replication network, and apply again; only when it is "
+                f"certainly down, take over by hand: `drbdadm primary {side.name}`, then `xl create`",
             )
         elif connection.role is not Role.SECONDARY:
             yield Wait(

@@ -21,10 +21,10 @@ class Kind(StrEnum):
     FIRST_SYNCHRONISATION = "first synchronisation"
     SIZE = "size"
     ROLE = "role"
+    BLOCK_SCRIPT = "block script"
     DOMAIN_CONFIGURATION = "domain configuration"
     DOMAIN = "domain"
     LOST_METADATA = "metadata of a lost replica"
-    UNUSED_ROLE = "role without a domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
     ):
         for name in node_slice.resources:
             yield Item(kind, name)
+    yield Item(Kind.BLOCK_SCRIPT)
     for kind in (Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
         for name in node_slice.domains:
             yield Item(kind, name)
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:
-    """What is done only when it is asked for: a replica is given up by name, a role is given back after a failure."""
+    """What is done only when it is asked for: a replica is given up by name."""
     for name in node_slice.resources:
         yield Item(Kind.LOST_METADATA, name)
-        yield Item(Kind.UNUSED_ROLE, name)
 
 
 _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
@@ -73,7 +73,6 @@ _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.SIZE: synchronisation.size_step,
     Kind.ROLE: role.step,
     Kind.LOST_METADATA: metadata.wipe_step,
-    Kind.UNUSED_ROLE: role.release,
 }
 _DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.DOMAIN_CONFIGURATION: configuration.domain_step,
@@ -88,6 +87,8 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
     """
     if item.kind is Kind.MODULE:
         return activation.module_step(view)
+    if item.kind is Kind.BLOCK_SCRIPT:
+        return configuration.script_step(view)
     if item.kind is Kind.VOLUME:
         found = next(each for each in node_slice.volumes if each.path == item.name)
         return volume.step(found, node_slice, view)

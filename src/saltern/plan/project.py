@@ -96,7 +96,8 @@ def touched(action: Action) -> frozenset[Part]:
         case Promote() | Demote() | ResizeResource():
             return frozenset({RUNNING})
         case StartDomain():
-            return frozenset({XEN, MEMORY})
+            # The block script makes its disks Primary.
+            return frozenset({XEN, MEMORY, RUNNING})
 
 
 @singledispatch
@@ -305,7 +306,9 @@ def _(action: StartDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, o
         crashed=False,
         dying=False,
     )
+    primaries = {disk.resource: replace(view.running[disk.resource], role=Role.PRIMARY) for disk in domain.disks}
     return {
+        RUNNING: {**view.running, **primaries},
         XEN: Xen(domains=(*view.xen.domains, started)),
         MEMORY: view.free_memory_bytes - domain.memory_bytes,
     }

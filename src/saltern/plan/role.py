@@ -3,20 +3,17 @@
 from saltern.model.action import Demote
 from saltern.model.desired import DomainSpec, NodeSlice, Resource
 from saltern.model.observed import Role
-from saltern.plan import settled
+from saltern.plan import attach, settled
 from saltern.plan.step import Step
 from saltern.plan.view import View
 
 
 def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
-    """Demote a Primary whose domain is not on this node. At home this is part of starting the domain."""
-    if node_slice.node == resource.home:
-        return Step(comment=f"{resource.name} is at home: its role follows its domain")
-    return release(resource, node_slice, view)
+    """Demote a Primary whose domain is not on this node. DRBD itself refuses while something holds the device open.
 
-
-def release(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
-    """The same wherever it is. DRBD itself refuses while something holds the device open."""
+    Without its partner a Primary is left one: to be Primary without a break is the proof that the partner was not, by which
+    the domain may be started here (``saltern.plan.attach``).
+    """
     running = view.running.get(resource.name)
     if running is None:
         return Step(comment=f"{resource.name} is down")
@@ -26,15 +23,25 @@ def release(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         return Step(comment=f"{resource.name} is Primary for domain {resource.domain}")
     settled.require_configured(resource, view)
     settled.require_own_minor(resource, node_slice, view)
-    if any(connection.role is Role.PRIMARY for connection in running.connections):
-        # For the moments of a migration both sides are Primary; the guest would arrive on a dead disk (transcript 169).
-        both = f"{resource.name} is Primary on both nodes: a migration is going on, or was left half-done"
-        return Step(comment=both, warning=both)
+    if not attach.connected(running):
+        partner = resource.peer_of(node_slice.node).node
+        alone = (
+            f"{resource.name} stays Primary although domain {resource.domain} is not here: {partner} is out of sight"
+        )
+        return Step(comment=alone)
+    if attach.two_primaries(running):
+        return both_primary(resource)
     return Step(
         comment=f"{resource.name} becomes Secondary: domain {resource.domain} is not here",
         actions=(Demote(resource=resource.name),),
         changes={f"role of {resource.name}": {"old": "Primary", "new": "Secondary"}},
     )
+
+
+def both_primary(resource: Resource) -> Step:
+    """For the moments of a migration both sides are Primary; the guest would arrive on a dead disk (transcript 169)."""
+    both = f"{resource.name} is Primary on both nodes: a migration is going on, or was left half-done"
+    return Step(comment=both, warning=both)
 
 
 def is_here(domain: DomainSpec, view: View) -> bool:

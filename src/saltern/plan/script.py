@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from saltern.argv.action import command_for
-from saltern.model.action import Action, MarkVolume, Promote, StartFirstSync, WriteFile
+from saltern.model.action import Action, MarkVolume, StartFirstSync, WriteFile
 from saltern.model.desired import NodeSlice, domain_file, resource_file
 from saltern.model.observed import DrbdVersion, Generation, Lvm, Metadata, MetadataState, VolumeGroup, Xen
+from saltern.model.places import BLOCK_SCRIPT, CORE
 from saltern.plan.items import Item, Kind
 from saltern.plan.project import (
     ADJUSTMENTS,
@@ -23,6 +24,7 @@ from saltern.plan.project import (
 from saltern.units import MIB
 
 _END_OF_FILE = "SALTERN_END_OF_FILE"
+_MODE = 0o600  # that of a new file, by the umask
 _ENDLESS_BYTES = 2**62
 _KERNELS = {Generation.V84: (8, 4, 11), Generation.V9: (9, 2, 0)}
 _HEADINGS = {
@@ -33,6 +35,7 @@ _HEADINGS = {
     Kind.ACTIVATION: "Resources up",
     Kind.FIRST_SYNCHRONISATION: "First synchronisation",
     Kind.SIZE: "Sizes",
+    Kind.BLOCK_SCRIPT: "The script by which Xen attaches the disks of domains",
     Kind.DOMAIN_CONFIGURATION: "Domains",
     Kind.DOMAIN: "Domains that belong here are started",
     Kind.ROLE: "Roles",
@@ -68,6 +71,7 @@ def render(node_slice: NodeSlice, generation: Generation, actions: Mapping[Item,
 
 def _files(node_slice: NodeSlice) -> Iterator[str]:
     yield from (resource_file(name) for name in node_slice.resources)
+    yield BLOCK_SCRIPT
     yield from (domain_file(name) for name in node_slice.domains)
 
 
@@ -87,6 +91,9 @@ def _guards(node_slice: NodeSlice) -> Iterator[str]:
     yield 'refuse() { echo "refused: $1 exists; nothing was changed" >&2; exit 1; }'
     yield f'[ "$(uname -n)" = {shlex.quote(node_slice.node)} ] || ' + (
         f'{{ echo "refused: this is not {shlex.quote(node_slice.node)}" >&2; exit 1; }}'
+    )
+    yield f"[ -f {CORE}/saltern/__init__.py ] || " + (
+        f'{{ echo "refused: the core is not in {CORE}: copy src/saltern there; nothing was changed" >&2; exit 1; }}'
     )
     for group in sorted({volume.volume_group for volume in node_slice.volumes}):
         yield f"vgs {shlex.quote(group)} > /dev/null"
@@ -116,6 +123,8 @@ def _lines(node_slice: NodeSlice, item: Item, action: Action) -> Iterator[str]:
     if isinstance(action, WriteFile):
         yield f"cat > {shlex.quote(action.path)} <<'{_END_OF_FILE}'"
         yield f"{action.text.rstrip()}\n{_END_OF_FILE}"
+        if action.mode != _MODE:
+            yield f"chmod {action.mode:o} {shlex.quote(action.path)}"
         return
     if isinstance(action, StartFirstSync):
         name = shlex.quote(action.resource)
@@ -125,6 +134,4 @@ def _lines(node_slice: NodeSlice, item: Item, action: Action) -> Iterator[str]:
     if isinstance(action, MarkVolume) and item.kind is Kind.FIRST_SYNCHRONISATION:
         yield f"echo {shlex.quote(f'waiting until the first synchronisation of {item.name} has started')}"
         yield f"until drbdadm dstate {shlex.quote(item.name)} | grep -q UpToDate; do sleep 1; done"
-    if isinstance(action, Promote):
-        yield f"# {action.resource}: this side is UpToDate, so the domain need not wait for the synchronisation"
     yield shlex.join(command_for(action))

@@ -7,8 +7,9 @@ refused does not stop the states after it, so every step makes sure for itself.
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, domain_file, resource_file
 from saltern.model.observed import DiskState, RunningResource
+from saltern.model.places import BLOCK_SCRIPT
 from saltern.plan.view import View
-from saltern.render import drbd_resource, xl_config
+from saltern.render import block_script, drbd_resource, xl_config
 
 
 def require_configured(resource: Resource, view: View) -> None:
@@ -45,16 +46,21 @@ def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> 
         )
 
 
-def require_domain_configured(domain: DomainSpec, node_slice: NodeSlice, view: View) -> None:
+def require_block_script(view: View) -> None:
+    """Raises ``Refused`` unless Xen attaches disks by the script of ours."""
+    if view.file(BLOCK_SCRIPT) != block_script.render():
+        raise Refused(
+            f"file {BLOCK_SCRIPT}",
+            "it is not the script of this version of Saltern, which proves that a disk may be attached",
+            "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
+        )
+
+
+def require_domain_configured(domain: DomainSpec, view: View) -> None:
     """Raises ``Refused`` unless the domain's file says, word by word, what the topology says."""
-    if view.file(domain_file(domain.name)) != xl_config.render(domain, devices_of(domain, node_slice)):
+    if view.file(domain_file(domain.name)) != xl_config.render(domain):
         raise Refused(
             f"domain {domain.name}",
             f"{domain_file(domain.name)} is not what the topology says",
             "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
         )
-
-
-def devices_of(domain: DomainSpec, node_slice: NodeSlice) -> dict[str, str]:
-    """Resource to block device (``/dev/drbd1``) on this node, for the disks of a domain."""
-    return {disk.resource: node_slice.resources[disk.resource].on(node_slice.node).device for disk in domain.disks}

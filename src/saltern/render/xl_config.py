@@ -1,11 +1,12 @@
 """The configuration of a domain (xl.cfg(5))."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from saltern.errors import RenderError
-from saltern.model.desired import DomainInterface, DomainSpec
+from saltern.model.desired import DomainDisk, DomainInterface, DomainSpec
+from saltern.model.places import BLOCK_SCRIPT
 from saltern.render.header import HEADER
 from saltern.units import MIB
 
@@ -16,8 +17,8 @@ _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 
 
-def render(domain: DomainSpec, devices: Mapping[str, str]) -> str:
-    """The text of ``/etc/xen/DOMAIN.cfg``, with ``devices`` telling each resource's device here (``/dev/drbd1``).
+def render(domain: DomainSpec) -> str:
+    """The text of ``/etc/xen/DOMAIN.cfg``; its disks are given by the block script, which knows them by their resource.
 
     The same input always gives the same text. Raises ``RenderError`` for a key that Saltern writes itself, for memory
     that is not whole MiB, and for values that xl cannot read back.
@@ -25,13 +26,12 @@ def render(domain: DomainSpec, devices: Mapping[str, str]) -> str:
     memory_mib, rest = divmod(domain.memory_bytes, MIB)
     if rest:
         raise RenderError(domain.name, "memory", domain.memory_bytes, "xl takes whole MiB only")
-    disks = [f"phy:{_part(domain, devices[disk.resource])},{_part(domain, disk.device)},w" for disk in domain.disks]
     settings: list[tuple[str, object]] = [
         ("name", domain.name),
         ("uuid", domain.uuid),
         ("memory", memory_mib),
         ("vcpus", domain.vcpus),
-        ("disk", disks),
+        ("disk", [_disk(domain, disk) for disk in domain.disks]),
         ("vif", [_interface(domain, interface) for interface in domain.interfaces]),
         *_further(domain),
     ]
@@ -45,6 +45,12 @@ def _further(domain: DomainSpec) -> Iterator[tuple[str, object]]:
         if _KEY.fullmatch(key) is None:
             raise RenderError(domain.name, key, value, "a key is lower-case letters, digits and underscores")
         yield key, value
+
+
+def _disk(domain: DomainSpec, disk: DomainDisk) -> str:
+    script = f"script={BLOCK_SCRIPT.rpartition('/')[2]}"
+    # `target` takes all that follows it, so it comes last (xl-disk-configuration(5)).
+    return f"vdev={_part(domain, disk.device)},access=rw,{script},target={_part(domain, disk.resource)}"
 
 
 def _interface(domain: DomainSpec, interface: DomainInterface) -> str:

@@ -8,7 +8,8 @@ from nodes import BLANK, lvm, pair_slice, running, view
 from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume, Generation
-from saltern.plan.configuration import domain_step, resource_step
+from saltern.model.places import BLOCK_SCRIPT
+from saltern.plan.configuration import domain_step, resource_step, script_step
 from saltern.plan.project import CONFIGURED, configuration
 from saltern.plan.volume import BLANK_TAG
 from saltern.render import drbd_resource
@@ -147,9 +148,22 @@ def test_nothing_new_is_written_while_drbdadm_cannot_read_its_configuration() ->
         resource_step(DNS, SLICE, broken({PATH: None}))
 
 
-def test_the_configuration_of_a_domain_names_its_drbd_device() -> None:
+def test_the_configuration_of_a_domain_names_the_block_script_and_its_resource() -> None:
     found = domain_step(SLICE.domains["dns"], SLICE, view(files={"/etc/xen/dns.cfg": None}))
-    assert "phy:/dev/drbd1,xvda,w" in found.actions[0].text
+    assert "vdev=xvda,access=rw,script=block-saltern,target=dns" in found.actions[0].text
+
+
+def test_the_block_script_is_written_for_xen_to_run() -> None:
+    (action,) = script_step(view(files={BLOCK_SCRIPT: None})).actions
+    assert (action.path, action.mode) == ("/etc/xen/scripts/block-saltern", 0o755)
+    assert script_step(view(files={BLOCK_SCRIPT: action.text})).actions == ()
+
+
+def test_a_block_script_of_ours_is_brought_up_to_date_and_that_of_a_stranger_left_alone() -> None:
+    assert script_step(view(files={BLOCK_SCRIPT: f"#!/usr/bin/python3\n{HEADER}\nold\n"})).actions
+    for text in ("#!/bin/sh\n", "", f"#!/bin/sh\n\n{HEADER}\n"):
+        with pytest.raises(Refused, match="was not written by Saltern"):
+            script_step(view(files={BLOCK_SCRIPT: text}))
 
 
 def test_a_resource_does_not_change_its_disk_or_its_metadata() -> None:

@@ -6,7 +6,7 @@ import pytest
 from nodes import as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
-from saltern.model.action import Demote, Promote, StartDomain
+from saltern.model.action import StartDomain
 from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
 from saltern.plan.domain import step
 from saltern.plan.step import Step, Wait
@@ -20,13 +20,9 @@ def at_home(**parts):
     return step(HOME.domains["dns"], HOME, view(**parts))
 
 
-def test_the_disks_become_primary_first_and_are_looked_at_again_before_the_start() -> None:
-    assert at_home(resources=running()).actions == (Promote(resource="dns"),)
-    assert at_home(resources=running(role=Role.PRIMARY), promoted=("dns",)).actions == (StartDomain(domain="dns"),)
-
-
-def test_a_primary_that_this_run_did_not_make_is_demoted_first_so_that_drbd_tells_of_another_user() -> None:
-    assert at_home(resources=running(role=Role.PRIMARY)).actions == (Demote(resource="dns"),)
+@pytest.mark.parametrize("role", [Role.SECONDARY, Role.PRIMARY])
+def test_a_start_is_one_action_whatever_the_role_since_the_block_script_promotes(role) -> None:
+    assert at_home(resources=running(role=role)).actions == (StartDomain(domain="dns"),)
 
 
 def test_a_partner_that_is_being_synchronised_does_not_keep_a_domain_from_starting() -> None:
@@ -122,19 +118,20 @@ def test_what_is_here_in_an_unclear_condition_is_never_started_a_second_time(fou
         at_home(domains=(found,), resources=running())
 
 
-def test_too_little_memory_is_refused_before_anything_is_promoted() -> None:
+def test_too_little_memory_is_refused_before_anything_is_attempted() -> None:
     with pytest.raises(Refused, match="has 128M free"):
         at_home(resources=running(), free_memory_bytes=128 * MIB)
-
-
-def test_a_primary_without_its_domain_is_demoted_also_when_there_is_no_memory_to_start_it() -> None:
-    left = running(role=Role.PRIMARY)
-    assert at_home(resources=left, free_memory_bytes=0).actions == (Demote(resource="dns"),)
 
 
 def test_a_domain_is_never_started_from_a_configuration_of_somebody_else() -> None:
     with pytest.raises(Refused, match="is not what the topology says"):
         at_home(resources=running(), files={"/etc/xen/dns.cfg": 'name = "dns"\ndisk = ["phy:/dev/sdb,xvda,w"]\n'})
+
+
+def test_a_domain_is_not_started_by_a_block_script_of_somebody_else() -> None:
+    for found in (None, "#!/bin/sh\ndrbdadm primary --force dns\n"):
+        with pytest.raises(Refused, match="block-saltern"):
+            at_home(resources=running(), files={"/etc/xen/scripts/block-saltern": found})
 
 
 def test_a_domain_whose_resource_runs_with_another_minor_is_not_started() -> None:
@@ -173,8 +170,8 @@ def test_every_disk_has_to_prove_that_the_domain_runs_nowhere() -> None:
     assert isinstance(found, Wait)
 
 
-def test_every_disk_is_promoted() -> None:
+def test_a_domain_whose_disks_are_all_free_is_started() -> None:
     share = two_disks()
     resources = {**running(), "two": second()}
     found = step(share.domains["dns"], share, view(files=as_it_should_be(share), resources=resources))
-    assert found.actions == (Promote(resource="dns"), Promote(resource="two"))
+    assert found.actions == (StartDomain(domain="dns"),)

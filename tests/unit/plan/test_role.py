@@ -5,8 +5,8 @@ from nodes import UUID, domain, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import Demote
-from saltern.model.observed import Role
-from saltern.plan.role import release, step
+from saltern.model.observed import ConnectionState, Role
+from saltern.plan.role import step
 
 HOME = pair_slice("dom0")
 SLICE = pair_slice("dom0m")
@@ -51,7 +51,16 @@ def test_a_resource_of_the_same_name_that_is_not_ours_is_not_demoted() -> None:
         step(DNS, SLICE, view(resources=running(role=Role.PRIMARY), files={"/etc/drbd.d/dns.res": "resource dns {}"}))
 
 
-def test_at_home_the_role_follows_the_domain_and_is_given_back_when_it_was_not_started() -> None:
-    primary = view(resources=running(role=Role.PRIMARY))
-    assert step(DNS, HOME, primary).actions == ()
-    assert release(DNS, HOME, primary).actions == (Demote(resource="dns"),)
+def test_at_home_it_is_the_same() -> None:
+    assert step(DNS, HOME, view(resources=running(role=Role.PRIMARY))).actions == (Demote(resource="dns"),)
+
+
+@pytest.mark.parametrize("share", [HOME, SLICE])
+@pytest.mark.parametrize(
+    "state", [None, *(state for state in ConnectionState if state is not ConnectionState.CONNECTED)]
+)
+def test_a_primary_whose_partner_is_out_of_sight_keeps_the_proof_that_nobody_else_was(share, state) -> None:
+    alone = running(role=Role.PRIMARY, state=state, peer_role=Role.UNKNOWN)
+    found = step(share.resources["dns"], share, view(resources=alone))
+    assert found.actions == ()
+    assert "stays Primary" in found.comment
