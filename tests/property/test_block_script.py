@@ -58,8 +58,12 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.primary: set[tuple[str, str]] = set()
-        self()
+        self.primary = {
+            (node.name, resource.name)
+            for node in world.nodes.values()
+            for resource in node.drbd.resources.values()
+            if resource.primary
+        }
 
     def __call__(self) -> None:
         check_safety(self.world, SHARES)
@@ -86,7 +90,7 @@ def check_disks(node: SimNode, domain: SimDomain) -> None:
     for disk in domain.disks:
         found = node.drbd.by_minor(int(disk.path.removeprefix("/dev/drbd")))
         assert found is not None and found[0].primary, f"{domain.name} runs on {node.name} on a Secondary"
-        if store.attached(found[1]):
+        if found[1].disk is Disk.UP_TO_DATE:
             records = store.backing(node, found[1]).records
             for block, value in disk.acknowledged.items():
                 assert records.get(block) == value, f"block {block} of {domain.name} on {node.name} is lost"
@@ -187,16 +191,46 @@ def fate(faults: Sequence[str]) -> Callable[[Outside], None]:
     return program
 
 
+# How the nodes are found, with the commands that lead there.
+FOUND: dict[str, list[str]] = {
+    "stopped": ["xl destroy dns"],
+    "a window that was left open": ["drbdsetup net-options CONNECTION --allow-two-primaries=yes"],
+    "disconnected": ["drbdadm disconnect dns"],
+    "to be synchronised": ["drbdadm invalidate dns"],
+    "outdated": ["drbdadm disconnect dns", "drbdadm outdate dns", "drbdadm connect dns"],
+    "Primary without a domain": ["xl destroy dns", "drbdadm primary dns"],
+}
+
+
+def find(world: World, node: str, state: str) -> None:
+    """Bring a node to a state; both are not made Primary by hand."""
+    if "Primary" in state and world.nodes[other(node)].drbd.resources["dns"].primary:
+        return
+    connection = world.nodes[node].drbd.resources["dns"].connection
+    ends = (
+        ["dns", str(connection.peer_node_id)]
+        if world.nodes[node].drbd_version == "9"
+        else [connection.local, connection.remote]
+    )
+    for line in FOUND[state]:
+        world.host(node).run(line.replace("CONNECTION", " ".join(ends)).split(), allowed=range(256))
+
+
 @st.composite
-def stories(draw: st.DrawFn, faults: Sequence[str] = tuple(FAULTS), *, killed: bool = True) -> dict[str, Any]:
-    """Mostly a migration, something that fails in the middle of it, and what people try then."""
+def stories(draw: st.DrawFn, faults: Sequence[str] = tuple(FAULTS), *, orderly: bool = False) -> dict[str, Any]:
+    """Mostly a migration, something that fails in the middle of it, and what people try then.
+
+    ``orderly`` is what begins with all as it should be, and in which nothing is killed.
+    """
     words = st.sampled_from([*DEEDS, *DEEDS, "create", "reboot", *PAUSES])
     mover, watcher = draw(st.permutations(sorted(NODES)))
     moves = draw(st.sampled_from([["migrate"], ["migrate"], ["reboot", "while", "migrate"], []]))
     waits = draw(st.sampled_from([[], *([pause] for pause in PAUSES)]))
     middle = draw(st.sampled_from([[], ["suspended"], ["suspended"]])) + ["moment"] * draw(st.integers(0, 12))
     kill = st.tuples(st.sampled_from(sorted(NODES)), st.integers(1, 30), st.booleans())
+    states = st.tuples(st.sampled_from(sorted(NODES)), st.sampled_from(sorted(FOUND)))
     return {
+        "found": [] if orderly else draw(st.lists(states, max_size=3)),
         "seed": draw(st.integers(0, 2**32)),
         "management": draw(st.booleans()),
         "deeds": {
@@ -204,12 +238,14 @@ def stories(draw: st.DrawFn, faults: Sequence[str] = tuple(FAULTS), *, killed: b
             watcher: waits + draw(st.lists(words, max_size=4)),
         },
         "faults": middle + draw(st.lists(st.sampled_from(["cut", *faults, *PAUSES]), max_size=7)),
-        "killed": draw(st.none() | kill) if killed else None,
+        "killed": None if orderly else draw(st.none() | kill),
     }
 
 
 def play(world: World, story: dict[str, Any]) -> None:
     world.management_network = story["management"]
+    for node, state in story["found"]:
+        find(world, node, state)
     hosts = {name: world.host(name) for name in NODES}
     if story["killed"] is not None:
         name, change, before = story["killed"]
@@ -221,6 +257,7 @@ def play(world: World, story: dict[str, Any]) -> None:
 def mend(world: World) -> None:
     """Everything is up and connected again, as far as it connects."""
     world.heal_link(*NODES)
+    world.resync_bytes_per_s = None
     for name in NODES:
         world.boot(name)
     world.advance(120)
@@ -286,7 +323,7 @@ def test_a_domain_runs_once_on_good_data_whatever_is_typed_and_whatever_fails(dr
 
 @GENERATIONS
 @settings(max_examples=60, deadline=None)
-@given(story=stories(("cut", "heal"), killed=False))
+@given(story=stories(("cut", "heal"), orderly=True))
 def test_a_cable_that_is_pulled_for_a_while_leaves_no_window_open(drbd, worlds, story) -> None:
     world = World.from_json(worlds[drbd])
     play(world, story)
