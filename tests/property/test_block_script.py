@@ -175,6 +175,7 @@ FAULTS: dict[str, Callable[[World], object]] = {
     **{f"power cut {name}": lambda world, name=name: world.power_cut(name) for name in NODES},
     **{f"boot {name}": lambda world, name=name: world.boot(name) for name in NODES},
     "kill scripts": kill_scripts,
+    **{f"pin pages {name}": lambda world, name=name: setattr(world.nodes[name], "pins_pages", True) for name in NODES},
 }
 
 
@@ -255,10 +256,14 @@ def play(world: World, story: dict[str, Any]) -> None:
 
 
 def mend(world: World) -> None:
-    """Everything is up and connected again, as far as it connects."""
+    """Everything is up and connected again, as far as it connects; a node with a zombie needs a new start for that."""
     world.heal_link(*NODES)
     world.resync_bytes_per_s = None
-    for name in NODES:
+    for name, node in world.nodes.items():
+        node.pins_pages = False
+        if any(domain.zombie for domain in node.domains):
+            world.power_cut(name)
+            world.advance(60)
         world.boot(name)
     world.advance(120)
 

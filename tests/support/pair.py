@@ -131,7 +131,7 @@ def check_safety(world: World, shares: Mapping[str, NodeSlice] | None = None) ->
     live = [domain.uuid for node in world.nodes.values() for domain in node.domains if is_live(domain)]
     assert len(live) == len(set(live)), "a domain is live twice"
     for node in world.nodes.values():
-        for domain in node.domains:
+        for domain in (domain for domain in node.domains if not domain.zombie):
             for disk in domain.disks:
                 assert disk.usable or not domain.running, f"{domain.name} was started on a dead disk"
                 _check_disk(node, domain, disk, (shares or {}).get(node.name))

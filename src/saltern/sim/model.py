@@ -97,6 +97,7 @@ class SimDomain:
     shutdown: bool = False  # the guest has stopped, its remains are not yet cleaned up
     suspended: bool = False  # the guest stands still, for its memory is being taken to another node
     ending: bool = False  # xl is taking its devices away, or has begun to: it will never run again
+    zombie: bool = False  # xl has given up: it has no name any more, and holds its disks (transcripts 229-236)
 
     @property
     def running(self) -> bool:
@@ -144,6 +145,9 @@ class SimNode:
     module_loaded: bool = False
     booted_s: float = 0.0
     power_cuts: int = 0
+    pins_pages: bool = (
+        False  # the network still holds pages of guests, whose disks cannot be taken away (transcript 236)
+    )
     log: list[tuple[str, ...]] = field(default_factory=list)  # the commands run here since the world was loaded
 
     def device(self, path: str) -> BlockDevice | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from saltern.sim import block, hotplug, processes
+from saltern.sim import block, hotplug, processes, xenstore
 from saltern.sim.model import DomainDisk, SimDomain, SimNode
 
 if TYPE_CHECKING:
@@ -201,11 +201,29 @@ def _holder(domain: SimDomain) -> str:
     return f"xen-{domain.domid}"
 
 
-def remove(host: "SimHost", domain: SimDomain) -> None:
-    """End a domain at once: it never runs again, its disks are given back, then it is gone."""
+def remove(host: "SimHost", domain: SimDomain) -> list[str]:
+    """End a domain at once: it never runs again, its disks are given back, then it is gone. Returns libxl's complaints."""
     domain.ending = True
+    node = host.world.nodes[host.name]
+    if node.pins_pages and any(disk.usable for disk in domain.disks):
+        return _bury(node, domain)
     detach_disks(host, domain, domain.disks)
-    forget(host.world.nodes[host.name], domain)
+    forget(node, domain)
+    return []
+
+
+def _bury(node: SimNode, domain: SimDomain) -> list[str]:
+    """What cannot be taken apart stays as it is, nameless; no script is told (transcripts 229-235)."""
+    if domain.zombie:
+        return []
+    domain.zombie, domain.name, domain.memory_bytes = True, "(null)", 0
+    number = f"Domain {domain.domid}:"
+    paths = (xenstore.absolute(xenstore.backend(domain, disk)) for disk in domain.disks)
+    unable = (
+        "libxl: error: libxl_device.c:1181:device_backend_callback: " + number + "unable to remove device with path "
+    )
+    failed = f"libxl: error: libxl_domain.c:1530:devices_destroy_cb: {number}libxl__devices_destroy failed"
+    return [*(unable + path for path in paths), failed]
 
 
 def forget(node: SimNode, domain: SimDomain) -> None:

@@ -67,7 +67,7 @@ def remove(node: SimNode, path: str) -> None:
 def everything(node: SimNode) -> dict[str, str]:
     """Every value by its absolute path."""
     found = {f"{_DOM0}/name": "Domain-0", f"{_DOM0}/domid": "0"}
-    for domain in node.domains:
+    for domain in (domain for domain in node.domains if not domain.zombie):
         home, vm = f"/local/domain/{domain.domid}", f"/vm/{domain.uuid}"
         found |= {f"{home}/name": domain.name, f"{home}/domid": str(domain.domid), f"{home}/vm": vm}
         found |= {f"{vm}/name": domain.name, f"{vm}/uuid": domain.uuid}

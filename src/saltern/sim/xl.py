@@ -134,8 +134,7 @@ def _destroy(host: "SimHost", node: SimNode, options: Options) -> Result:
     domain = _find(node, options.operands[0])
     if domain is None:
         return _invalid(options.operands[0])
-    xen.remove(host, domain)
-    return Result()
+    return Result(0, "", "".join(f"{line}\n" for line in xen.remove(host, domain)))
 
 
 def _shutdown(host: "SimHost", node: SimNode, options: Options) -> Result:

@@ -120,8 +120,8 @@ def _move(migration: _Migration) -> None:
         if migration.here.dead:
             raise
         raise _Failed(f"{_LIBXL} success/failure report message from migration receiver stream", *_UNDEFINED) from error
-    xen.remove(migration.here, migration.domain)
-    migration.said += ["migration sender: Target reports successful startup.", "Migration successful."]
+    migration.said.append("migration sender: Target reports successful startup.")
+    migration.said += [*xen.remove(migration.here, migration.domain), "Migration successful."]
 
 
 def _connect(host: "SimHost", node: SimNode, address: str) -> SimNode:

@@ -18,6 +18,8 @@ HYPERVISOR_MIB = 23  # of the machine's memory that neither dom0 nor guests ever
 
 # --- Tables ----------------------------------------------------------------------------------------------------------
 def _state(world: "World", domain: SimDomain) -> str:
+    if domain.zombie:
+        return "--pssd" if domain.suspended else "--p--d"
     if domain.shutdown:
         return "--ps" + ("r" if domain.restarts else "-") + "-"
     if domain.suspended:

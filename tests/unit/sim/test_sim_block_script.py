@@ -156,6 +156,80 @@ def test_a_domain_is_there_paused_while_its_script_runs(pair: World) -> None:
     assert (names(pair), roles(pair)) == ([[], []], ["Secondary", "Secondary"])
 
 
+# --- What went wrong without a word ----------------------------------------------------------------------------------------
+def refusal(world: World, node: str, *words: str) -> str:
+    """What libxl tells of a command that fails."""
+    done = world.host(node).run(["xl", *words], allowed=(1, 3))
+    (told,) = [line for line in done.stderr.splitlines() if ": script: " in line]
+    return told.partition(": script: ")[2]
+
+
+def partition(world: World) -> None:
+    world.cut_link(*NODES)
+    world.advance(30)
+
+
+def test_a_domain_is_not_started_where_the_partner_has_the_disk(pair: World) -> None:
+    """[112, 114]: the guest hung."""
+    create(pair, "node1")
+    told = refusal(pair, "node2", "create", "-q", "/etc/xen/dns.cfg")
+    assert told.startswith("dns: it is Primary on the partner, so a domain may be using it there.")
+
+
+def test_a_domain_is_not_moved_to_a_disk_that_is_not_up_to_date(pair: World) -> None:
+    """[169]: it reported success, and the guest's disk was dead."""
+    create(pair, "node1")
+    pair.resync_bytes_per_s = 4096.0
+    pair.host("node2").run(["drbdadm", "invalidate", "dns"])
+    assert refusal(pair, "node1", "migrate", "dns", "10.77.0.2").startswith("dns: its disk is Inconsistent here.")
+    assert names(pair) == [["dns"], []]
+    assert pair.nodes["node1"].domains[0].running
+
+
+def test_a_domain_is_not_started_twice_where_two_primaries_are_allowed(pair: World) -> None:
+    """[172]"""
+    for name in NODES:
+        pair.host(name).run(["drbdadm", "net-options", "--allow-two-primaries=yes", "dns"])
+    create(pair, "node1")
+    assert refusal(pair, "node2", "create", "-q", "/etc/xen/dns.cfg").startswith("dns: it is Primary on the partner")
+    assert roles(pair) == ["Primary", "Secondary"]
+
+
+def test_a_domain_is_not_started_while_nobody_knows_of_the_partner(pair: World) -> None:
+    """[257]: it ran twice."""
+    create(pair, "node1")
+    partition(pair)
+    told = refusal(pair, "node2", "create", "-q", "/etc/xen/dns.cfg")
+    assert told.startswith("dns: it is not connected (Connecting), so the domain may be running on the partner")
+    assert roles(pair) == ["Primary", "Secondary"]
+
+
+@pytest.fixture
+def split_brain(pair: World) -> World:
+    """Somebody has said that node1 is dead, and was wrong."""
+    create(pair, "node1")
+    partition(pair)
+    pair.host("node2").run(["drbdadm", "primary", "dns"])
+    create(pair, "node2")
+    pair.heal_link(*NODES)
+    pair.advance(30)
+    return pair
+
+
+def test_after_a_split_brain_nothing_is_moved(split_brain: World) -> None:
+    """[258-261]: the guest's memory landed on a disk that had diverged."""
+    split_brain.host("node2").run(["xl", "destroy", "dns"])
+    told = refusal(split_brain, "node1", "migrate", "dns", "10.77.0.2")
+    assert told.startswith("dns: it does not connect (StandAlone), so that the sides may have diverged.")
+    assert names(split_brain) == [["dns"], []]
+
+
+def test_after_a_split_brain_nothing_is_started(split_brain: World) -> None:
+    for name in NODES:
+        split_brain.host(name).run(["xl", "destroy", "dns"])
+        assert refusal(split_brain, name, "create", "-q", "/etc/xen/dns.cfg").startswith("dns: it does not connect")
+
+
 # --- Migrating -----------------------------------------------------------------------------------------------------------
 def test_a_migration_opens_the_window_and_closes_it(pair: World) -> None:
     """[126, 238]"""
@@ -309,6 +383,23 @@ def test_a_receiver_that_is_killed_leaves_what_it_has_made(interrupted: Interrup
     assert said.endswith("Migration failed, resuming at sender.\n")
     assert names(world) == [["dns"], ["dns--incoming"]]
     assert world.nodes["node1"].domains[0].running
+
+
+def test_a_domain_whose_pages_the_network_holds_stays_as_a_zombie_with_its_disk(interrupted: Interrupted) -> None:
+    """[229-235]: the migration succeeds, and the sender can neither end the domain nor demote its disk."""
+    world, host = interrupted.world, interrupted.host
+    world.nodes["node1"].pins_pages = True
+    said = migrate(host, 0)
+    backend = "/local/domain/0/backend/vbd/1/51712"
+    assert f"device_backend_callback: Domain 1:unable to remove device with path {backend}\n" in said
+    assert said.endswith("Migration successful.\n")
+    (row,) = [line.split() for line in host.run(["xl", "list"]).stdout.splitlines() if "(null)" in line]
+    assert row[1:5] == ["1", "0", "1", "--pssd"]
+    assert host.run(["xenstore-ls", "/local/domain/0/backend/vbd"], allowed=(1,)).stdout == ""
+    assert roles(world) == ["Primary", "Primary"]
+    assert "(-12) Device is held open by someone" in host.run(["drbdadm", "secondary", "dns"], allowed=(11,)).stderr
+    assert host.run(["xl", "destroy", "1"]).stderr == ""
+    assert "(null)" in host.run(["xl", "list"]).stdout
 
 
 # --- Detached --------------------------------------------------------------------------------------------------------------
