@@ -217,13 +217,13 @@ def _bury(node: SimNode, domain: SimDomain) -> list[str]:
     if domain.zombie:
         return []
     domain.zombie, domain.name, domain.memory_bytes = True, "(null)", 0
-    number = f"Domain {domain.domid}:"
-    paths = (xenstore.absolute(xenstore.backend(domain, disk)) for disk in domain.disks)
-    unable = (
-        "libxl: error: libxl_device.c:1181:device_backend_callback: " + number + "unable to remove device with path "
-    )
-    failed = f"libxl: error: libxl_domain.c:1530:devices_destroy_cb: {number}libxl__devices_destroy failed"
-    return [*(unable + path for path in paths), failed]
+    subject = f"Domain {domain.domid}:"
+    said = []
+    for path in (xenstore.absolute(xenstore.backend(domain, disk)) for disk in domain.disks):
+        xenstore.remove(node, path)
+        unable = f"{subject}unable to remove device with path {path}"
+        said.append(f"libxl: error: libxl_device.c:1181:device_backend_callback: {unable}")
+    return [*said, f"libxl: error: libxl_domain.c:1530:devices_destroy_cb: {subject}libxl__devices_destroy failed"]
 
 
 def forget(node: SimNode, domain: SimDomain) -> None:
