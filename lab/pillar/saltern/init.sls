@@ -43,7 +43,7 @@ saltern:
         tsc_mode: native
         kernel: /var/lib/lab/vmlinux
         ramdisk: /var/lib/lab/guest.img
-        cmdline: console=hvc0 quiet mitigations=off nokaslr lsm=lockdown lockdown=confidentiality lab.name=router lab.ip=10.77.0.51
+        cmdline: console=hvc0 quiet mitigations=off lsm=lockdown lockdown=confidentiality lab.name=router lab.ip=10.77.0.51
 
     # Written the historical way, every number by hand and the metadata in a slot of a shared volume.
     dns:
@@ -65,7 +65,7 @@ saltern:
           ip: 10.77.0.52
       xl:
         <<: *guest
-        cmdline: console=hvc0 quiet mitigations=off nokaslr lsm=lockdown lockdown=confidentiality lab.name=dns lab.ip=10.77.0.52
+        cmdline: console=hvc0 quiet mitigations=off lsm=lockdown lockdown=confidentiality lab.name=dns lab.ip=10.77.0.52
 
     vpn:
       home: node2
@@ -79,7 +79,7 @@ saltern:
           ip: 10.77.0.53
       xl:
         <<: *guest
-        cmdline: console=hvc0 quiet mitigations=off nokaslr lsm=lockdown lockdown=confidentiality lab.name=vpn lab.ip=10.77.0.53
+        cmdline: console=hvc0 quiet mitigations=off lsm=lockdown lockdown=confidentiality lab.name=vpn lab.ip=10.77.0.53
 
     # Two disks; the second one is synchronised more slowly than the others.
     mail:
@@ -100,5 +100,5 @@ saltern:
           rate: 100Mb/s
       xl:
         <<: *guest
-        cmdline: console=hvc0 quiet mitigations=off nokaslr lsm=lockdown lockdown=confidentiality lab.name=mail lab.ip=10.77.0.54
+        cmdline: console=hvc0 quiet mitigations=off lsm=lockdown lockdown=confidentiality lab.name=mail lab.ip=10.77.0.54
         on_crash: restart
