@@ -432,11 +432,9 @@ def net_options(
     changed = dict(options) if set_defaults else {**connection.options, **options}
     _check_two_primaries(resource, connection, changed)
     connection.options = changed
-    end = wire.reachable(world, node, resource)
-    if end is not None and end[1].connection is not None:
-        agreed = {name: changed[name] for name in wire.AGREED if name in changed}
-        others = {name: value for name, value in end[1].connection.options.items() if name not in wire.AGREED}
-        end[1].connection.options = others | agreed
+    if connection.up:
+        connection.unsent = {name: changed[name] for name in wire.AGREED if name in changed}
+        wire.deliver(world, node, resource)
 
 
 def _check_two_primaries(resource: Resource, connection: Connection, options: Mapping[str, str]) -> None:

@@ -134,6 +134,7 @@ class Connection:
     session: int = 0
     since_s: float = 0.0
     silent_since_s: float | None = None
+    unsent: dict[str, str] | None = None  # options on which both must agree, on their way to a peer that does not answer
 
     @property
     def up(self) -> bool:

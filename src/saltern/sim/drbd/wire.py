@@ -68,6 +68,7 @@ def enter(world: "World", connection: Connection, state: str, since_s: float | N
     connection.state = state
     connection.since_s = world.time_s if since_s is None else since_s
     connection.silent_since_s = None
+    connection.unsent = None
 
 
 def _seek_again(world: "World", connection: Connection) -> None:
@@ -156,10 +157,20 @@ def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_
         store.write_flags(node, resource, device)
 
 
+def deliver(world: "World", node: "SimNode", resource: Resource) -> None:
+    """The peer takes over the options on which both must agree, as soon as it hears of them (P_PROTOCOL_UPDATE)."""
+    end = reachable(world, node, resource)
+    mine, theirs = resource.connection, None if end is None else end[1].connection
+    if mine is not None and theirs is not None and mine.unsent is not None:
+        kept = {name: value for name, value in theirs.options.items() if name not in AGREED}
+        theirs.options, mine.unsent = kept | mine.unsent, None
+
+
 def _check_alive(world: "World", node: "SimNode", resource: Resource, connection: Connection) -> None:
     linked = world.linked(node.name, connection.peer)
     if linked and counterpart(world, resource) is not None:
         connection.silent_since_s = None
+        deliver(world, node, resource)
     elif linked:  # the peer closed the connection, or does not know it any more
         lose(world, node, resource, UNCONNECTED)
     elif connection.silent_since_s is None:

@@ -273,6 +273,19 @@ def test_what_a_peer_out_of_sight_was_not_told_keeps_the_sides_from_connecting(p
     assert [pair.state(node).split()[0] for node in NODES] == ["StandAlone", "StandAlone"]
 
 
+def test_a_peer_that_did_not_answer_for_a_moment_is_told_when_it_does(pair: Pair) -> None:
+    """As long as the connection stands, nothing that was sent is lost."""
+    two_primaries(pair, "node1", "yes")
+    pair.world.cut_link(*NODES)
+    pair.wait(0.2)
+    two_primaries(pair, "node1", "no")
+    pair.wait(0.2)
+    pair.world.heal_link(*NODES)
+    pair.wait()
+    assert allowed(pair) == ["no", "no"]
+    assert pair.state("node1").startswith("Established")
+
+
 def test_a_device_in_use_stays_primary(pair: Pair) -> None:
     """[075]"""
     pair.ok("node1", "primary")
