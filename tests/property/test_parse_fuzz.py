@@ -15,6 +15,7 @@ from saltern.parse import (
     drbdadm_dump_xml,
     drbdmeta_gi,
     drbdsetup_events2,
+    drbdsetup_show,
     lvs,
     vgs,
     xl_info,
@@ -41,6 +42,7 @@ def stream(text: str) -> object:
 PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "events2": (drbdsetup_events2.parse, "drbdsetup/*.txt"),
     "stream": (stream, "drbdsetup/*stream*.txt"),
+    "show": (drbdsetup_show.parse_addresses, "drbdsetup_show/*.txt"),
     "dump-xml": (drbdadm_dump_xml.parse, "drbdadm/*dump-xml*.txt"),
     "adjust": (adjust, "drbdadm/9.22-adjust*.txt"),
     "get-gi": (get_gi, "drbdmeta/*.txt"),

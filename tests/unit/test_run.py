@@ -83,3 +83,29 @@ def test_a_file_is_written_whole_with_its_mode_below_the_root(tmp_path) -> None:
     assert path.read_text() == "text"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [found.name for found in path.parent.iterdir()] == ["dns.res"]
+
+
+def test_a_log_is_added_to_and_made_where_there_is_none(tmp_path) -> None:
+    host = LocalHost(root=str(tmp_path))
+    host.append_text("/var/log/xen/xen-hotplug.log", "first\n")
+    host.append_text("/var/log/xen/xen-hotplug.log", "second\n")
+    assert host.read_text("/var/log/xen/xen-hotplug.log") == "first\nsecond\n"
+
+
+def test_what_is_detached_goes_on_without_its_starter_and_holds_nothing_of_it_open(tmp_path) -> None:
+    go, done = tmp_path / "go", tmp_path / "done"
+    child = (
+        f"import pathlib, sys, time\nsys.stdin.read()\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)\n"
+        f"pathlib.Path({str(done)!r}).mkdir()"
+    )
+    starter = f"from saltern.run import LocalHost; LocalHost().detach([{sys.executable!r}, '-c', {child!r}])"
+    # It returns when nobody holds its output open any more.
+    LocalHost().run(python(starter))
+    go.mkdir()
+    while not done.exists():
+        time.sleep(0.05)
+
+
+def test_a_program_that_is_not_there_cannot_be_detached() -> None:
+    with pytest.raises(CommandMissing):
+        LocalHost().detach(["/no/such/program"])

@@ -39,12 +39,20 @@ saltern core for this minion:
     - name: >-
         {{ grains.pythonexecutable }} has no site-packages of its own under {{ prefix }}; install Saltern there with pip
 {%- else %}
-  # In the place of a copy, where an earlier version put one.
+{%- set link = ns.libraries | first ~ '/saltern' %}
+{%- set copy = salt['file.directory_exists'](link) and not salt['file.is_link'](link) %}
   file.symlink:
-    - name: {{ ns.libraries | first }}/saltern
+    - name: {{ link }}
     - target: {{ core }}
-    - force: True
     - reload_modules: True
     - require:
       - file: saltern core
+{%- if copy %}
+      - file: copy of an earlier version
+copy of an earlier version:
+  file.absent:
+    - name: {{ link }}
+    - require:
+      - file: saltern core
+{%- endif %}
 {%- endif %}

@@ -1,0 +1,395 @@
+"""The block script, command by command: what it asks, what it answers, and that whatever fails is a refusal."""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import pytest
+
+from saltern.block_script import add, close, main, remove
+from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
+from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.run import Completed
+
+PATH = "backend/vbd/7/51712"
+PARAMS, STATUS, ERROR = f"{PATH}/params", f"{PATH}/hotplug-status", f"{PATH}/hotplug-error"
+SHOWN = (Path(__file__).parents[1] / "data" / "drbdsetup_show" / "8.4-connected.txt").read_text()
+ADDRESSES = ["ipv4:10.77.0.1:7792", "ipv4:10.77.0.2:7792"]
+VERSIONS = {
+    "8.4": "version: 8.4.11 (api:1/proto:86-101)\n",
+    "9": "version: 9.2.5 (api:2/proto:86-121)\n",
+}
+
+
+class Node:
+    """A node that has one resource and answers what the script asks; ``breaks`` chooses the commands that fail."""
+
+    def __init__(
+        self, *, drbd: str = "8.4", domain: str = "dns", role: str = "Secondary", peer: str = "Secondary"
+    ) -> None:
+        self.drbd = drbd
+        self.store = {PARAMS: "dns", "/local/domain/7/name": domain}
+        self.role, self.peer, self.disk, self.connection = role, peer, "UpToDate", "Connected"
+        self.up = True
+        self.held_open = 0  # attempts to make it Secondary that fail
+        self.window = False
+        self.commands: list[list[str]] = []
+        self.detached: list[list[str]] = []
+        self.log = ""
+        self.clock_s = 0.0
+        self.late = False  # what fails has taken effect before
+        self.breaks: Callable[[list[str]], Exception | str | None] = lambda argv: None
+        self.after_sleep: Callable[[], None] = lambda: None
+
+    def run(
+        self, argv: Sequence[str], *, stdin: str = "", allowed: Collection[int] = (0,), timeout_s: float = 120.0
+    ) -> Completed:
+        assert timeout_s <= 8, "libxl waits for 40 s"
+        self.commands.append(list(argv))
+        broken = self.breaks(list(argv))
+        if self.late and isinstance(broken, Exception):
+            self._answer(list(argv))
+        if isinstance(broken, Exception):
+            raise broken
+        code, stdout, stderr = (0, broken, "") if broken is not None else self._answer(list(argv))
+        if code not in allowed:
+            raise CommandFailed(argv, code, stdout, stderr)
+        return Completed(tuple(argv), code, stdout, stderr)
+
+    def _answer(self, argv: list[str]) -> tuple[int, str, str]:
+        match argv:
+            case ["xenstore-read", *paths]:
+                missing = [path for path in paths if path not in self.store]
+                found = "".join(f"{self.store[path]}\n" for path in paths if path in self.store)
+                return int(bool(missing)), found, "".join(f"couldn't read path {path}\n" for path in missing)
+            case ["xenstore-write", *words]:
+                self.store |= dict(zip(words[::2], words[1::2], strict=True))
+            case ["drbdsetup", "events2", "--now", "dns"]:
+                return 0, self._events(), ""
+            case ["drbdsetup", "show", "dns"]:
+                return 0, SHOWN, ""
+            case ["drbdsetup", "net-options", *connection, option]:
+                assert connection == (ADDRESSES if self.drbd == "8.4" else ["dns", "1"])
+                self.window = option == "--allow-two-primaries=yes"
+            case ["drbdsetup", verb, subject]:
+                assert subject == ("1" if self.drbd == "8.4" else "dns")
+                return self._set_role(verb)
+            case _:
+                raise AssertionError(argv)
+        return 0, "", ""
+
+    def _events(self) -> str:
+        if not self.up:
+            return "exists -\n"
+        connected = self.connection == "Connected"
+        return (
+            f"exists resource name:dns role:{self.role} suspended:no\n"
+            f"exists connection name:dns peer-node-id:1 conn-name:peer connection:{self.connection} "
+            f"role:{self.peer if connected else 'Unknown'}\n"
+            f"exists device name:dns volume:0 minor:1 disk:{self.disk}\n"
+            "exists peer-device name:dns peer-node-id:1 conn-name:peer volume:0 replication:Established "
+            f"peer-disk:{'UpToDate' if connected else 'DUnknown'} resync-suspended:no\n"
+            "exists -\n"
+        )
+
+    def _set_role(self, verb: str) -> tuple[int, str, str]:
+        if verb == "secondary" and self.held_open:
+            self.held_open -= 1
+            return 11, "", "1: State change failed: (-12) Device is held open by someone"
+        if verb == "primary" and self.peer == "Primary" and not self.window:
+            return 11, "", "1: State change failed: (-1) Multiple primaries not allowed by config"
+        self.role = verb.capitalize()
+        return 0, "", ""
+
+    def read_text(self, path: str) -> str | None:
+        assert path == "/proc/drbd"
+        return VERSIONS.get(self.drbd)
+
+    def write_text(self, path: str, text: str, mode: int) -> None:
+        raise AssertionError(path)
+
+    def append_text(self, path: str, text: str) -> None:
+        assert path == HOTPLUG_LOG
+        self.log += text
+
+    def detach(self, argv: Sequence[str]) -> None:
+        self.detached.append(list(argv))
+
+    def now(self) -> float:
+        return self.clock_s
+
+    def sleep(self, seconds: float) -> None:
+        self.clock_s += seconds
+        self.after_sleep()
+
+    @property
+    def programs(self) -> list[str]:
+        return [" ".join(argv[:2]) if argv[0] == "drbdsetup" else argv[0] for argv in self.commands]
+
+
+def arriving(**parts: str) -> Node:
+    return Node(**{"domain": "dns--incoming", "peer": "Primary", **parts})
+
+
+both = pytest.mark.parametrize("drbd", ["8.4", "9"])
+
+
+# --- add ---------------------------------------------------------------------------------------------------------------
+@both
+def test_a_disk_is_made_primary_and_libxl_told_its_device(drbd: str) -> None:
+    node = Node(drbd=drbd)
+    assert add(node, PATH) == 0
+    assert node.role == "Primary"
+    written = {key.removeprefix(f"{PATH}/"): value for key, value in node.store.items()}
+    assert written["physical-device"] == "93:1"  # hexadecimal, as blkback reads it
+    assert written["physical-device-path"] == "/dev/drbd1"
+    assert written["hotplug-status"] == "connected"
+
+
+def test_it_takes_few_processes_since_a_guest_may_be_waiting() -> None:
+    node = Node()
+    add(node, PATH)
+    look = "drbdsetup events2"
+    assert node.programs == ["xenstore-read", look, "drbdsetup primary", look, "xenstore-write"]
+
+
+@both
+def test_an_arriving_domain_opens_the_window_and_leaves_somebody_to_close_it(drbd: str) -> None:
+    node = arriving(drbd=drbd)
+    assert add(node, PATH) == 0
+    assert (node.role, node.window) == ("Primary", True)
+    assert node.detached == [[BLOCK_SCRIPT, "close", "dns"]]
+
+
+def test_a_primary_that_nothing_uses_is_taken_without_the_partner() -> None:
+    node = Node(role="Primary")
+    node.connection = "Connecting"
+    assert add(node, PATH) == 0
+    assert node.role == "Primary"
+
+
+def test_a_refusal_is_one_line_for_libxl_and_one_with_its_date_in_the_log_of_xen() -> None:
+    node = Node(peer="Primary")
+    assert add(node, PATH) == 1
+    assert node.store[STATUS] == "error"
+    assert node.store[ERROR].startswith("dns: it is Primary on the partner")
+    assert "\n" not in node.store[ERROR]
+    (line,) = node.log.splitlines()
+    assert line[:2] == "20"
+    assert node.store[ERROR] in line
+    assert "drbdsetup primary" not in node.programs
+
+
+def test_a_primary_that_is_in_use_is_refused_and_stays_as_it_is() -> None:
+    node = Node(role="Primary")
+    node.held_open = 1
+    assert add(node, PATH) == 1
+    assert "in use" in node.store[ERROR]
+    assert "held open" in node.store[ERROR]
+    assert node.role == "Primary"
+
+
+def every_command(node: Node) -> int:
+    """How many commands an attach takes when all goes well."""
+    assert add(node, PATH) == 0
+    return len(node.commands)
+
+
+FAILURES = [
+    CommandFailed(["x"], 20, "", "it failed"),
+    CommandTimeout(["x"], 8),
+    CommandMissing(["x"]),
+    OSError("no"),
+    "noise",
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("make", [Node, arriving])
+@both
+def test_whatever_command_fails_it_is_a_refusal_and_the_disk_as_it_was(
+    drbd: str, make: Callable[..., Node], failure: Exception | str, late: bool
+) -> None:
+    for number in range(1, every_command(make(drbd=drbd)) + 1):
+        node = make(drbd=drbd)
+        node.late = late
+        node.breaks = lambda argv, node=node, number=number: failure if len(node.commands) == number else None
+        if failure == "noise" and node_does_not_read(make(drbd=drbd), number):
+            continue
+        assert add(node, PATH) == 1
+        assert node.store[STATUS] == "error"
+        assert node.store[ERROR]
+        assert (node.role, node.window) == ("Secondary", False)
+
+
+def node_does_not_read(node: Node, number: int) -> bool:
+    """True where the output of the n-th command is not read."""
+    add(node, PATH)
+    return node.programs[number - 1] not in ("xenstore-read", "drbdsetup events2", "drbdsetup show")
+
+
+def test_a_promotion_that_is_overtaken_by_the_loss_of_the_partner_is_taken_back() -> None:
+    node = Node()
+
+    def cut(argv: list[str]) -> None:
+        if argv[1] == "primary":
+            node.connection = "NetworkFailure"
+
+    node.breaks = cut
+    assert add(node, PATH) == 1
+    assert node.role == "Secondary"
+
+
+def test_a_primary_by_hand_stays_one_when_xenstore_fails() -> None:
+    node = Node(role="Primary")
+    node.connection = "Connecting"
+    node.breaks = lambda argv: OSError("no xenstore") if f"{PATH}/physical-device" in argv else None
+    assert add(node, PATH) == 1
+    assert node.role == "Primary"
+
+
+def test_what_is_neither_generation_of_drbd_is_refused() -> None:
+    for drbd in ("none", "10"):
+        node = Node(drbd=drbd)
+        assert add(node, PATH) == 1
+        assert node.role == "Secondary"
+
+
+@pytest.mark.parametrize("path", ["backend/vif/7/0", "", "backend/vbd/x/51712", "backend/vbd/7/51712/../8"])
+def test_a_path_that_is_not_that_of_a_disk_is_refused(path: str) -> None:
+    node = Node()
+    assert add(node, path) == 1
+    assert node.role == "Secondary"
+
+
+def test_a_refusal_that_cannot_be_told_is_one_all_the_same() -> None:
+    node = Node(peer="Primary")
+    node.breaks = lambda argv: CommandTimeout(argv, 8) if argv[0] == "xenstore-write" else None
+    assert add(node, PATH) == 1
+
+
+# --- remove ------------------------------------------------------------------------------------------------------------
+def attached(**parts: str) -> Node:
+    node = Node(role="Primary", **parts)
+    node.store[STATUS] = "connected"
+    return node
+
+
+@both
+@pytest.mark.parametrize("peer", ["Primary", "Secondary"])
+def test_a_disk_is_secondary_when_its_domain_is_gone(drbd: str, peer: str) -> None:
+    node = attached(drbd=drbd, peer=peer)
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+def test_a_backend_that_has_not_let_go_yet_is_waited_for() -> None:
+    node = attached()
+    node.held_open = 3
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+def test_a_disk_that_somebody_else_holds_is_left_to_them_and_that_is_logged() -> None:
+    node = attached()
+    node.held_open = 1000
+    assert remove(node, PATH) == 0
+    assert node.role == "Primary"
+    assert node.clock_s < 30, "libxl waits for 40 s"
+    assert "held open" in node.log
+
+
+def test_without_the_partner_a_primary_stays_one() -> None:
+    node = attached()
+    node.connection = "Connecting"
+    assert remove(node, PATH) == 0
+    assert node.role == "Primary"
+
+
+def test_after_a_refused_attach_nothing_is_taken_away_from_anybody() -> None:
+    node = attached()
+    node.store[STATUS] = "error"
+    assert remove(node, PATH) == 0
+    assert node.role == "Primary"
+
+
+def test_after_an_attach_that_was_killed_the_disk_is_given_back() -> None:
+    node = attached()
+    del node.store[STATUS]
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda value: type(value).__name__)
+def test_whatever_fails_libxl_is_not_held_up(failure: Exception | str) -> None:
+    for number in (1, 2, 3, 4):
+        node = attached()
+        node.breaks = lambda argv, node=node, number=number: failure if len(node.commands) == number else None
+        assert remove(node, PATH) == 0
+        assert node.clock_s < 30
+
+
+# --- close -------------------------------------------------------------------------------------------------------------
+def migrating(**parts: str) -> Node:
+    node = Node(role="Primary", peer="Primary", **parts)
+    node.window = True
+    return node
+
+
+@both
+@pytest.mark.parametrize("left", [{"peer": "Secondary"}, {"role": "Secondary"}])
+def test_the_window_closes_when_one_side_is_no_longer_primary(drbd: str, left: dict[str, str]) -> None:
+    node = migrating(drbd=drbd)
+
+    def sleep() -> None:
+        assert node.window
+        if node.clock_s > 60:
+            node.__dict__ |= left
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert not node.window
+    assert node.clock_s > 60
+
+
+def test_a_partner_that_is_out_of_sight_for_a_moment_finds_the_window_as_it_is_on_its_side() -> None:
+    node = migrating()
+
+    def sleep() -> None:
+        assert node.window
+        node.connection = "Connecting" if node.clock_s < 20 else "Connected"
+        if node.clock_s > 40:
+            node.peer = "Secondary"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert node.clock_s > 40
+
+
+def test_the_window_closes_when_the_partner_does_not_come_back() -> None:
+    node = migrating()
+    node.connection = "Connecting"
+    assert close(node, "dns") == 0
+    assert not node.window
+
+
+def test_a_resource_that_is_gone_has_no_window() -> None:
+    node = migrating()
+    node.up = False
+    assert close(node, "dns") == 0
+
+
+def test_what_fails_is_tried_again_until_the_window_is_closed() -> None:
+    node = migrating()
+    node.peer = "Secondary"
+    failures: list[Exception | str] = [*FAILURES]
+    node.breaks = lambda argv: failures.pop() if failures else None
+    assert close(node, "dns") == 0
+    assert not node.window
+
+
+# --- main --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("argv", [[], ["attach"], ["add", "dns"], ["close"]])
+def test_what_it_is_not_called_for_is_told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv, {}) == 2
+    assert "add | remove | close RESOURCE" in capsys.readouterr().err
