@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demo.prompt import shell, write_script
+from lab import transcript
 from lab.cluster import NODES, Lab
 from lab.errors import LabError
 from lab.master import CHECKOUT
 
+TRANSCRIPTS = CHECKOUT / "tests" / "data" / "transcripts"
 WELCOME = """
 The nodes node1 and node2 and a Salt master. `exit` leaves them running, `make lab-down` ends them.
 The topology is in $P; edit it there, it is a copy of lab/pillar.
@@ -25,6 +27,7 @@ The topology is in $P; edit it there, it is a copy of lab/pillar.
   lab power-cut node2            takes its power; `lab power-on node2` gives it back
   lab cut-link                   pulls the cable between the nodes; `lab heal-link` plugs it in
   lab save NAME                  keeps everything as it is now; `lab restore NAME` comes back to it
+  lab record node1 NAME xl list  runs a command and writes it into tests/data/transcripts
   lab reinstall node2            a new machine of the same name, with empty disks
 
 All that is emulated: a command takes a second, an apply a minute.
@@ -65,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     add("heal-link", _do(lambda lab, _: lab.heal_link()), "plug it in again")
     add("save", _do(lambda lab, given: lab.save(given.name)), "keep everything as it is now", "name")
     add("restore", _do(lambda lab, given: lab.restore(given.name)), "go back to what was kept", "name")
+    record = commands.add_parser("record", help="run a command on a node, and write it into tests/data/transcripts")
+    record.add_argument("node", choices=NODES)
+    record.add_argument("name", help="what it shows, in a few words joined by hyphens")
+    record.add_argument("command", nargs=argparse.REMAINDER)
+    record.set_defaults(run=_record)
     on = commands.add_parser("on", help="run a command on a node, or a shell when none is given")
     on.add_argument("node", choices=NODES)
     on.add_argument("command", nargs=argparse.REMAINDER)
@@ -110,6 +118,12 @@ def _shell(lab: Lab, given: argparse.Namespace) -> int:
 def _on(lab: Lab, given: argparse.Namespace) -> int:
     command = " ".join(given.command)  # as ssh(1) does: quoted as a whole, it is a line of shell on the node
     return lab.ssh(given.node).interactive(command, terminal=sys.stdin.isatty())
+
+
+def _record(lab: Lab, given: argparse.Namespace) -> int:
+    path = transcript.record(lab, given.node, given.name, " ".join(given.command), TRANSCRIPTS)
+    print(f"{path.read_text(encoding='utf-8')}{path}")
+    return 0
 
 
 def _status(lab: Lab, _given: argparse.Namespace) -> int:

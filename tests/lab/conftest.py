@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster import NODES, Lab
+from lab.errors import LabError
 from lab.master import CHECKOUT
 from lab.moments import BARE, CONVERGED, bring
 
@@ -20,12 +21,19 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
     pytestconfig.stash[LAB] = lab
     was_up = lab.is_up
     try:
-        if not lab.has(BARE):
-            bring(lab, BARE)
+        _have_bare(lab)
         yield lab
     finally:
         if not was_up:
             lab.down()
+
+
+def _have_bare(lab: Lab) -> None:
+    try:
+        if not lab.has(BARE):
+            bring(lab, BARE)
+    except LabError as error:
+        pytest.fail(str(error), pytrace=False)  # such as what is missing here: that is never skipped
 
 
 @pytest.fixture
