@@ -5,7 +5,7 @@ from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import AdjustResource, LoadDrbd
-from saltern.model.observed import ConnectionState, DiskState, DrbdVersion
+from saltern.model.observed import ConnectionState, DiskState, DrbdVersion, Role
 from saltern.plan.activation import module_step, step
 from saltern.plan.project import VERSION, configuration
 from saltern.plan.volume import BLANK_TAG, NEW_TAG
@@ -48,6 +48,13 @@ def test_a_resource_without_its_disk_is_attached() -> None:
 
 def test_what_the_kernel_does_differently_from_the_configuration_is_adjusted() -> None:
     assert look(resources=running(), adjustments={"dns": ("drbdsetup-84 net-options ...",)}).actions == ADJUST
+
+
+def test_nothing_is_adjusted_while_a_domain_is_on_its_way() -> None:
+    moving = running(role=Role.PRIMARY, peer_role=Role.PRIMARY)
+    found = look(resources=moving, adjustments={"dns": ("drbdsetup-84 net-options ... --allow-two-primaries=no",)})
+    assert found.actions == ()
+    assert "migration" in found.warning
 
 
 @pytest.mark.parametrize(
