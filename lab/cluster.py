@@ -153,18 +153,26 @@ class Lab:
     # --- The link ------------------------------------------------------------------------------------------------
     def cut_link(self) -> None:
         """Pull the cable between the nodes."""
-        self._cut_mark.touch()
         self._plug(False)
 
     def heal_link(self) -> None:
         """Plug it in again."""
-        self._cut_mark.unlink(missing_ok=True)
         self._plug(True)
 
     def _plug(self, plugged: bool) -> None:
-        for machine in self._machines.values():
-            if machine.running:
-                machine.link(plugged)
+        with self._locked():
+            machines = [self._machine(node) for node in NODES]
+            self._remember_link(plugged)
+            for machine in machines:
+                if machine.running:
+                    machine.link(plugged)
+
+    def _remember_link(self, plugged: bool) -> None:
+        """For the nodes that are switched on later."""
+        if plugged:
+            self._cut_mark.unlink(missing_ok=True)
+        else:
+            self._cut_mark.touch()
 
     # --- Moments -------------------------------------------------------------------------------------------------
     def has(self, name: str) -> bool:
@@ -174,11 +182,15 @@ class Lab:
     def save(self, name: str, **about: str) -> None:
         """Keep the whole lab as it is at this moment, under a name; ``about`` is kept with it."""
         with self._locked():
-            for node in NODES:
-                self.on(node, "sync")
-            link = "cut" if self._cut_mark.exists() else "plugged"
-            facts = {**self._fingerprint(), "link": link, **about}
-            self._snapshot(name).save(list(self._machines.values()), self.master.pillar, facts)
+            machines = [self._machine(node) for node in NODES]
+            for machine in machines:
+                if not machine.running:
+                    raise LabError(
+                        f"{machine.name} is off, and a snapshot is of both nodes; `lab power-on {machine.name}`"
+                    )
+                self.on(machine.name, "sync")
+            link = "cut" if self.link_is_cut else "plugged in"
+            self._snapshot(name).save(machines, self.master.pillar, {**self._fingerprint(), "link": link, **about})
 
     def restore(self, name: str) -> None:
         """Go back to the moment of that name; whatever has happened since is gone."""
@@ -191,9 +203,9 @@ class Lab:
         with self._locked():
             for node in NODES:
                 self._cut_power(node)
-            cut = snapshot.about()["link"] == "cut"
-            self._cut_mark.touch() if cut else self._cut_mark.unlink(missing_ok=True)
-            snapshot.restore(list(self._machines.values()), self.master.pillar, link=not cut)
+            plugged = snapshot.about()["link"] == "plugged in"
+            self._remember_link(plugged)
+            snapshot.restore(list(self._machines.values()), self.master.pillar, link=plugged)
             self._each(self._wake, list(self._machines.values()))
             self._wait_for_minions(NODES)
             self._up_mark.touch()
@@ -298,7 +310,7 @@ class Lab:
 
     def _boot(self, machine: Machine) -> None:
         begun = time.monotonic()
-        machine.start(link=not self._cut_mark.exists())
+        machine.start(link=not self.link_is_cut)
         self._wait_for_xl(machine)
         self._progress(f"{machine.name}: `xl list` works, {time.monotonic() - begun:.0f} s after power on")
         self._set_clock(machine)

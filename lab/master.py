@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo.prompt import salt_argv
 from lab import process
-from lab.errors import CommandFailed, LabError
+from lab.errors import CommandFailed, LabError, TimedOut
 from lab.machine import MASTER_ADDRESS
 from lab.patience import patient
 from lab.ssh import Answer
@@ -62,8 +62,11 @@ class Master:
 
     def salt(self, *arguments: str, timeout_s: float, check: bool = True) -> Answer:
         """Run `salt` with these arguments."""
-        argv = [*self.argv("salt"), *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=patient(timeout_s), check=False)
+        argv, allowed = [*self.argv("salt"), *arguments], patient(timeout_s)
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=allowed, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise TimedOut(f"`{shlex.join(['salt', *arguments])}` has not ended after {allowed:g} s") from error
         if check and done.returncode != 0:
             raise CommandFailed("master", shlex.join(["salt", *arguments]), done.returncode, done.stdout, done.stderr)
         return Answer(done.returncode, done.stdout, done.stderr)
