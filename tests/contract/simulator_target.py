@@ -134,6 +134,11 @@ class SimulatorTarget:
         self.write_file(node, path, text)
         return DONE
 
+    def _lsmod(self, node: str, _argv: list[str]) -> Answer:
+        """Three lines name DRBD: its own, and two of what it needs."""
+        loaded = self.world.nodes[node].module_loaded
+        return Answer(0, "drbd\nlru_cache 1 drbd\nlibcrc32c 1 drbd\n" if loaded else "", "")
+
     def _dd(self, node: str, argv: list[str]) -> Answer:
         words = dict(word.split("=") for word in argv[1:])
         minor = int(words["of"].removeprefix("/dev/drbd"))
@@ -179,4 +184,5 @@ def _filter(argv: list[str], text: str) -> str:
         return "".join(lines[: int(argv[1].removeprefix("-"))])
     if argv[0] == "tail":
         return "".join(lines[-int(argv[1].removeprefix("-")) :])
-    return "".join(line for line in lines if re.search(argv[-1], line))
+    found = [line for line in lines if re.search(argv[-1], line)]
+    return f"{len(found)}\n" if "-c" in argv else "".join(found)

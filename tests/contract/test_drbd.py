@@ -4,13 +4,13 @@ Each case says what led to the recording, then runs the recorded command line an
 Counters, UUIDs and dates are different every time; the kernel log is not simulated.
 """
 
-import re
 import shlex
 from collections.abc import Callable
 
 import pytest
 from contract_steps import both_run, wait_for
 from contract_target import Target, transcript
+from contract_text import normal, words
 
 NET = (
     "protocol C; allow-two-primaries; after-sb-0pri discard-least-changes; "
@@ -447,25 +447,6 @@ INSTEAD = {
 COPYING = {59, 60, 61, *range(178, 187), 216, 263}
 # Recordings of configurations that are good or bad; each shows the file first.
 CONFIGURATIONS = (*range(78, 88), *range(89, 99), 100, 101, 102)
-
-COUNTERS = re.compile(r"\b(ns|nr|dw|dr|al|bm|ep|read|written|al-writes|received|sent|pending|unacked|pe|ua):\d+")
-
-
-def normal(text: str, *, exact_sync: bool = True) -> str:
-    """Without what is different every time; the kernel log, domains and the times that bash prints are left out."""
-    text = re.sub(r"(?m)^(Name +ID|Domain-0|dns +\d).*\n", "", text)
-    text = re.sub(r"(?m)^(\[ *\d+\.\d+\].*|real\t.*|user\t.*|sys\t.*|# \d{4}-\d\d-\d\d.*|# \d+ s)\n?", "", text)
-    text = re.sub(r"(?<![0-9A-F])(?!0{15}[04])[0-9A-F]{16}\b", "UUID", text)
-    text = re.sub(r"(?m)^([^:\n]+:[^:\n]+):[^:\n]+:[^:\n]+(:\d:\d:\d:\d:\d:\d:\d)$", r"\1:HISTORY\2", text)
-    text = re.sub(r"\bdone:[\d.]+", "done:N", COUNTERS.sub(r"\1:N", text))
-    text = re.sub(r"\[[=>.]+\] sync'ed: +[\d.]+% \(\d+/(\d+)\)K\n\tfinish: .*", r"progress of \1", text)
-    text = re.sub(r" congested:yes", "", text)
-    return text if exact_sync else re.sub(r"\b(oos|out-of-sync):\d+", r"\1:N", text)
-
-
-def words(text: str) -> list[str]:
-    """The lines of standard error; bash puts an empty one before the times that it prints."""
-    return [line for line in normal(text).splitlines() if line]
 
 
 @pytest.mark.parametrize("number", CASES)

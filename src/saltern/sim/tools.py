@@ -36,7 +36,7 @@ PROGRAMS = {
     ),
     **dict.fromkeys(("lvchange", "lvs"), "lvm"),
     **dict.fromkeys(("drbdadm", "drbdsetup", "drbdmeta"), "drbd"),
-    "modprobe": "modules",
+    **dict.fromkeys(("modprobe", "rmmod"), "modules"),
     **dict.fromkeys(
         ("xenstore-read", "xenstore-write", "xenstore-rm", "xenstore-list", "xenstore-ls"),
         "xenstore",

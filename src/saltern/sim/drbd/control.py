@@ -174,6 +174,9 @@ def detach(world: "World", node: "SimNode", resource: Resource, device: Device) 
         return
     if resource.primary and not (resource.connected and device.peer_disk == Disk.UP_TO_DATE):
         raise Failure(Code.NO_UP_TO_DATE_DISK)
+    peer_primary = resource.connection is not None and resource.connection.peer_role == PRIMARY
+    if peer_primary and resource.connected and device.peer_disk <= Disk.INCONSISTENT:
+        raise Failure(Code.REFUSED_BY_PEER)
     remembered = store.meta(node, device)
     remembered.clean = True
     remembered.active_extents = []
@@ -185,7 +188,6 @@ def detach(world: "World", node: "SimNode", resource: Resource, device: Device) 
     wire.stop_sync(world, resource, device)
     device.disk = Disk.DISKLESS
     device.backing = device.meta = ""
-    device.size_sectors = 0
     wire.tell(world, node, resource)
 
 
@@ -196,7 +198,7 @@ def outdate(world: "World", node: "SimNode", resource: Resource, device: Device)
     if device.disk < Disk.OUTDATED:
         raise Failure(Code.LOWER_THAN_OUTDATED)
     if resource.connected:
-        raise Failure(Code.CONNECTED_OUTDATES)
+        return  # a connected disk cannot be Outdated: the kernel corrects the state at once (transcripts 352, 375)
     if resource.primary:
         raise Failure(Code.NO_UP_TO_DATE_DISK)
     device.disk = Disk.OUTDATED
@@ -229,7 +231,7 @@ def resize(world: "World", node: "SimNode", minor: int, *, assume_clean: bool, a
     resource, device = device_of(node, minor)
     if not store.attached(device):
         raise Failure(Code.NO_DISK)
-    if device.syncing:
+    if device.syncing or device.verifying:
         raise Failure(Code.RESIZE_RESYNC)
     peer_role = SECONDARY if resource.connection is None else resource.connection.peer_role
     if not resource.primary and peer_role == SECONDARY:
@@ -477,16 +479,27 @@ def del_path(resource: Resource) -> None:
 
 
 def verify(world: "World", node: "SimNode", minor: int) -> None:
-    """Compare both sides; blocks that differ become out of sync, and stay so until the next synchronisation."""
+    """Begin to compare both sides; blocks that differ will be out of sync, and stay so until the next synchronisation."""
     resource, device = device_of(node, minor)
     end = wire.reachable(world, node, resource)
     if end is None or resource.connection is None:
         raise Failure(Code.NEED_CONNECTION)
     if not resource.connection.options.get("verify-alg"):
         raise Failure(Code.NO_VERIFY_ALG)
-    far = end[1].devices[device.volume]
-    mine, theirs = store.backing(node, device).records, store.backing(end[0], far).records
-    for block in mine.keys() | theirs.keys():
-        if block < store.blocks(device) and mine.get(block) != theirs.get(block):
-            store.meta(node, device).out_of_sync.add(block, block + 1)
-            store.meta(end[0], far).out_of_sync.add(block, block + 1)
+    if device.syncing:
+        raise Failure(Code.RESYNC_RUNNING)
+    resync.start_verify(world, device, end[1].devices[device.volume])
+
+
+def pause(world: "World", node: "SimNode", minor: int, *, on: bool) -> None:
+    """Hold synchronisations of a device back, or let them go on again."""
+    resource, device = device_of(node, minor)
+    if device.paused == on:
+        raise Failure(Code.PAUSE_IS_SET if on else Code.PAUSE_IS_CLEAR)
+    device.paused = on
+    wire.tell(world, node, resource)
+
+
+def suspend_io(node: "SimNode", minor: int, *, on: bool) -> None:
+    """Hold back whatever the users of a resource write, or let it go on again."""
+    device_of(node, minor)[0].suspended = on

@@ -82,8 +82,11 @@ class Call:
         """What the command ends with."""
         return Result(returncode, self.stdout, self.stderr)
 
-    def execute(self, command: Command, *, quiet: bool = False) -> int:
-        """Run a command underneath, or print it in a dry run; ``quiet`` drops what it complains about."""
+    def execute(self, command: Command, *, quiet: bool = False, named: bool = True) -> int:
+        """Run a command underneath, or print it in a dry run.
+
+        ``quiet`` drops what it complains about; without ``named`` a command that fails is not repeated.
+        """
         if self.dry_run or self.verbose:
             self.stdout += f"{' '.join(escaped(word) for word in command)}\n"
         if self.dry_run:
@@ -93,7 +96,7 @@ class Call:
         self.stdout += result.stdout
         if not quiet:
             self.stderr += result.stderr
-            if result.returncode >= 10:
+            if result.returncode >= 10 and named:
                 line = " ".join(escaped(word) for word in command)
                 self.stderr += f"Command '{line}' terminated with exit code {result.returncode}\n"
         return result.returncode
@@ -446,7 +449,7 @@ def _try_both(call: Call, one: _Chosen, volume: Volume, command: str) -> int:
     if call.nine and command == "outdate":
         words.insert(0, side.resource.name)
     before = call.stderr
-    returncode = call.execute([side.drbdsetup, command, *words])
+    returncode = call.execute([side.drbdsetup, command, *words], named=False)
     final = (17,) if command == "outdate" else (11, 17)
     if returncode in final or (returncode == 0 and not call.dry_run):
         return returncode
@@ -538,6 +541,10 @@ _COMMANDS: Final[Mapping[str, Answer]] = {
     "invalidate": _kernel_or_metadata("invalidate"),
     "invalidate-remote": _of_peer_device("invalidate-remote"),
     "verify": _of_peer_device("verify"),
+    "pause-sync": _of_peer_device("pause-sync"),
+    "resume-sync": _of_peer_device("resume-sync"),
+    "suspend-io": _of_minor("suspend-io"),
+    "resume-io": _of_minor("resume-io"),
     "up": _deferred(adjust.up),
     "adjust": _deferred(adjust.adjust),
     "down": _of_resource("down", minors_on_84=False),

@@ -84,6 +84,16 @@ class Target:
         return f"# Output might be stale, since minor {self.minor} is attached\n" if self.attached else ""
 
     @property
+    def beyond_the_end(self) -> str:
+        """The complaint about a slot that begins beyond the end of the device (transcript 390)."""
+        if self.slot < 0 or self.offset_bytes < self.device.size_bytes:
+            return ""
+        return (
+            "Device too small: expecting meta data block at\n"
+            f"byte offset {self.offset_bytes}, but {self.path} is only {self.device.size_bytes} bytes.\n"
+        )
+
+    @property
     def offset_bytes(self) -> int:
         """Where the superblock is."""
         if self.slot == INTERNAL:
@@ -121,11 +131,15 @@ def run(world: "World", name: str, argv: Sequence[str]) -> Result:
     if device is None:
         return Result(20, "", f"open({path}) failed: No such file or directory\n")
     slot = _PLACES.get(place)
+    if version == "v09" and command in ("get-gi", "show-gi") and not any(word.startswith("--node-id") for word in argv):
+        return Result(10, "", f"The {command} command requires the --node-id option\n")
     target = Target(node, int(minor), version, path, device, int(place) if slot is None else slot)
     # What only reads is answered beside the kernel, with a warning (cmds[].modifies_md in drbdmeta.c, transcript 248).
     if target.attached and command not in _READS:
         stale = f"# Output might be stale, since minor {minor} is attached\n" if command == "create-md" else ""
         return Result(20, "", f"{stale}Device '{minor}' is configured!\n")
+    if target.beyond_the_end:
+        return Result(10, "", target.beyond_the_end * (2 if command == "create-md" else 1))
     if command == "create-md":
         return _create(world, target, force=force, max_peers=int(arguments[0]) if arguments else 1)
     if command == "wipe-md":
@@ -145,12 +159,6 @@ def _read_beside_the_kernel(world: "World", target: Target, command: str, *, for
 
 
 def _create(world: "World", target: Target, *, force: bool, max_peers: int) -> Result:
-    if target.slot >= 0 and target.offset_bytes >= target.device.size_bytes:
-        fault = (
-            "Device too small: expecting meta data block at\n"
-            f"byte offset {target.offset_bytes}, but {target.path} is only {target.device.size_bytes} bytes.\n"
-        )
-        return Result(10, "", fault * 2)
     questions, found = _questions(target)
     if questions and not force:
         cancelled = "canceled" if found else "cancelled"
@@ -270,9 +278,13 @@ def _invalidate(_world: "World", target: Target) -> Result:
 def _apply_al(_world: "World", target: Target) -> Result:
     if target.found is None:
         return Result(1, "", _NONE)
-    added = target.found.apply_activity_log()
-    if not added:
+    hot = bool(target.found.active_extents)
+    if not target.found.primary:
+        target.found.apply_activity_log()
         return Result()
+    added = target.found.apply_activity_log()
+    if not hot:
+        return Result(0, "", "Nothing to do.\n")
     return Result(0, "", f"Marked additional {_pretty(added * BLOCK_BYTES)} as out-of-sync based on AL.\n")
 
 

@@ -305,11 +305,24 @@ def _new_current_uuid(call: Call) -> Result:
 
 
 def _verify(call: Call) -> Result:
+    control.verify(call.world, call.node, _minor_of_peer_device(call))
+    return Result()
+
+
+def _minor_of_peer_device(call: Call) -> int:
+    """The minor number of ``MINOR`` on 8.4, of ``RESOURCE PEER VOLUME`` on 9."""
     if call.nine:
-        device = control.resource_of(call.node, call.words[0]).devices[int(call.words[2])]
-        control.verify(call.world, call.node, device.minor)
-    else:
-        control.verify(call.world, call.node, int(call.words[0]))
+        return control.resource_of(call.node, call.words[0]).devices[int(call.words[2])].minor
+    return int(call.words[0])
+
+
+def _pause_sync(call: Call) -> Result:
+    control.pause(call.world, call.node, _minor_of_peer_device(call), on=call.command == "pause-sync")
+    return Result()
+
+
+def _suspend_io(call: Call) -> Result:
+    control.suspend_io(call.node, int(call.words[0]), on=call.command == "suspend-io")
     return Result()
 
 
@@ -435,6 +448,10 @@ _COMMANDS: Final[dict[str, tuple[int, Callable[[Call], Result]]]] = {
     "check-resize": (1, _nothing),
     "new-current-uuid": (1, _new_current_uuid),
     "verify": (1, _verify),
+    "pause-sync": (1, _pause_sync),
+    "resume-sync": (1, _pause_sync),
+    "suspend-io": (1, _suspend_io),
+    "resume-io": (1, _suspend_io),
     "connect": (2, _connect),
     "disconnect": (2, _disconnect),
     "net-options": (2, _net_options),

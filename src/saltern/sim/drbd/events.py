@@ -23,7 +23,7 @@ def events2_now(node: "SimNode", wanted: str | None, *, statistics: bool) -> str
 
 def _resource_lines(node: "SimNode", resource: Resource, *, statistics: bool) -> list[str]:
     nine = node.drbd_version == "9"
-    head = f"resource name:{resource.name} role:{resource.role} suspended:no"
+    head = f"resource name:{resource.name} role:{resource.role} suspended:{suspension(resource)}"
     head += " force-io-failures:no" if nine else ""
     head += " write-ordering:flush" if statistics else ""
     if nine:
@@ -79,25 +79,33 @@ def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: b
         text += f" backing_dev:{device.backing or 'none'} disk:{device.disk.word} client:no quorum:yes"
     else:
         text += f" disk:{device.disk.word}"
-    return f"{text} {' '.join(device_statistics(node, device))}" if statistics else text
+    return f"{text} {' '.join(device_statistics(resource, device))}" if statistics else text
 
 
-def device_statistics(node: "SimNode", device: Device) -> list[str]:
+def suspension(resource: Resource) -> str:
+    """Who suspended the I/O of a resource."""
+    return "user" if resource.suspended else "no"
+
+
+def blocked(resource: Resource) -> str:
+    """Where the I/O of a device is held up."""
+    return "upper" if resource.suspended else "no"
+
+
+def device_statistics(resource: Resource, device: Device) -> list[str]:
     """The counters of a device; sizes in KiB."""
     counters = device.counters
     words = [f"size:{device.size_sectors // 2}", f"read:{counters.read}", f"written:{counters.written}"]
     words += [f"al-writes:{counters.al_writes}", f"bm-writes:{counters.bm_writes}", "upper-pending:0"]
-    words += ["lower-pending:0", "al-suspended:no"]
-    blocked = "blocked:no"
-    return [*words, blocked]
+    return [*words, "lower-pending:0", "al-suspended:no", f"blocked:{blocked(resource)}"]
 
 
 def _peer_device_line(
     node: "SimNode", resource: Resource, connection: Connection, device: Device, *, nine: bool, statistics: bool
 ) -> str:
     peer = _peer_words(resource, connection, nine=nine)
-    text = f"peer-device {peer} volume:{device.volume} replication:{device.replication}"
-    text += f" peer-disk:{device.peer_disk.word}{' peer-client:no' if nine else ''} resync-suspended:no"
+    text = f"peer-device {peer} volume:{device.volume} replication:{device.replication_word}"
+    text += f" peer-disk:{device.peer_disk.word}{' peer-client:no' if nine else ''} resync-suspended:{device.pausers}"
     if nine and device.syncing:
         text += f" done:{percent_done(node, device):.2f}"
     return f"{text} {' '.join(peer_statistics(node, device))}" if statistics else text

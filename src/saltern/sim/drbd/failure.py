@@ -20,6 +20,8 @@ class Code(IntEnum):
     MINOR_INVALID = 127
     RESIZE_RESYNC = 130
     NO_PRIMARY = 131
+    PAUSE_IS_SET = 135
+    PAUSE_IS_CLEAR = 136
     NO_DISK = 138
     NOT_PROTOCOL_C = 139
     DATA_NOT_CURRENT = 150
@@ -35,9 +37,9 @@ class Code(IntEnum):
     NO_UP_TO_DATE_DISK = -2
     NO_LOCAL_DISK = -4
     NO_REMOTE_DISK = -5
-    CONNECTED_OUTDATES = -6
     PRIMARY_NOP = -7
     RESYNC_RUNNING = -8
+    REFUSED_BY_PEER = -10
     IS_DISKLESS = -11
     DEVICE_IN_USE = -12
     NO_VERIFY_ALG = -14
@@ -62,6 +64,8 @@ _TEXTS = {
     Code.MINOR_INVALID: "Device minor not allocated",
     Code.RESIZE_RESYNC: "Resize not allowed during resync.",
     Code.NO_PRIMARY: "Need one Primary node to resize.",
+    Code.PAUSE_IS_SET: "Sync-pause flag is already set",
+    Code.PAUSE_IS_CLEAR: "Sync-pause flag is already cleared",
     Code.NO_DISK: "Device does not have a disk-config",
     Code.NOT_PROTOCOL_C: "Protocol C required",
     Code.DATA_NOT_CURRENT: "Can only attach to the data we lost last (see kernel log).",
@@ -77,9 +81,9 @@ _TEXTS = {
     Code.NO_UP_TO_DATE_DISK: "Need access to UpToDate data",
     Code.NO_LOCAL_DISK: "Can not resync without local disk",
     Code.NO_REMOTE_DISK: "Can not resync without remote disk",
-    Code.CONNECTED_OUTDATES: "Refusing to be Outdated while Connected",
     Code.PRIMARY_NOP: "Refusing to be Primary while peer is not outdated",
     Code.RESYNC_RUNNING: "Can not start OV/resync since it is already active",
+    Code.REFUSED_BY_PEER: "State change was refused by peer node",
     Code.IS_DISKLESS: "Device is diskless, the requested operation requires a disk",
     Code.DEVICE_IN_USE: "Device is held open by someone",
     Code.NO_VERIFY_ALG: "Need a verify algorithm to start online verify",

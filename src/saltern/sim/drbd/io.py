@@ -58,7 +58,7 @@ def close(world: "World", node: str, minor: int, holder: str) -> None:
 def write(world: "World", node: str, minor: int, block: int, value: int) -> bool:
     """Write one block here and on the connected peer; without one it is marked as out of sync.
 
-    False where the guest gets an error: no such block, not Primary, no good data within reach.
+    False where the guest gets an error, or waits: no such block, I/O suspended, not Primary, no good data within reach.
     """
     here = world.nodes[node]
     found = here.drbd.by_minor(minor)
@@ -68,6 +68,8 @@ def write(world: "World", node: str, minor: int, block: int, value: int) -> bool
     wire.notice_silence(world, here, resource)  # a write waits for the peer's answer
     end = wire.reachable(world, here, resource)
     far = end[1].devices.get(device.volume) if end is not None else None
+    if resource.suspended:
+        return False
     targets = [(here, device)] if store.attached(device) else []
     if end is not None and far is not None and store.attached(far):
         targets.append((end[0], far))

@@ -24,6 +24,9 @@ OFF: Final = "Off"
 ESTABLISHED: Final = "Established"
 SYNC_SOURCE: Final = "SyncSource"
 SYNC_TARGET: Final = "SyncTarget"
+VERIFY_SOURCE: Final = "VerifyS"
+VERIFY_TARGET: Final = "VerifyT"
+_PAUSED: Final = {SYNC_SOURCE: "PausedSyncS", SYNC_TARGET: "PausedSyncT"}
 
 
 class Disk(IntEnum):
@@ -74,9 +77,11 @@ class Counters:
 class Device:
     """One volume of a resource.
 
-    ``size_sectors`` is 0 without a disk. ``peer_sectors`` is what the peer's disk could hold when it last told.
-    ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a block that time
-    has already paid for, ``sync_bytes_per_s`` its speed. ``openers`` maps who holds the device to whether for writing.
+    ``size_sectors`` stays when the disk goes (transcript 340). ``peer_sectors`` is what the peer's disk could hold when
+    it last told. ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a
+    block that time has already paid for, ``sync_bytes_per_s`` its speed; the same serve a comparison of both sides.
+    ``paused`` and ``peer_paused`` tell on which side an administrator holds synchronisations back. ``openers`` maps who
+    holds the device to whether for writing.
     """
 
     minor: int
@@ -98,6 +103,8 @@ class Device:
     sync_since_s: float = 0.0
     sync_credit: float = 0.0
     sync_bytes_per_s: float = 0.0
+    paused: bool = False
+    peer_paused: bool = False
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
     openers: dict[str, bool] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
@@ -111,6 +118,22 @@ class Device:
     def syncing(self) -> bool:
         """Whether blocks are being copied between the two sides."""
         return self.replication in (SYNC_SOURCE, SYNC_TARGET)
+
+    @property
+    def verifying(self) -> bool:
+        """Whether the two sides are being compared."""
+        return self.replication in (VERIFY_SOURCE, VERIFY_TARGET)
+
+    @property
+    def pausers(self) -> str:
+        """Who holds synchronisations back, as the tools print it."""
+        return ",".join(word for word, on in (("user", self.paused), ("peer", self.peer_paused)) if on) or "no"
+
+    @property
+    def replication_word(self) -> str:
+        """The state of replication as the tools print it."""
+        held = self.paused or self.peer_paused
+        return _PAUSED.get(self.replication, self.replication) if held else self.replication
 
 
 @dataclass
@@ -134,7 +157,9 @@ class Connection:
     session: int = 0
     since_s: float = 0.0
     silent_since_s: float | None = None
-    unsent: dict[str, str] | None = None  # options on which both must agree, on their way to a peer that does not answer
+    unsent: dict[str, str] | None = (
+        None  # options on which both must agree, on their way to a peer that does not answer
+    )
 
     @property
     def up(self) -> bool:
@@ -144,7 +169,7 @@ class Connection:
 
 @dataclass
 class Resource:
-    """A resource: a role, volumes and a connection (``None`` on 9 before new-peer)."""
+    """A resource: a role, volumes and a connection (``None`` on 9 before new-peer); its I/O may be suspended."""
 
     name: str
     role: str = SECONDARY
@@ -152,6 +177,7 @@ class Resource:
     options: dict[str, str] = field(default_factory=dict)
     devices: dict[int, Device] = field(default_factory=dict)
     connection: Connection | None = None
+    suspended: bool = False
     auto_promoted: bool = False
 
     @property

@@ -11,7 +11,7 @@ def connection_state(resource: Resource) -> str:
 def old_connection_state(resource: Resource, device: Device) -> str:
     """Connection and replication in one word, as ``cstate`` and /proc/drbd of 8.4 print it."""
     if resource.connected:
-        return "Connected" if device.replication == ESTABLISHED else device.replication
+        return "Connected" if device.replication == ESTABLISHED else device.replication_word
     state = connection_state(resource)
     return "WFConnection" if state == CONNECTING else state
 

@@ -40,11 +40,16 @@ def _device(node: "SimNode", resource: Resource, device: Device) -> str:
     text = (
         f"{device.minor:2d}: cs:{names.old_connection_state(resource, device)}"
         f" ro:{resource.role}/{names.peer_role(resource)} ds:{device.disk.word}/{device.peer_disk.word}"
-        f" {protocol} r-----\n"
+        f" {protocol} {_flags(resource, device)}\n"
         f"    ns:{counters.sent} nr:{counters.received} dw:{counters.written} dr:{counters.read}"
         f" al:{counters.al_writes} bm:{counters.bm_writes} lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:{out_of_sync}\n"
     )
     return text + _progress(device, out_of_sync) if device.syncing else text
+
+
+def _flags(resource: Resource, device: Device) -> str:
+    """Six letters: I/O suspended, synchronisation held back by dependency, peer and user, congestion, activity log."""
+    return f"{'s' if resource.suspended else 'r'}-{'p' if device.peer_paused else '-'}{'u' if device.paused else '-'}--"
 
 
 def _progress(device: Device, left_kib: int) -> str:

@@ -1,16 +1,25 @@
-"""Copying what is out of sync from the good side to the other, over time."""
+"""Copying what is out of sync from the good side to the other, and comparing both sides, over time."""
 
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim.drbd import store
-from saltern.sim.drbd.kernel import ESTABLISHED, SYNC_SOURCE, SYNC_TARGET, Device, Disk, Resource
+from saltern.sim.drbd.kernel import (
+    ESTABLISHED,
+    SYNC_SOURCE,
+    SYNC_TARGET,
+    VERIFY_SOURCE,
+    VERIFY_TARGET,
+    Device,
+    Disk,
+    Resource,
+)
 from saltern.sim.drbd.metadata import BLOCK_BYTES, JUST_CREATED
 from saltern.sim.drbd.options import parse_number
 
 if TYPE_CHECKING:
     from saltern.sim.world import SimNode, World
 
-DEFAULT_BYTES_PER_S: Final = 100 * 1024**2  # c-max-rate when nothing is configured
+_DEFAULT_KIB_PER_S: Final = {"c-max-rate": 102400, "resync-rate": 250}
 _NEW_BITMAP_OFFSET: Final = 1 << 48
 _MASK: Final = (1 << 64) - 1
 
@@ -52,22 +61,53 @@ def _new_sync_uuid(world: "World", source: End, good: Device, target: End, bad: 
 
 
 def advance(world: "World", node: "SimNode", resource: Resource) -> None:
-    """Let the synchronisations of which this side is the source go on to ``world.time_s``."""
-    for device in resource.devices.values():
-        if device.replication == SYNC_SOURCE:
-            _copy_for_a_while(world, (node, resource), device)
-
-
-def _copy_for_a_while(world: "World", source: End, good: Device) -> None:
+    """Let the synchronisations and comparisons of which this side is the source go on to ``world.time_s``."""
     from saltern.sim.drbd import wire
 
-    end = wire.reachable(world, *source)
-    bad = end[1].devices.get(good.volume) if end is not None else None
-    if end is None or bad is None:
+    for device in resource.devices.values():
+        if device.replication not in (SYNC_SOURCE, VERIFY_SOURCE):
+            continue
+        end = wire.reachable(world, node, resource)
+        far = end[1].devices.get(device.volume) if end is not None else None
+        if end is None or far is None:
+            continue
+        spent_s = world.time_s - device.sync_since_s
+        device.sync_since_s = world.time_s
+        if device.paused or device.peer_paused:
+            continue
+        device.sync_credit += spent_s * _bytes_per_s(world, device, far) / BLOCK_BYTES
+        if device.syncing:
+            _copy_for_a_while(world, (node, resource), device, end, far)
+        elif device.sync_credit >= device.sync_blocks:
+            _compare((node, resource), device, end, far)
+
+
+def start_verify(world: "World", device: Device, far: Device) -> None:
+    """Begin to compare both sides; a comparison that runs goes on (transcript 378)."""
+    if device.verifying:
         return
-    spent_s = world.time_s - good.sync_since_s
-    good.sync_since_s = world.time_s
-    good.sync_credit += spent_s * _bytes_per_s(world, good, bad) / BLOCK_BYTES
+    device.replication, far.replication = VERIFY_SOURCE, VERIFY_TARGET
+    for own in (device, far):
+        own.sync_blocks = store.blocks(own)
+        own.sync_since_s = world.time_s
+        own.sync_credit = 0.0
+        own.sync_bytes_per_s = _bytes_per_s(world, device, far)
+
+
+def _compare(source: End, device: Device, end: End, far: Device) -> None:
+    mine, theirs = store.backing(source[0], device).records, store.backing(end[0], far).records
+    for block in mine.keys() | theirs.keys():
+        if block < store.blocks(device) and mine.get(block) != theirs.get(block):
+            store.meta(source[0], device).out_of_sync.add(block, block + 1)
+            store.meta(end[0], far).out_of_sync.add(block, block + 1)
+    for own in (device, far):
+        own.replication = ESTABLISHED
+        own.sync_blocks = 0
+
+
+def _copy_for_a_while(world: "World", source: End, good: Device, end: End, bad: Device) -> None:
+    from saltern.sim.drbd import wire
+
     copy_blocks(source[0], good, end[0], bad, int(good.sync_credit))
     good.sync_credit -= int(good.sync_credit)
     if not store.meta(source[0], good).out_of_sync.count:
@@ -115,9 +155,8 @@ def _finish(source: End, good: Device, target: End, bad: Device) -> None:
 def _bytes_per_s(world: "World", good: Device, bad: Device) -> float:
     if world.resync_bytes_per_s is not None:
         return world.resync_bytes_per_s
-    for options in (bad.options, bad.peer_options, good.options, good.peer_options):
-        for name in ("resync-rate", "c-max-rate"):
-            rate = parse_number(options[name], "k") if name in options else None
-            if rate:
-                return rate * 1024
-    return DEFAULT_BYTES_PER_S
+    own = {**good.peer_options, **good.options, **bad.peer_options, **bad.options}
+    # Where a plan is made (c-plan-ahead), resync-rate is only what it begins with.
+    name = "c-max-rate" if own.get("c-plan-ahead", "20") != "0" else "resync-rate"
+    given = parse_number(own[name], "k") if name in own else None
+    return (given or _DEFAULT_KIB_PER_S[name]) * 1024

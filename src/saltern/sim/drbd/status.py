@@ -14,12 +14,13 @@ _WIDTH = 80
 
 def status_text(node: "SimNode", resource: Resource, *, verbose: bool, statistics: bool) -> str:
     """The block of one resource, with the empty line that ends it. A StandAlone connection of 8.4 is not shown."""
-    lines = [f"{resource.name} role:{resource.role}{' suspended:no' if verbose else ''}"]
+    suspended = f" suspended:{events.suspension(resource)}" if verbose or resource.suspended else ""
+    lines = [f"{resource.name} role:{resource.role}{suspended}"]
     if statistics:
         lines.append("    write-ordering:flush")
     several = verbose or len(resource.devices) > 1
     for device in resource.devices.values():
-        lines += _device(node, device, several=several, verbose=verbose, statistics=statistics)
+        lines += _device(node, resource, device, several=several, verbose=verbose, statistics=statistics)
     connection = resource.connection
     if connection is not None and (node.drbd_version == "9" or connection.state != "StandAlone"):
         lines += _connection(node, resource, connection, several=several, verbose=verbose, statistics=statistics)
@@ -37,7 +38,9 @@ def _wrap(indent: int, further: int, words: list[str]) -> list[str]:
     return lines
 
 
-def _device(node: "SimNode", device: Device, *, several: bool, verbose: bool, statistics: bool) -> list[str]:
+def _device(
+    node: "SimNode", resource: Resource, device: Device, *, several: bool, verbose: bool, statistics: bool
+) -> list[str]:
     words = [f"volume:{device.volume}"] if several else []
     if verbose:
         words.append(f"minor:{device.minor}")
@@ -45,8 +48,9 @@ def _device(node: "SimNode", device: Device, *, several: bool, verbose: bool, st
     if node.drbd_version == "9" and verbose:
         words += [f"backing_dev:{device.backing or 'none'}", "quorum:yes"]
     if not statistics:
-        return _wrap(2, 6, [*words, "blocked:no"] if verbose else words)
-    return [*_wrap(2, 6, words), *_wrap(6, 6, events.device_statistics(node, device))]
+        blocked = [f"blocked:{events.blocked(resource)}"] if verbose or resource.suspended else []
+        return _wrap(2, 6, words + blocked)
+    return [*_wrap(2, 6, words), *_wrap(6, 6, events.device_statistics(resource, device))]
 
 
 def _connection(
@@ -72,12 +76,12 @@ def _peer_device(node: "SimNode", device: Device, *, several: bool, verbose: boo
     words = [f"volume:{device.volume}"] if several else []
     plain = node.drbd_version == "9" and device.replication == ESTABLISHED and not verbose
     if not plain:
-        words.append(f"replication:{device.replication}")
+        words.append(f"replication:{device.replication_word}")
     words.append(f"peer-disk:{device.peer_disk.word}")
-    if device.syncing:
+    if device.syncing or device.verifying:
         words.append(f"done:{events.percent_done(node, device):.2f}")
-    if verbose:
-        words.append("resync-suspended:no")
+    if verbose or device.pausers != "no":
+        words.append(f"resync-suspended:{device.pausers}")
     lines = _wrap(4, 8, words)
     if statistics:
         lines += _wrap(8, 8, events.peer_statistics(node, device))
@@ -95,8 +99,8 @@ def _resource_object(node: "SimNode", resource: Resource) -> dict[str, object]:
         "name": resource.name,
         "node-id": resource.node_id,
         "role": resource.role,
-        "suspended": False,
-        "suspended-user": False,
+        "suspended": resource.suspended,
+        "suspended-user": resource.suspended,
         "suspended-no-data": False,
         "suspended-fencing": False,
         "suspended-quorum": False,
@@ -141,16 +145,16 @@ def _connection_object(node: "SimNode", resource: Resource, connection: Connecti
 def _peer_device_object(node: "SimNode", device: Device) -> dict[str, object]:
     return {
         "volume": device.volume,
-        "replication-state": device.replication,
+        "replication-state": device.replication_word,
         "peer-disk-state": device.peer_disk.word,
         "peer-client": False,
-        "resync-suspended": "no",
+        "resync-suspended": device.pausers,
         "received": device.counters.received,
         "sent": device.counters.sent,
         "out-of-sync": events.out_of_sync_kib(node, device),
         "pending": 0,
         "unacked": 0,
         "has-sync-details": device.syncing,
-        "has-online-verify-details": False,
+        "has-online-verify-details": device.verifying,
         "percent-in-sync": round(events.percent_done(node, device), 2),
     }

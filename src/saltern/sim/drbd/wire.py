@@ -121,6 +121,7 @@ def tell(world: "World", node: "SimNode", resource: Resource) -> None:
         for device, peer_device in pairs(resource, other):
             see_peer_disk(world, node, resource, device, peer_device.disk)
             see_peer_disk(world, peer_node, other, peer_device, device.disk)
+            device.peer_paused, peer_device.peer_paused = peer_device.paused, device.paused
             store.write_flags(peer_node, other, peer_device)
     for device in resource.devices.values():
         store.write_flags(node, resource, device)
@@ -150,6 +151,7 @@ def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_
     connection.session = 0
     for device in resource.devices.values():
         device.replication = OFF
+        device.peer_paused = False
         device.sync_blocks = 0
         if was_up:
             kept = device.peer_disk in (Disk.INCONSISTENT, Disk.OUTDATED)
@@ -315,6 +317,9 @@ def _establish(
 ) -> None:
     """Both sides agreed to be connected: settle the size, start what must be copied."""
     device.replication = peer_device.replication = ESTABLISHED
+    for own, far in ((device, peer_device), (peer_device, device)):
+        if not store.attached(own) and store.attached(far):  # it takes what the other one says (receive_sizes)
+            own.size_sectors = far.size_sectors
     if not (store.attached(device) and store.attached(peer_device)):
         return
     agree_on_size(end[0], device, other[0], peer_device)

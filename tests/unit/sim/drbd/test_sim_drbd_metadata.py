@@ -62,8 +62,8 @@ def test_metadata_are_not_converted_unasked(disk: Disk, first: str, second: str)
     refused = disk.meta("1", "create-md", "1", version=second)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"\nValid {first} meta-data found, convert to {second}?\n{NO_TTY}")
-    assert disk.meta("1", "get-gi", version=second) == Result(1)
-    assert disk.meta("1", "get-gi", version=first).returncode == 0
+    assert disk.meta("1", "--node-id=1", "get-gi", version=second) == Result(1)
+    assert disk.meta("1", "--node-id=1", "get-gi", version=first).returncode == 0
 
 
 def test_flexible_metadata_and_slot_0_are_in_the_same_place(disk: Disk) -> None:
