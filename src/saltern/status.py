@@ -74,7 +74,7 @@ def _everything(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
 
 
 def _condition(found: Tree) -> str:
-    conditions = ("dying", "crashed", "shut_down", "paused")
+    conditions = ("dying", "crashed", "suspended", "shut_down", "paused")
     return next((condition for condition in conditions if found[condition]), "running")
 
 

@@ -156,7 +156,7 @@ def running(
 
 def domain(name: str | None = "dns", uuid: str = UUID, **flags: bool) -> XenDomain:
     """A domain as the hypervisor shows it; ``flags`` such as ``paused=True``."""
-    letters = dict.fromkeys(("running", "blocked", "paused", "shut_down", "crashed", "dying"), False)
+    letters = dict.fromkeys(("running", "blocked", "paused", "shut_down", "suspended", "crashed", "dying"), False)
     return XenDomain(domid=7, name=name, uuid=uuid, memory_bytes=256 * MIB, vcpus=1, **{**letters, **flags})
 
 

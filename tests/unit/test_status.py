@@ -27,7 +27,7 @@ def domain(
     name: str | None = "dns", uuid: str = UUID, memory_bytes: int = 256 * MIB, **conditions: bool
 ) -> dict[str, Any]:
     """A domain as `xen.domains` returns it, dns unless told otherwise."""
-    flags = {**dict.fromkeys(("dying", "crashed", "shut_down", "paused"), False), **conditions}
+    flags = {**dict.fromkeys(("dying", "crashed", "suspended", "shut_down", "paused"), False), **conditions}
     return {"name": name, "uuid": uuid, "memory_bytes": memory_bytes, **flags}
 
 

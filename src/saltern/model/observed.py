@@ -224,7 +224,8 @@ JUST_CREATED = 0x4
 class XenDomain:
     """A domain that the hypervisor knows, also a paused, incoming or dying one (xl list -v).
 
-    ``name`` is ``None`` where xl prints ``(null)``: a domain that is gone but for its remains.
+    ``name`` is ``None`` where xl prints ``(null)``: a domain that is gone but for its remains. A ``suspended`` one is shut down
+    as well, for Xen: its memory is being taken elsewhere, or was.
     """
 
     domid: int
@@ -236,6 +237,7 @@ class XenDomain:
     blocked: bool
     paused: bool
     shut_down: bool
+    suspended: bool
     crashed: bool
     dying: bool
 

@@ -58,6 +58,7 @@ def _domain(line: str) -> XenDomain:
         blocked=state[1] == "b",
         paused=state[2] == "p",
         shut_down=state[3] == "s",
+        suspended=state[4] == "s",
         crashed=state[4] == "c",
         dying=state[5] == "d",
     )

@@ -51,6 +51,12 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
 
 def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain, view: View) -> Step | Wait:
     subject = f"domain {domain.name}"
+    if found.suspended and not found.dying:
+        return Wait(
+            reason=f"{subject} (domid {found.domid}) is suspended: a migration is going on, or was interrupted",
+            remedy="Wait for its end; after an interruption, look at both nodes with `xl list`: what is suspended does not go "
+            f"on by itself, `xl destroy {found.domid}` ends it",
+        )
     if found.shut_down or found.dying:
         return Wait(
             reason=f"{subject} (domid {found.domid}) is being shut down",

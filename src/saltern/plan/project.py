@@ -303,6 +303,7 @@ def _(action: StartDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, o
         blocked=False,
         paused=False,
         shut_down=False,
+        suspended=False,
         crashed=False,
         dying=False,
     )

@@ -34,6 +34,7 @@ def test_a_running_domain_is_read_with_memory_in_bytes() -> None:
         blocked=True,
         paused=False,
         shut_down=False,
+        suspended=False,
         crashed=False,
         dying=False,
     )
@@ -44,6 +45,7 @@ def test_the_remains_of_a_domain_have_no_name_but_their_uuid() -> None:
     assert zombie.name is None
     assert zombie.paused
     assert zombie.shut_down
+    assert zombie.suspended
     assert zombie.dying
     assert zombie.uuid == successor.uuid
 

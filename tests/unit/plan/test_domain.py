@@ -101,6 +101,14 @@ def test_a_domain_that_is_going_away_is_waited_for(flag) -> None:
     assert isinstance(at_home(domains=(domain(**{flag: True}),), resources=running()), Wait)
 
 
+@pytest.mark.parametrize("name", ["dns", "dns--migratedaway"])
+def test_a_domain_that_is_suspended_is_told_with_what_to_do_when_its_migration_was_interrupted(name) -> None:
+    wait = at_home(domains=(domain(name, shut_down=True, suspended=True),), resources=running())
+    assert isinstance(wait, Wait)
+    assert "is suspended: a migration is going on, or was interrupted" in wait.reason
+    assert "`xl destroy 7` ends it" in wait.remedy
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [
