@@ -198,27 +198,21 @@ def fate(faults: Sequence[str]) -> Callable[[Outside], None]:
 # How the nodes are found, with the commands that lead there.
 FOUND: dict[str, list[str]] = {
     "stopped": ["xl destroy dns"],
-    "a window that was left open": ["drbdsetup net-options CONNECTION --allow-two-primaries=yes"],
-    "disconnected": ["drbdadm disconnect dns"],
-    "to be synchronised": ["drbdadm invalidate dns"],
-    "outdated": ["drbdadm disconnect dns", "drbdadm outdate dns", "drbdadm connect dns"],
-    "Primary without a domain": ["xl destroy dns", "drbdadm primary dns"],
+    "a window that was left open": ["drbdadm net-options --allow-two-primaries=yes RESOURCE"],
+    "disconnected": ["drbdadm disconnect RESOURCE"],
+    "to be synchronised": ["drbdadm invalidate RESOURCE"],
+    "outdated": ["drbdadm disconnect RESOURCE", "drbdadm outdate RESOURCE", "drbdadm connect RESOURCE"],
+    "Primary without a domain": ["xl destroy dns", "drbdadm primary RESOURCE"],
 }
 
 
 def find(world: World, node: str, state: str) -> None:
     """Bring a node to a state, but make no two Primaries by hand, and touch no data that are the only good ones."""
-    partner = world.nodes[other(node)].drbd.resources["dns"]
-    if partner.primary if "Primary" in state else partner.devices[0].disk is not Disk.UP_TO_DATE:
-        return
-    connection = world.nodes[node].drbd.resources["dns"].connection
-    ends = (
-        ["dns", str(connection.peer_node_id)]
-        if world.nodes[node].drbd_version == "9"
-        else [connection.local, connection.remote]
-    )
-    for line in FOUND[state]:
-        world.host(node).run(line.replace("CONNECTION", " ".join(ends)).split(), allowed=range(256))
+    for name in RESOURCES:
+        partner = world.nodes[other(node)].drbd.resources[name]
+        refused = partner.primary if "Primary" in state else partner.devices[0].disk is not Disk.UP_TO_DATE
+        for line in [] if refused else FOUND[state]:
+            world.host(node).run(line.replace("RESOURCE", name).split(), allowed=range(256))
 
 
 @st.composite
