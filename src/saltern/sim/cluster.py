@@ -59,7 +59,7 @@ def status(world: World) -> str:
         domains = ", ".join(domain.name for domain in node.domains) or "none"
         lines.append(f"{node.name} ({node.address}): up, DRBD {node.drbd_version} {module}, domains: {domains}")
         if node.module_loaded:
-            shown = tools.run(world.host(node.name), ["drbdsetup", "status"])
+            shown = tools.run(world, node.name, ["drbdsetup", "status"])
             lines += [f"    {line}" for line in (shown.stdout + shown.stderr).splitlines() if line]
     lines += [f"link {' - '.join(sorted(link))}: cut" for link in sorted(world.cut_links, key=sorted)]
     return "\n".join(lines) + "\n"

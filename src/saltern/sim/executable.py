@@ -61,7 +61,7 @@ def _run(world_file: str, node: str, argv: list[str]) -> tools.Result | None:
         with log.open("a", encoding="utf-8") as stream:
             stream.write(shlex.join(argv) + "\n")
         try:
-            return tools.run(world.host(node), argv)
+            return tools.run(world, node, argv)
         except tools.NeverEnds:
             return None
 

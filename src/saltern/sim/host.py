@@ -129,7 +129,7 @@ class SimHost:
     def _answer(self, command: tuple[str, ...], timeout_s: float) -> tools.Result:
         within, self._inside = self._inside, True
         try:
-            return tools.run(self, command)
+            return tools.run(self.world, self.name, command, self)
         except tools.NeverEnds:
             raise CommandTimeout(command, timeout_s) from None
         finally:

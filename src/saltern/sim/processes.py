@@ -29,6 +29,7 @@ def advance(world: "World") -> None:
 
 
 def _run(world: "World", node: "SimNode", process: Process) -> None:
+    world.awoken += 1
     node.processes.remove(process)  # its commands let time pass, in which it must not be found once more
     if process.steps is None:
         process.steps = steps(world.host(node.name), process)

@@ -20,7 +20,8 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
     """The world in the file ``path``, moved on by what the clock says, written back when the block ends without error.
 
     Others wait meanwhile. A block that changes nothing leaves a file that is younger than two seconds as it is: what
-    time does to the world is the same when the next one works it out. Raises ``FileNotFoundError``.
+    time does to the world is the same when the next one works it out, unless a process has run, which also writes to
+    files of the nodes. Raises ``FileNotFoundError``.
     """
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -29,9 +30,10 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
         world = World.from_json(file.read_text(encoding="utf-8"))
         # The file was written when its world had the time that it says.
         age_s = max(0.0, time.time() - file.stat().st_mtime)
+        awoken = world.awoken
         world.advance(age_s)
         yield world
-        if changes or age_s > FRESH_S:
+        if changes or age_s > FRESH_S or world.awoken != awoken:
             save(world, path)
     finally:
         os.close(lock)

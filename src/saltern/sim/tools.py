@@ -9,6 +9,7 @@ from saltern.errors import CommandMissing
 
 if TYPE_CHECKING:
     from saltern.sim.host import SimHost
+    from saltern.sim.world import World
 
 
 COMMAND_S = 0.05
@@ -81,8 +82,8 @@ def changes_something(argv: Sequence[str]) -> bool:
     return not any(tuple(argv[: len(read)]) == read for read in _READS)
 
 
-def run(host: "SimHost", argv: Sequence[str]) -> Result:
-    """Run a command on a node that is up; it takes 50 ms, or as long as it says.
+def run(world: "World", node: str, argv: Sequence[str], host: "SimHost | None" = None) -> Result:
+    """Run a command on a node that is up; it takes 50 ms, or as long as it says. ``host`` is the door of its program.
 
     ``CommandMissing`` for a program that is not simulated, ``NeverEnds`` for a command that would hang.
     """
@@ -91,6 +92,6 @@ def run(host: "SimHost", argv: Sequence[str]) -> Result:
         raise CommandMissing(tuple(argv))
     module = import_module(f"saltern.sim.{PROGRAMS[program]}")
     words = [program, *argv[1:]]
-    answer = module.run(host, words) if program == "xl" else module.run(host.world, host.name, words)
-    host.world.advance(COMMAND_S)
+    answer = module.run(host or world.host(node), words) if program == "xl" else module.run(world, node, words)
+    world.advance(COMMAND_S)
     return cast(Result, answer)

@@ -52,6 +52,7 @@ class World:
     time_s: float = 0.0
     drawn: int = 0  # how many random numbers have been given out
     writes: int = 0  # every write of every guest has a number of its own
+    awoken: int = 0  # how often a process has run by itself
     nodes: dict[str, SimNode] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
     resync_bytes_per_s: float | None = None  # how fast DRBD copies, whatever its options say

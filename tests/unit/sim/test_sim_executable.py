@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from saltern.sim import cluster
-from saltern.sim.world import NodeSpec
+from saltern.sim import cluster, store
+from saltern.sim.world import NodeSpec, World
 
 
 @pytest.fixture
@@ -108,6 +108,19 @@ def test_a_mistake_is_told_and_changes_nothing(
     assert cluster.main([argument.format(directory) for argument in arguments]) == 1
     assert message in capsys.readouterr().err
     assert (directory / "world.json").read_text() == before
+
+
+def test_what_goes_on_by_itself_happens_once_whoever_looks(directory: Path) -> None:
+    """A look alone keeps nothing of what time has done, but the end of a domain calls its script."""
+    world_file = str(directory / "world.json")
+    (directory / "dom0" / "etc" / "xen").mkdir(parents=True)
+    (directory / "dom0" / "etc" / "xen" / "dns.cfg").write_text('name = "dns"\n')
+    run(directory, "dom0", "xl", "create", "/etc/xen/dns.cfg")
+    with store.opened(world_file) as world:
+        world.nodes["dom0"].domains[0].stops_at_s = world.time_s - 5
+        world.nodes["dom0"].domains[0].shutdown = True
+    run(directory, "dom0", "xl", "list")
+    assert World.from_json(Path(world_file).read_text()).nodes["dom0"].domains == []
 
 
 def test_starting_a_program_imports_little() -> None:
