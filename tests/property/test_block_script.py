@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -299,6 +300,29 @@ def windows(world: World) -> dict[str, list[str]]:
         ]
         for name in RESOURCES
     }
+
+
+ATTEMPTS = [
+    {"dom0": ["create"], "dom0m": []},
+    {"dom0": [], "dom0m": ["create"]},
+    {"dom0": ["create"], "dom0m": ["create"]},
+    {"dom0": ["reboot", "while"], "dom0m": ["second", "create"]},
+    {"dom0": ["migrate"], "dom0m": ["suspended", "create"]},
+    {"dom0": ["create", "migrate"], "dom0m": ["migrate"]},
+]
+
+
+@GENERATIONS
+@pytest.mark.parametrize("deeds", ATTEMPTS, ids=[" ".join([*each["dom0"], "|", *each["dom0m"]]) for each in ATTEMPTS])
+def test_in_whatever_condition_two_nodes_are_found_a_domain_runs_once_on_good_data(drbd, worlds, deeds) -> None:
+    for here, there in product(["", *FOUND], repeat=2):
+        for cut in (False, True):
+            world = World.from_json(worlds[drbd])
+            found = [(name, state) for name, state in (("dom0", here), ("dom0m", there)) if state]
+            faults = ["cut", "while"] if cut else []
+            story = {"found": found, "seed": 1, "management": True, "deeds": deeds, "faults": faults, "killed": None}
+            play(world, story)
+            Watch(world)()
 
 
 @GENERATIONS
