@@ -144,7 +144,7 @@ def check_safety(world: World, shares: Mapping[str, NodeSlice] | None = None) ->
 def _check_disk(node: SimNode, domain: SimDomain, disk: DomainDisk, share: NodeSlice | None) -> None:
     """A disk is what the domain's configuration says; on DRBD it is the resource and the volume that belong to it."""
     place = f"{disk.vdev} of {domain.name} on {node.name}"
-    configured = [xl_config.disk(text).target for text in xl_config.list_of(domain.config, "disk")]
+    configured = [xl_config.disk(text, "").target for text in xl_config.list_of(domain.config, "disk")]
     assert disk.target in configured, f"{place} is {disk.target}, its configuration says {configured}"
     if not disk.path.startswith("/dev/drbd"):
         return

@@ -75,15 +75,18 @@ def _create(host: "SimHost", node: SimNode, options: Options) -> Result:
         return Result(3, "", f"Failed to read config file: {path}: No such file or directory\n")
     said = "" if "quiet" in options else f"Parsing config from {path}\n"
     try:
-        config = xl_config.parse("\n".join([text, *extra]), path)
+        settings = xl_config.parse("\n".join([text, *extra]), path)
     except xl_config.ConfigError as error:
         return Result(1, "", f"{said}{error}\nFailed to parse config: Invalid argument\n")
+    config, warnings = xl_config.understood(settings)
+    warnings += [line for text in xl_config.list_of(config, "vif") for line in xl_config.interface(text)[1]]
+    if "tsc_mode" in config:
+        warnings.append(f'got a tsc mode string: "{config["tsc_mode"]}"')
+    said += "".join(f"{line}\n" for line in warnings)
     try:
-        draft = _draft(world, config)
+        draft = _draft(world, config, path)
     except xl_config.ConfigError as error:
         return Result(1, "", f"{said}{error}\n")
-    if "tsc_mode" in config:
-        said += f'got a tsc mode string: "{config["tsc_mode"]}"\n'
     if "dryrun" in options:
         return Result(0, xl_show.dry_run(draft), said)
     domain = xen.new_domain(world, node, draft.name, draft.uuid, draft.config, draft)
@@ -95,7 +98,31 @@ def _create(host: "SimHost", node: SimNode, options: Options) -> Result:
     return Result(0, "", said)
 
 
-def _draft(world: "World", config: xl_config.Config) -> SimDomain:
+_EVENTS = ("on_poweroff", "on_reboot", "on_crash")
+_ACTIONS = (
+    *("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"),
+    "soft-reset",
+)
+_TSC_MODES = ("default", "always_emulate", "native", "native_paravirt")
+
+
+def _check_words(config: xl_config.Config) -> None:
+    """Words that must be one of a few."""
+    kind = xl_config.text_of(config, "type", "pv")
+    if kind not in ("pv", "pvh", "hvm"):
+        raise xl_config.ConfigError(f"Invalid domain type {kind}.")
+    if xl_config.number_of(config, "maxvcpus", 2**31) < xl_config.number_of(config, "vcpus", 1):
+        raise xl_config.ConfigError("xl: maxvcpus < vcpus")
+    for event in _EVENTS:
+        action = xl_config.text_of(config, event, "destroy")
+        if action not in _ACTIONS:
+            raise xl_config.ConfigError(f'Unknown {event} action "{action}" specified')
+    mode = xl_config.text_of(config, "tsc_mode", "default")
+    if mode not in _TSC_MODES:
+        raise xl_config.ConfigError(f'ERROR: invalid value "{mode}" for "tsc_mode"')
+
+
+def _draft(world: "World", config: xl_config.Config, path: str) -> SimDomain:
     """The domain that a configuration describes."""
     name = xl_config.text_of(config, "name")
     if not name:
@@ -104,6 +131,7 @@ def _draft(world: "World", config: xl_config.Config) -> SimDomain:
     digits = uuid.replace("-", "")
     if len(digits) != 32 or set(digits.lower()) - set("0123456789abcdef"):
         raise xl_config.ConfigError(f"Failed to parse UUID: {uuid}")
+    _check_words(config)
     return SimDomain(
         domid=-1,
         name=name,
@@ -111,7 +139,7 @@ def _draft(world: "World", config: xl_config.Config) -> SimDomain:
         memory_bytes=xl_config.number_of(config, "memory", 32) * 1024**2,
         vcpus=xl_config.number_of(config, "vcpus", 1),
         config=dict(config),
-        disks=[xl_config.disk(text) for text in xl_config.list_of(config, "disk")],
+        disks=[xl_config.disk(text, path) for text in xl_config.list_of(config, "disk")],
         created_s=0.0,
     )
 

@@ -212,6 +212,8 @@ def _config(domain: SimDomain, *, running: bool) -> dict[str, object]:
 
 def _build_info(domain: SimDomain, config: xl_config.Config, *, running: bool) -> dict[str, object]:
     kilobytes = domain.memory_bytes // 1024
+    memory = {"max_memkb": xl_config.number_of(config, "maxmem", 0) * 1024 or kilobytes, "target_memkb": kilobytes}
+    processors = {"max_vcpus": domain.vcpus, "avail_vcpus": list(range(domain.vcpus))}
     texts = {
         key: text
         for key, source in (("kernel", "kernel"), ("cmdline", ""), ("ramdisk", "ramdisk"), ("bootloader", "bootloader"))
@@ -219,11 +221,9 @@ def _build_info(domain: SimDomain, config: xl_config.Config, *, running: bool) -
     }
     mode = xl_config.text_of(config, "tsc_mode")
     return {
-        "max_vcpus": domain.vcpus,
-        "avail_vcpus": list(range(domain.vcpus)),
+        **(processors if running or "vcpus" in config else {}),
         **({"tsc_mode": mode} if mode else {}),
-        "max_memkb": kilobytes,
-        "target_memkb": kilobytes,
+        **(memory if running or "memory" in config else {}),
         **({"video_memkb": 0} if running else {}),
         "sched_params": _SCHEDULER if running else {},
         "claim_mode": "True",
@@ -251,7 +251,7 @@ def _disk(target: str, vdev: str, script: str, mode: str, *, running: bool) -> d
 def _interfaces(domain: SimDomain) -> list[dict[str, str]]:
     config = cast(xl_config.Config, domain.config)
     keys = ("mac", "bridge", "model", "script", "ip", "type")
-    found = [xl_config.interface(text) for text in xl_config.list_of(config, "vif")]
+    found = [xl_config.interface(text)[0] for text in xl_config.list_of(config, "vif")]
     return [{"mac": "00:16:3e:00:00:00"} | {key: one[key] for key in keys if key in one} for one in found]
 
 

@@ -115,8 +115,8 @@ def test_memory_that_is_not_there_is_not_given(world: World) -> None:
         ("memory = 5\n", "Domain name must be specified."),
         ('name = "a"\nuuid = "12"\n', "Failed to parse UUID: 12"),
         ("name = a\n", "Failed to parse config: Invalid argument"),
-        ('name = "a"\ndisk = "phy:/dev/a,xvda,w"\n', "value for `disk' should be a list"),
-        ('name = "a"\nmemory = "much"\n', "value for `memory' should be a number"),
+        ('name = "a"\ndisk = ["xvda,rw,what=else"]\n', "unknown parameter: near `what=e' in `xvda,rw,what=else'"),
+        ('name = "a"\ntsc_mode = "often"\n', 'invalid value "often" for "tsc_mode"'),
     ],
 )
 def test_a_configuration_that_xl_refuses_starts_nothing(world: World, text: str, message: str) -> None:
@@ -125,6 +125,14 @@ def test_a_configuration_that_xl_refuses_starts_nothing(world: World, text: str,
     refused = host.run(["xl", "create", "/etc/xen/a.cfg"], allowed=(1,))
     assert message in refused.stderr
     assert names(host) == []
+
+
+def test_a_disk_that_is_no_list_is_left_out_with_a_warning(world: World) -> None:
+    """[430]"""
+    host = world.host("dom0")
+    host.write_text("/etc/xen/a.cfg", 'name = "a"\ndisk = "phy:/dev/a,xvda,w"\n', 0o644)
+    assert "/etc/xen/a.cfg:2: warning: parameter `disk' is" in host.run(["xl", "create", "/etc/xen/a.cfg"]).stderr
+    assert names(host) == ["a"]
 
 
 def test_a_dry_run_creates_nothing(host: SimHost) -> None:

@@ -36,8 +36,8 @@ def test_a_later_assignment_replaces_and_plus_adds() -> None:
     ("text", "message"),
     [
         ("name = dns\n", "x.cfg:1: config parsing error near `dns': syntax error, unexpected IDENT"),
-        ("memory 5\n", "x.cfg:1: config parsing error near `5': syntax error, unexpected NUMBER, expecting = or +="),
-        ('name = "dns\n', "x.cfg:1: config parsing error near `\"': lexical error"),
+        ("memory 5\n", "x.cfg:1: config parsing error near `5': syntax error, unexpected NUMBER, expecting += or '='"),
+        ('name = "dns\n', "x.cfg:1: config parsing error near `\"dns': lexical error"),
         ("\n\ndisk = [ 'a'\n", "x.cfg:"),
         ('name = "a" memory = 5', "x.cfg:1: config parsing error near `memory'"),
     ],
@@ -60,7 +60,7 @@ def test_what_xl_does_not_accept_is_an_error_with_its_line(text: str, message: s
     ],
 )
 def test_a_disk_is_read_in_all_its_forms(specification: str, expected: DomainDisk) -> None:
-    assert xl_config.disk(specification) == expected
+    assert xl_config.disk(specification, "x.cfg") == expected
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_a_disk_is_read_in_all_its_forms(specification: str, expected: DomainDis
 )
 def test_a_disk_that_makes_no_sense_is_refused(specification: str) -> None:
     with pytest.raises(ConfigError, match="disk specification"):
-        xl_config.disk(specification)
+        xl_config.disk(specification, "x.cfg")

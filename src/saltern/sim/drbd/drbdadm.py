@@ -291,7 +291,7 @@ def _dump(call: Call, config: Config) -> Result:
     if foreign:
         return Result(10, "", foreign)
     if not config.resources and config.common is None and not config.global_options:
-        return Result()
+        return Result(0, f"# {call.main_file}\n" if call.command == "dump" else "")
     if call.command == "dump-xml":
         return Result(0, dump.dump_xml(config, resources))
     return Result(0, dump.dump(config, call.node.name, resources, everything=not names))
