@@ -36,7 +36,7 @@ def build(directory: Path, progress: tool.Progress = print) -> None:
             return
         needs.check_to_build()
         unfinished = directory / "image.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _remove(unfinished, directory / "image.log")
         unfinished.mkdir()
         _make(unfinished, directory, progress)
         (unfinished / "inputs").write_text(made_from, encoding="ascii")
@@ -71,6 +71,12 @@ def elf_of(kernel: bytes) -> bytes:
     if start < 0:
         raise LabError("Debian's kernel is not packed with xz any more: lab/image.py must learn how it is packed now")
     return lzma.LZMADecompressor().decompress(kernel[start:])
+
+
+def _remove(unfinished: Path, log: Path) -> None:
+    """Remove what an interrupted build has left. Where that was killed, /proc and /sys of this machine are mounted in it."""
+    advice = f"Something is still mounted there: `umount` what /proc/mounts names below {unfinished}, and begin again."
+    tool.run(["rm", "-rf", "--one-file-system", str(unfinished)], log=log, advice=advice)
 
 
 def _make(image: Path, directory: Path, progress: tool.Progress) -> None:
