@@ -51,11 +51,11 @@ lab-down: $(READY) ## End the lab; the disks of its nodes stay
 
 .PHONY: lab-test
 lab-test: $(READY) ## Run every test on the nodes of the lab (an hour or two)
-	@exec $(BIN)/pytest tests/lab
+	@exec $(BIN)/pytest -p no:logging tests/lab
 
 .PHONY: lab-smoke
 lab-smoke: $(READY) ## Run the one story on the nodes of the lab that CI runs (ten minutes)
-	@exec $(BIN)/pytest tests/lab/test_smoke.py
+	@exec $(BIN)/pytest -p no:logging tests/lab/test_smoke.py
 
 .PHONY: lint
 lint: $(READY) ## Check format, style, types, the direction of imports, SLS and YAML

@@ -120,7 +120,7 @@ class Master:
             **self._ports,
             "worker_threads": 3,
             "timeout": patient(60),
-            "gather_job_timeout": patient(30),
+            "gather_job_timeout": patient(60),  # a node that applies has little time left to say that it does
             "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
@@ -156,5 +156,8 @@ def minion_settings(node: str) -> dict[str, object]:
         "recon_default": 100,  # milliseconds: after a snapshot the connection is to be there again at once
         "recon_max": 1000,
         "recon_randomize": False,
+        "return_retry_timer": 20,
+        "return_retry_timer_max": 40,
+        "return_retry_tries": 10,
         "log_level": "warning",
     }
