@@ -93,6 +93,8 @@ class SimulatorTarget:
             return self.run(argv[1], " ".join(argv[2:]))
         if argv[0] in _SILENT:
             return DONE
+        if argv[0] == "mkfs.ext4":
+            return self._mkfs(node, argv[-1])
         builtin = getattr(self, f"_{argv[0]}", None)
         if builtin is not None:
             answer: Answer = builtin(node, argv)
@@ -162,6 +164,13 @@ class SimulatorTarget:
             device.holders = [holder for holder in device.holders if holder != "mount"]
         return DONE
 
+    def _mkfs(self, node: str, path: str) -> Answer:
+        """What stands at the start of a volume looks like a file system to LVM."""
+        device = self.world.nodes[node].devices.get(path)
+        if device is not None:
+            device.records[0] = self.world.writes = self.world.writes + 1
+        return DONE
+
     def _blockdev(self, node: str, argv: list[str]) -> Answer:
         found = self.world.nodes[node].drbd.by_minor(int(argv[2].removeprefix("/dev/drbd")))
         if found is None or not found[0].primary:
@@ -169,7 +178,7 @@ class SimulatorTarget:
         return Answer(0, f"{found[1].size_sectors * 512}\n", "")
 
 
-_SILENT = frozenset({"dmesg", "sync", "mkdir", "cp", "mkfs.ext4"})  # what they do is not simulated
+_SILENT = frozenset({"dmesg", "sync", "mkdir", "cp"})  # what they do is not simulated
 
 
 def _split(command: str, mark: str) -> list[str]:

@@ -43,6 +43,7 @@ def blank(target: Target) -> None:
     run_steps(target, VOLUMES)
 
 
+SLOW = 'sed -i "s/net {/disk { c-plan-ahead 0; resync-rate 1M; } net {/" /etc/drbd.d/dns.res; drbdadm adjust dns'
 VERIFY = 'sed -i "s/protocol C;/protocol C; verify-alg sha1;/" /etc/drbd.d/dns.res; drbdadm adjust dns'
 NEW = "drbdadm down dns; drbdadm create-md --force dns; drbdadm up dns"
 
@@ -87,6 +88,25 @@ STORIES = {
     "both sides are compared": Story(
         [run("node1", VERIFY), run("node2", VERIFY), slowly, 378, 379, 380], copying=frozenset({378, 379})
     ),
+    "disks and sizes while the partner is away": Story(
+        [
+            run("node1", "dd if=/dev/urandom of=/dev/drbd1 bs=4k count=4 seek=2000 oflag=direct status=none"),
+            run("node1", SLOW),
+            461,
+            alike,
+            *range(462, 467),
+            alike,
+            467,
+            slowly,
+            468,
+            alike,
+            *range(469, 472),
+        ],
+        copying=frozenset({461, 468}),
+    ),
+    "volumes with tags, and what lvcreate refuses": Story(range(450, 456), start=None),
+    "volumes that are not active or in use": Story([lambda target: run_steps(target, VOLUMES), 456, 457], start=None),
+    "domains that are not there": Story([458], start=None),
     "new metadata and who is forced": Story(
         [
             blank,

@@ -7,11 +7,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from saltern.sim import lvm_report
-from saltern.sim.lvm_names import LvmError, done, find_group, find_volume, split_name, usage_error
+from saltern.sim.lvm_names import (
+    LvmError,
+    bad_argument,
+    check_name,
+    check_tags,
+    done,
+    find_group,
+    find_volume,
+    split_name,
+    usage_error,
+)
 from saltern.sim.lvm_sizes import in_extents, long_size, parse_size
 from saltern.sim.model import BLOCK_BYTES, EXTENT_BYTES, SLOT_BYTES, BlockDevice, LogicalVolume, SimNode, VolumeGroup
 from saltern.sim.options import Options, UsageError, parse
 from saltern.sim.tools import Result
+from saltern.units import SECTOR_BYTES
 
 if TYPE_CHECKING:
     from saltern.sim.world import World
@@ -97,15 +108,18 @@ def _vgcreate(world: "World", node: SimNode, options: Options) -> Result:
 def _lvcreate(world: "World", node: SimNode, options: Options) -> Result:
     if len(options.operands) != 1 or ("size" in options) == ("extents" in options):
         raise _syntax("lvcreate")
+    check_tags("--addtag", options.all("addtag"))
     group_name, _ = split_name(options.operands[0])
     group = find_group(node, group_name)
     lines, extents = _new_extents(node, group, options)
     name = split_name(options.last("name"))[1] or _next_name(group)
+    check_name("lvcreate", name)
     if name in group.volumes:
         raise LvmError(f'Logical Volume "{name}" already exists in volume group "{group.name}"')
     free = lvm_report.free_extents(node, group)
     if extents > free:
-        raise LvmError(f'Volume group "{group.name}" has insufficient free space ({free} extents): {extents} required.')
+        few = f'Volume group "{group.name}" has insufficient free space ({free} extents): {extents} required.'
+        raise LvmError(few, said=lines)
     minors = {volume.minor for other in node.volume_groups.values() for volume in other.volumes.values()}
     group.volumes[name] = LogicalVolume(
         name=name,
@@ -116,7 +130,7 @@ def _lvcreate(world: "World", node: SimNode, options: Options) -> Result:
     )
     device = _allocate(group, extents * EXTENT_BYTES)
     if options.last("zero", "y") == "y":
-        _wipe_start(device)
+        lines += _wipe_start(group, name, device, options)
     node.devices[f"/dev/{group.name}/{name}"] = device
     group.sequence += 1
     return done([*lines, f'Logical volume "{name}" created.'])
@@ -126,15 +140,24 @@ def _new_extents(node: SimNode, group: VolumeGroup, options: Options) -> tuple[l
     """What LVM says about the size wanted, and the number of extents it takes."""
     if "extents" in options:
         return [], _extents(options.last("extents"), 0, lvm_report.free_extents(node, group), group)
-    size_bytes = parse_size(options.last("size"))
-    if size_bytes is None:
-        raise LvmError("Invalid argument for --size: " + options.last("size"), returncode=3)
+    size_bytes = _size_bytes(options.last("size"), "")
     if not size_bytes:
         raise LvmError("Unable to create new logical volume with no extents.")
     extents = in_extents(size_bytes)
     if extents * EXTENT_BYTES == size_bytes:
         return [], extents
     return [f"Rounding up size to full physical extent {long_size(extents * EXTENT_BYTES)}"], extents
+
+
+def _size_bytes(text: str, sign: str) -> int:
+    size_bytes = parse_size(text.removeprefix(sign))
+    if size_bytes is None:
+        raise bad_argument("--size", text)
+    odd = size_bytes % SECTOR_BYTES
+    if odd:
+        low = size_bytes - odd
+        raise bad_argument("--size", text, f"Size is not a multiple of 512. Try using {low} or {low + SECTOR_BYTES}.")
+    return size_bytes
 
 
 def _extents(text: str, now: int, free: int, group: VolumeGroup) -> int:
@@ -163,11 +186,27 @@ def _allocate(group: VolumeGroup, size_bytes: int) -> BlockDevice:
     return BlockDevice(size_bytes)
 
 
-def _wipe_start(device: BlockDevice) -> None:
-    """lvcreate zeroes the first 4 KiB: metadata at the start are gone, those in later slots stay."""
+def _wipe_start(group: VolumeGroup, name: str, device: BlockDevice, options: Options) -> list[str]:
+    """lvcreate zeroes the first 4 KiB: metadata at the start are gone, those in later slots stay.
+
+    Whatever was written there counts as a file system, which is not wiped without ``--yes`` (transcript 455).
+    """
+    path = f"/dev/{group.name}/{name}"
+    signed = 0 in device.records
+    if signed and "yes" not in options:
+        del group.volumes[name]
+        group.leftovers.append(device)
+        raise LvmError(
+            "Aborted wiping of ext4.",
+            "1 existing signature left on the device.",
+            f"Failed to wipe signatures on logical volume {group.name}/{name}.",
+            "Aborting. Failed to wipe start of new LV.",
+            question=f"WARNING: ext4 signature detected on {path} at offset 1080. Wipe it?",
+        )
     device.records.pop(0, None)
     device.metadata.pop(0, None)
     device.metadata.pop(-1, None)
+    return [f"Wiping ext4 signature on {path}."] if signed else []
 
 
 def _lvextend(world: "World", node: SimNode, options: Options) -> Result:
@@ -185,6 +224,8 @@ def _lvresize(world: "World", node: SimNode, options: Options) -> Result:
 def _resize(node: SimNode, options: Options, program: str) -> Result:
     if len(options.operands) != 1 or ("size" in options) == ("extents" in options):
         raise _syntax(program)
+    if "size" in options:  # a size that makes no sense is refused before anything is looked up
+        _size_bytes(options.last("size"), options.last("size")[:1].strip("0123456789."))
     group_name, name = split_name(options.operands[0])
     group = find_group(node, group_name)
     if name not in group.volumes:
@@ -195,7 +236,8 @@ def _resize(node: SimNode, options: Options, program: str) -> Result:
     _check_direction(now, extents, program)
     free = lvm_report.free_extents(node, group)
     if extents - now > free:
-        raise LvmError(f"Insufficient free space: {extents - now} extents needed, but only {free} available")
+        few = f"Insufficient free space: {extents - now} extents needed, but only {free} available"
+        raise LvmError(few, said=lines)
     warnings = _confirm_reduction(group, name, device, extents, options) if extents < now else []
     old, new = (f"{long_size(count * EXTENT_BYTES)} ({count} extents)" for count in (now, extents))
     _set_size(device, extents * EXTENT_BYTES)
@@ -214,9 +256,9 @@ def _resized_extents(
         return [], _extents(options.last("extents"), now, lvm_report.free_extents(node, group), group)
     text = options.last("size")
     sign = text[0] if text[:1] in ("+", "-") else ""
-    size_bytes = parse_size(text.removeprefix(sign))
-    if size_bytes is None or (program, sign) in (("lvextend", "-"), ("lvreduce", "+")):
-        raise LvmError(f"Invalid argument for --size: {text}", returncode=3)
+    if (program, sign) in (("lvextend", "-"), ("lvreduce", "+")):
+        raise bad_argument("--size", text)
+    size_bytes = _size_bytes(text, sign)
     extents = in_extents(size_bytes)
     lines = []
     if extents * EXTENT_BYTES != size_bytes:
@@ -285,8 +327,11 @@ def _check_unused(node: SimNode, group: VolumeGroup, volume: LogicalVolume) -> N
     holders = node.devices[f"/dev/{group.name}/{volume.name}"].holders
     if any(holder.startswith("drbd") for holder in holders):
         raise LvmError(f"Logical volume {group.name}/{volume.name} is used by another device.")
+    mounted = "mount" in holders
     if holders:
-        raise LvmError(f"Logical volume {group.name}/{volume.name} in use.")
+        raise LvmError(
+            f"Logical volume {group.name}/{volume.name} {'contains a filesystem ' if mounted else ''}in use."
+        )
 
 
 def _lvrename(world: "World", node: SimNode, options: Options) -> Result:
@@ -315,6 +360,8 @@ def _lvrename(world: "World", node: SimNode, options: Options) -> Result:
 def _lvchange(world: "World", node: SimNode, options: Options) -> Result:
     if not options.operands or not options.given.keys() & {"addtag", "deltag", "activate"}:
         raise _syntax("lvchange")
+    for option in ("addtag", "deltag"):
+        check_tags(f"--{option}", options.all(option))
     lines = []
     for operand in options.operands:
         group, volume = find_volume(node, operand)

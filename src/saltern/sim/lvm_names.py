@@ -1,5 +1,6 @@
 """How LVM finds what a name means, and how it complains when it finds nothing."""
 
+import re
 from collections.abc import Sequence
 
 from saltern.sim.model import LogicalVolume, SimNode, VolumeGroup
@@ -7,12 +8,13 @@ from saltern.sim.tools import Result
 
 
 class LvmError(Exception):
-    """A command that ends early, with lines on stderr and an exit code (5 for most)."""
+    """A command that ends early, with lines on stderr and an exit code (5 for most); ``said`` went to stdout before."""
 
-    def __init__(self, *lines: str, question: str = "", returncode: int = 5) -> None:
+    def __init__(self, *lines: str, question: str = "", said: Sequence[str] = (), returncode: int = 5) -> None:
         super().__init__(*lines)
-        # Nobody sits there to answer: at the end of standard input LVM takes "no" and prints it.
-        self.result = Result(returncode, f"{question} [y/n]: [n]\n" if question else "", _indent(lines))
+        # Nobody sits there to answer: at the end of standard input LVM takes "no" and prints it (transcript 455).
+        asked = f"{question} [y/n]: [n]\n" if question else ""
+        self.result = Result(returncode, _indent(said), asked + _indent(lines))
 
 
 def done(lines: Sequence[str], warnings: Sequence[str] = ()) -> Result:
@@ -27,6 +29,30 @@ def _indent(lines: Sequence[str]) -> str:
 def usage_error(program: str, complaint: str) -> Result:
     """What an option that the program does not have gets."""
     return Result(3, "", f"{program}: {complaint}\n  Error during parsing of command line.\n")
+
+
+def bad_argument(option: str, text: str, *reasons: str) -> LvmError:
+    """What a value that an option does not take gets (transcripts 451-454)."""
+    wrong = f"Invalid argument for {option}: {text}"
+    return LvmError(*reasons, wrong, "Error during parsing of command line.", returncode=3)
+
+
+def check_name(program: str, name: str) -> None:
+    """Refuse what LVM does not take for the name of a volume."""
+    if not _NAME.fullmatch(name):
+        help_ = f"Run `{program} --help' for more information."
+        raise LvmError(f'Logical volume name "{name}" is invalid.', help_, returncode=3)
+
+
+def check_tags(option: str, tags: Sequence[str]) -> None:
+    """Refuse what LVM does not take for a tag."""
+    for tag in tags:
+        if not _TAG.fullmatch(tag):
+            raise bad_argument(option, tag)
+
+
+_NAME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
+_TAG = re.compile(r"[A-Za-z0-9_+.\-/=!:&#]{1,1024}")
 
 
 def split_name(text: str) -> tuple[str, str]:

@@ -178,8 +178,9 @@ def detach(world: "World", node: "SimNode", resource: Resource, device: Device) 
     if peer_primary and resource.connected and device.peer_disk <= Disk.INCONSISTENT:
         raise Failure(Code.REFUSED_BY_PEER)
     remembered = store.meta(node, device)
-    remembered.clean = True
-    remembered.active_extents = []
+    if not resource.primary:  # the activity log of a Primary is to be applied (transcript 461)
+        remembered.clean = True
+        remembered.active_extents = []
     remembered.current &= ~1
     for below in {device.backing, device.meta}:
         held = node.device(below)
@@ -226,6 +227,20 @@ def invalidate(world: "World", node: "SimNode", resource: Resource, device: Devi
     wire.tell(world, node, resource)
 
 
+def invalidate_remote(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
+    """Throw the peer's data away; a Primary that stands alone does it at once (transcript 471)."""
+    end = wire.reachable(world, node, resource)
+    if end is not None:
+        invalidate(world, *end, end[1].devices[device.volume])
+        return
+    if not resource.primary or (resource.connection is not None and resource.connection.state != STANDALONE):
+        raise Failure(Code.NEED_CONNECTION)
+    device.peer_disk = Disk.INCONSISTENT
+    device.al_suspended = True
+    store.meta(node, device).out_of_sync.add(0, store.blocks(device))
+    wire.tell(world, node, resource)
+
+
 def resize(world: "World", node: "SimNode", minor: int, *, assume_clean: bool, assume_peer_has_space: bool) -> None:
     """Use what both disks have grown (drbd_adm_resize; transcripts 205-216)."""
     resource, device = device_of(node, minor)
@@ -239,8 +254,7 @@ def resize(world: "World", node: "SimNode", minor: int, *, assume_clean: bool, a
     end = wire.reachable(world, node, resource)
     far = end[1].devices.get(device.volume) if end is not None else None
     if end is None or far is None or not store.attached(far):
-        if assume_peer_has_space:
-            _grow_alone(node, device)
+        _grow_alone(node, device, assume_peer_has_space=assume_peer_has_space)
         return
     before = device.size_sectors
     grew = wire.agree_on_size(node, device, end[0], far)
@@ -256,9 +270,12 @@ def resize(world: "World", node: "SimNode", minor: int, *, assume_clean: bool, a
     wire.tell(world, node, resource)
 
 
-def _grow_alone(node: "SimNode", device: Device) -> None:
+def _grow_alone(node: "SimNode", device: Device, *, assume_peer_has_space: bool) -> None:
+    """Without the peer, its disk is taken to be what it was when it last told, if it ever did (transcripts 467-469)."""
     remembered = store.meta(node, device)
     room = store.capacity(node, device)
+    if not assume_peer_has_space:
+        room = min(room, device.peer_sectors)
     if room > device.size_sectors:
         remembered.out_of_sync.add(device.size_sectors // BLOCK_SECTORS, room // BLOCK_SECTORS)
         device.size_sectors = remembered.agreed_sectors = room

@@ -449,7 +449,7 @@ def _try_both(call: Call, one: _Chosen, volume: Volume, command: str) -> int:
     if call.nine and command == "outdate":
         words.insert(0, side.resource.name)
     before = call.stderr
-    returncode = call.execute([side.drbdsetup, command, *words], named=False)
+    returncode = call.execute([side.drbdsetup, command, *words], quiet=command == "outdate", named=False)
     final = (17,) if command == "outdate" else (11, 17)
     if returncode in final or (returncode == 0 and not call.dry_run):
         return returncode

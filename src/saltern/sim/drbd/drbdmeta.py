@@ -7,7 +7,7 @@ from saltern.sim.drbd import metadata
 from saltern.sim.drbd.kernel import Disk
 from saltern.sim.drbd.metadata import BLOCK_BYTES, FLEXIBLE, INTERNAL, JUST_CREATED, SLOT_SECTORS, Metadata
 from saltern.sim.tools import Result
-from saltern.units import KIB, MIB, SECTOR_BYTES
+from saltern.units import KIB, SECTOR_BYTES
 
 if TYPE_CHECKING:
     from saltern.sim.model import BlockDevice
@@ -240,7 +240,13 @@ def _size_text(found: Metadata) -> str:
 
 
 def _pretty(size_bytes: int) -> str:
-    return f"{size_bytes // MIB} MB" if size_bytes >= MIB else f"{size_bytes // KIB} KB"
+    """A size of at most four digits, rounded (ppsize in shared_tool.c)."""
+    size, units = size_bytes // KIB, iter("KMGTPE")
+    unit = next(units)
+    while size >= 10000:
+        size = (size >> 10) + (size >> 9 & 1)
+        unit = next(units)
+    return f"{size} {unit}B"
 
 
 def _get_gi(_world: "World", target: Target) -> Result:
@@ -278,11 +284,12 @@ def _invalidate(_world: "World", target: Target) -> Result:
 def _apply_al(_world: "World", target: Target) -> Result:
     if target.found is None:
         return Result(1, "", _NONE)
-    hot = bool(target.found.active_extents)
-    if not target.found.primary:
-        target.found.apply_activity_log()
+    found = target.found
+    asked = found.primary and not found.clean  # only a Primary notes what it writes
+    hot = bool(found.active_extents)
+    added = found.apply_activity_log()
+    if not asked:
         return Result()
-    added = target.found.apply_activity_log()
     if not hot:
         return Result(0, "", "Nothing to do.\n")
     return Result(0, "", f"Marked additional {_pretty(added * BLOCK_BYTES)} as out-of-sync based on AL.\n")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from saltern.sim.drbd import control, drbdmeta, events, names, show, status, store, wire
+from saltern.sim.drbd import control, drbdmeta, events, names, show, status, store
 from saltern.sim.drbd.failure import Code, Failure
 from saltern.sim.drbd.kernel import Connection, Device, Disk, Resource
 from saltern.sim.drbd.metadata import FLEXIBLE, INTERNAL
@@ -280,11 +280,7 @@ def _invalidate(call: Call) -> Result:
 
 
 def _invalidate_remote(call: Call) -> Result:
-    resource, device = _device(call)
-    end = wire.reachable(call.world, call.node, resource)
-    if end is None:
-        raise Failure(Code.NEED_CONNECTION)
-    control.invalidate(call.world, *end, end[1].devices[device.volume])
+    control.invalidate_remote(call.world, call.node, *_device(call))
     return Result()
 
 

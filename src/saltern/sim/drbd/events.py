@@ -87,6 +87,10 @@ def suspension(resource: Resource) -> str:
     return "user" if resource.suspended else "no"
 
 
+def _yes(on: bool) -> str:
+    return "yes" if on else "no"
+
+
 def blocked(resource: Resource) -> str:
     """Where the I/O of a device is held up."""
     return "upper" if resource.suspended else "no"
@@ -97,7 +101,7 @@ def device_statistics(resource: Resource, device: Device) -> list[str]:
     counters = device.counters
     words = [f"size:{device.size_sectors // 2}", f"read:{counters.read}", f"written:{counters.written}"]
     words += [f"al-writes:{counters.al_writes}", f"bm-writes:{counters.bm_writes}", "upper-pending:0"]
-    return [*words, "lower-pending:0", "al-suspended:no", f"blocked:{blocked(resource)}"]
+    return [*words, "lower-pending:0", f"al-suspended:{_yes(device.al_suspended)}", f"blocked:{blocked(resource)}"]
 
 
 def _peer_device_line(

@@ -105,6 +105,7 @@ class Device:
     sync_bytes_per_s: float = 0.0
     paused: bool = False
     peer_paused: bool = False
+    al_suspended: bool = False  # everything is out of sync in any case: writes are not noted
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
     openers: dict[str, bool] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)

@@ -43,7 +43,7 @@ def start(world: "World", source: End, good: Device, target: End, bad: Device, *
         device.sync_blocks = mine.out_of_sync.count
         device.sync_since_s = world.time_s
         device.sync_credit = 0.0
-        device.sync_bytes_per_s = _bytes_per_s(world, good, bad)
+        device.sync_bytes_per_s = _bytes_per_s(world, bad)
     if not mine.out_of_sync.count:
         _finish(source, good, target, bad)
 
@@ -75,7 +75,7 @@ def advance(world: "World", node: "SimNode", resource: Resource) -> None:
         device.sync_since_s = world.time_s
         if device.paused or device.peer_paused:
             continue
-        device.sync_credit += spent_s * _bytes_per_s(world, device, far) / BLOCK_BYTES
+        device.sync_credit += spent_s * _bytes_per_s(world, far if device.syncing else device) / BLOCK_BYTES
         if device.syncing:
             _copy_for_a_while(world, (node, resource), device, end, far)
         elif device.sync_credit >= device.sync_blocks:
@@ -91,7 +91,7 @@ def start_verify(world: "World", device: Device, far: Device) -> None:
         own.sync_blocks = store.blocks(own)
         own.sync_since_s = world.time_s
         own.sync_credit = 0.0
-        own.sync_bytes_per_s = _bytes_per_s(world, device, far)
+        own.sync_bytes_per_s = _bytes_per_s(world, device)
 
 
 def _compare(source: End, device: Device, end: End, far: Device) -> None:
@@ -149,13 +149,15 @@ def _finish(source: End, good: Device, target: End, bad: Device) -> None:
     for device in (good, bad):
         device.replication = ESTABLISHED
         device.sync_blocks = 0
+        device.al_suspended = False
     bad.disk = good.disk
 
 
-def _bytes_per_s(world: "World", good: Device, bad: Device) -> float:
+def _bytes_per_s(world: "World", asking: Device) -> float:
+    """How fast the side that asks for blocks asks: the target of a synchronisation, the source of a comparison."""
     if world.resync_bytes_per_s is not None:
         return world.resync_bytes_per_s
-    own = {**good.peer_options, **good.options, **bad.peer_options, **bad.options}
+    own = asking.peer_options | asking.options
     # Where a plan is made (c-plan-ahead), resync-rate is only what it begins with.
     name = "c-max-rate" if own.get("c-plan-ahead", "20") != "0" else "resync-rate"
     given = parse_number(own[name], "k") if name in own else None

@@ -202,6 +202,7 @@ def _meet(world: "World", end: End, other: End) -> None:
     dropped = any(decision.outcome is Outcome.DROP for _, _, decision, _ in decisions)
     peer_dropped = any(decision.outcome is Outcome.DROP for _, _, _, decision in decisions)
     if dropped or peer_dropped:
+        _foreboding(decisions, dropped, peer_dropped)
         _part(world, (end, dropped), (other, peer_dropped))
         return
     session = world.random64()
@@ -213,6 +214,14 @@ def _meet(world: "World", end: End, other: End) -> None:
     for device, peer_device, decision, peer_decision in decisions:
         _establish(world, end, device, decision, other, peer_device, peer_decision)
     tell(world, node, resource)
+
+
+def _foreboding(decisions: list[tuple[Device, Device, Decision, Decision]], dropped: bool, peer_dropped: bool) -> None:
+    """A side that was going to be the target has called itself Outdated before the other one hung up (transcript 470)."""
+    for device, peer_device, decision, peer_decision in decisions:
+        for own, chosen, gave_up in ((device, decision, dropped), (peer_device, peer_decision, peer_dropped)):
+            if chosen.outcome is Outcome.TARGET and not gave_up and own.disk == Disk.UP_TO_DATE:
+                own.disk = Disk.OUTDATED
 
 
 def _part(world: "World", *ends: tuple[End, bool]) -> None:
