@@ -156,6 +156,17 @@ def test_a_domain_is_there_paused_while_its_script_runs(pair: World) -> None:
     assert (names(pair), roles(pair)) == ([[], []], ["Secondary", "Secondary"])
 
 
+def test_a_guest_that_reboots_while_the_partner_is_away_comes_up_again(pair: World) -> None:
+    """To be Primary without a break is the proof that nobody else was; a domain elsewhere has no such proof."""
+    create(pair)
+    pair.power_cut("node2")
+    pair.advance(30)
+    pair.host("node1").run(["xl", "reboot", "dns"])
+    pair.advance(10)
+    assert pair.nodes["node1"].domains[0].running
+    assert pair.nodes["node1"].domains[0].domid == 2
+
+
 # --- What went wrong without a word ----------------------------------------------------------------------------------------
 def refusal(world: World, node: str, *words: str) -> str:
     """What libxl tells of a command that fails."""
@@ -192,6 +203,18 @@ def test_a_domain_is_not_started_twice_where_two_primaries_are_allowed(pair: Wor
         pair.host(name).run(["drbdadm", "net-options", "--allow-two-primaries=yes", "dns"])
     create(pair, "node1")
     assert refusal(pair, "node2", "create", "-q", "/etc/xen/dns.cfg").startswith("dns: it is Primary on the partner")
+    assert roles(pair) == ["Primary", "Secondary"]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_disk_that_a_domain_uses_is_not_given_to_another_one(pair: World, away: bool) -> None:
+    create(pair)
+    if away:
+        partition(pair)
+    pair.host("node1").write_text("/etc/xen/other.cfg", CONFIG.replace('"dns"', '"other"'), 0o600)
+    told = refusal(pair, "node1", "create", "-q", "/etc/xen/other.cfg")
+    assert told.startswith("dns: it is Primary here and in use")
+    assert pair.nodes["node1"].domains[0].disks[0].usable
     assert roles(pair) == ["Primary", "Secondary"]
 
 
@@ -400,6 +423,28 @@ def test_a_domain_whose_pages_the_network_holds_stays_as_a_zombie_with_its_disk(
     assert "(-12) Device is held open by someone" in host.run(["drbdadm", "secondary", "dns"], allowed=(11,)).stderr
     assert host.run(["xl", "destroy", "1"]).stderr == ""
     assert "(null)" in host.run(["xl", "list"]).stdout
+
+
+@pytest.mark.parametrize(("moment", "gone"), [("dns--migratedaway", "node1"), ("---ss-", "node2")])
+def test_a_side_that_a_domain_has_left_on_its_way_gives_no_new_one_its_disk(
+    interrupted: Interrupted, moment: str, gone: str
+) -> None:
+    """Replication is cut when both are Primary, the way of the migration is not: neither side was alone."""
+    world = interrupted.world
+    world.management_network = True
+
+    def cut() -> None:
+        world.cut_link(*NODES)
+        world.advance(5)
+        if gone == "node2":
+            world.host("node2").run(["xl", "destroy", "dns--incoming"])
+
+    interrupted.when(moment, cut)
+    migrate(interrupted.host, 0, 1)
+    there = next(name for name in NODES if name != gone)
+    assert [domain.running for domain in world.nodes[there].domains] == [True]
+    told = refusal(world, gone, "create", "-q", "/etc/xen/dns.cfg")
+    assert told.startswith("dns: it is not connected (Connecting), so the domain may be running on the partner")
 
 
 # --- Detached --------------------------------------------------------------------------------------------------------------
