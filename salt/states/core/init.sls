@@ -44,6 +44,7 @@ saltern core for this minion:
   file.symlink:
     - name: {{ link }}
     - target: {{ core }}
+    - force: True # with test=True the copy is still there
     - reload_modules: True
     - require:
       - file: saltern core
