@@ -31,7 +31,14 @@ _RELEASE_S: Final = 5.0
 _POLL_S: Final = 0.25
 # A cable that was pulled for a moment is back by then, with DRBD's next attempt to connect; a node that boots is not yet.
 _BACK_S: Final = 30.0
+_UNFINISHED: Final = (
+    ""  # no status yet: `add` was killed, by libxl's own timeout perhaps, or could not undo what it did
+)
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class _NotUndone(SalternError):
+    """After a refusal the disk may be Primary, and two primaries allowed: `remove` has to see to it."""
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -85,12 +92,11 @@ def closing(host: Host, resource: str) -> Iterator[float]:
     while True:
         with suppress(SalternError, OSError):
             side = drbd.look()
-            if side is None:
+            if side is None or drbd.forgot_options(side):
                 return
             if attach.connected(side):
                 seen_s = host.now()
-            gone = host.now() - seen_s > _BACK_S
-            if gone or (attach.connected(side) and not attach.two_primaries(side)):
+            if host.now() - seen_s > _BACK_S or attach.one_primary(side):
                 drbd.allow_two_primaries(side, False)
                 return
         yield _POLL_S
@@ -130,6 +136,10 @@ class _Drbd:
     def allow_two_primaries(self, side: RunningResource, allowed: bool) -> None:
         self._run(drbdsetup.allow_two_primaries(self._connection(side), allowed))
 
+    def forgot_options(self, side: RunningResource) -> bool:
+        """8.4 forgets a connection and its options when it is given up, 9 when it is deleted."""
+        return attach.given_up(side) and (self._generation() is Generation.V84 or not side.connections)
+
     def _connection(self, side: RunningResource) -> tuple[str, str]:
         if self._generation() is Generation.V84:
             return drbdsetup_show.parse_addresses(self._run(drbdsetup.show(self.resource)).stdout)
@@ -160,33 +170,40 @@ def _attach(host: Host, xenbus_path: str) -> None:
         if incoming:
             host.detach([BLOCK_SCRIPT, "close", resource])
         _connected(host, xenbus_path, before.devices[0].minor)
-    except BaseException:
-        _undo(drbd, before, done)
+    except BaseException as error:
+        try:
+            _undo(drbd, before, done)
+        except (SalternError, OSError) as trouble:
+            raise _NotUndone(f"{_line(error)}; and it could not be undone: {_line(trouble)}") from error
         raise
     _log(host, f"add {resource}: Primary{' beside the partner, for a migration' if incoming else ''}")
 
 
 def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
     """After a failure: Secondary again, and one Primary only. Without the partner a Primary stays one, see ``attach``."""
-    if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
-        with suppress(SalternError, OSError):
+    try:
+        if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
             drbd.secondary(before)
-    if Act.ALLOW_TWO_PRIMARIES in done:
-        with suppress(SalternError, OSError):
+    finally:
+        if Act.ALLOW_TWO_PRIMARIES in done:
             drbd.allow_two_primaries(before, False)
 
 
 def _detach(host: Host, xenbus_path: str) -> None:
     resource, domain = _asked(host, xenbus_path)
-    # Without a status `add` was killed, by libxl's own timeout perhaps, and nobody knows how far it came.
-    status = host.run(xenstore.read(f"{xenbus_path}/hotplug-status"), allowed=(0, 1), timeout_s=_COMMAND_S)
-    if status.stdout.strip() == "error":
+    read = xenstore.read(f"{xenbus_path}/hotplug-status")
+    status = host.run(read, allowed=(0, 1), timeout_s=_COMMAND_S).stdout.strip()
+    if status == "error":
         return  # what was refused has nothing to give back
+    moving = domain.endswith(_MOVING)
+    unfinished = status == _UNFINISHED
+    if unfinished and domain.endswith(_INCOMING):
+        host.detach([BLOCK_SCRIPT, "close", resource])
     drbd = _Drbd(host, resource)
     deadline_s = host.now() + _RELEASE_S
     while True:
         try:
-            _log(host, f"remove {resource}: {_release(drbd, moving=domain.endswith(_MOVING))}")
+            _log(host, f"remove {resource}: {_release(drbd, proof=not moving and not unfinished)}")
             return
         except SalternError as error:
             # blkback lets go of the device a moment after libxl calls the script.
@@ -195,12 +212,15 @@ def _detach(host: Host, xenbus_path: str) -> None:
         host.sleep(_POLL_S)
 
 
-def _release(drbd: _Drbd, *, moving: bool) -> str:
+def _release(drbd: _Drbd, *, proof: bool) -> str:
+    """``proof`` is false when to be Primary here says nothing of the partner.
+
+    A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone.
+    """
     side = drbd.look()
     if side is None:
         return "it is not up"
-    # A domain that was on its way had both sides Primary: what this side may take for a proof elsewhere proves nothing.
-    if not attach.connected(side) and not moving:
+    if proof and not attach.connected(side):
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
@@ -233,7 +253,8 @@ def _connected(host: Host, xenbus_path: str, minor: int) -> None:
 
 def _refuse(host: Host, xenbus_path: str, error: Exception) -> None:
     with suppress(SalternError, OSError):
-        _write(host, xenbus_path, {"hotplug-error": _line(error), "hotplug-status": "error"})
+        status = _UNFINISHED if isinstance(error, _NotUndone) else "error"
+        _write(host, xenbus_path, {"hotplug-error": _line(error), "hotplug-status": status})
     _log(host, f"add {xenbus_path} refused: {_line(error)}")
 
 
@@ -242,7 +263,7 @@ def _write(host: Host, xenbus_path: str, values: Mapping[str, str]) -> None:
     host.run(xenstore.write(named), timeout_s=_COMMAND_S)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """What went wrong, in one line; anything but our own errors by its kind as well."""
     text = str(error) if isinstance(error, SalternError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())

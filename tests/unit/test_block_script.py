@@ -320,6 +320,47 @@ def test_after_an_attach_that_was_killed_the_disk_is_given_back() -> None:
     assert node.role == "Secondary"
 
 
+def test_a_promotion_that_nobody_confirmed_is_no_proof_and_does_not_outlive_its_script() -> None:
+    node = attached()
+    del node.store[STATUS]
+    node.connection = "Connecting"
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_could_not_be_undone_is_given_back_when_the_domain_is_taken_away(late: bool) -> None:
+    node = Node()
+    node.late = late
+
+    def cut(argv: list[str]) -> Exception | None:
+        if argv[1] == "primary":
+            node.connection = "NetworkFailure"
+        return CommandTimeout(argv, 8) if argv[1] == "secondary" else None
+
+    node.breaks = cut
+    assert add(node, PATH) == 1
+    assert "not be undone" in node.store[ERROR]
+    node.breaks = lambda argv: None
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+def test_a_window_that_a_killed_attach_left_open_is_closed() -> None:
+    node = arriving()
+    node.window = True
+    assert remove(node, PATH) == 0
+    assert node.detached == [[BLOCK_SCRIPT, "close", "dns"]]
+
+
+@pytest.mark.parametrize("status", ["connected", "error"])
+def test_a_window_that_has_its_watcher_or_never_was_gets_no_other(status: str) -> None:
+    node = arriving()
+    node.store[STATUS] = status
+    assert remove(node, PATH) == 0
+    assert node.detached == []
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda value: type(value).__name__)
 def test_whatever_fails_libxl_is_not_held_up(failure: Exception | str) -> None:
     for number in (1, 2, 3, 4):
@@ -371,6 +412,34 @@ def test_the_window_closes_when_the_partner_does_not_come_back() -> None:
     node.connection = "Connecting"
     assert close(node, "dns") == 0
     assert not node.window
+
+
+def test_the_window_stays_while_the_sides_that_connect_again_have_not_told_their_roles() -> None:
+    node = migrating()
+    node.peer = "Unknown"
+
+    def sleep() -> None:
+        assert node.window
+        node.peer = "Primary" if node.clock_s < 5 else "Secondary"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert node.clock_s >= 5
+
+
+@both
+def test_a_connection_that_was_given_up_keeps_nobody_waiting(drbd: str) -> None:
+    node = migrating(drbd=drbd)
+    node.connection = "StandAlone"
+    # 8.4 forgets the addresses and options of such a connection, 9 keeps them.
+    node.breaks = lambda argv: "resource dns {\n}\n" if argv[1] == "show" else None
+
+    def sleep() -> None:
+        assert node.clock_s < 60, "it waits for ever"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert node.window == (drbd == "8.4")
 
 
 def test_a_resource_that_is_gone_has_no_window() -> None:

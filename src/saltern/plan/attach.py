@@ -69,6 +69,18 @@ def two_primaries(side: RunningResource) -> bool:
     return side.role is Role.PRIMARY and any(_partner(each) is Role.PRIMARY for each in side.connections)
 
 
+def one_primary(side: RunningResource) -> bool:
+    """True when one side is known to be Secondary; sides that are just connecting have not told their roles yet."""
+    return connected(side) and (
+        side.role is Role.SECONDARY or all(_partner(each) is Role.SECONDARY for each in side.connections)
+    )
+
+
+def given_up(side: RunningResource) -> bool:
+    """True when this side does not even try to connect."""
+    return all(each.state is ConnectionState.STANDALONE for each in side.connections)
+
+
 def connected(side: RunningResource) -> bool:
     """True while the partner is in sight."""
     return any(each.state is ConnectionState.CONNECTED for each in side.connections)

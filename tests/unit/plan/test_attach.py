@@ -8,7 +8,7 @@ from nodes import running
 
 from saltern.errors import Refused
 from saltern.model.observed import ConnectionState, DiskState, Role, RunningResource
-from saltern.plan.attach import Act, confirm, decide, require_up, two_primaries
+from saltern.plan.attach import Act, confirm, decide, one_primary, require_up, two_primaries
 
 PRIMARY, SECONDARY, UNKNOWN = Role.PRIMARY, Role.SECONDARY, Role.UNKNOWN
 CONNECTED = ConnectionState.CONNECTED
@@ -155,3 +155,11 @@ def test_two_primaries_are_known_only_while_the_partner_is_in_sight() -> None:
     assert not two_primaries(side(role=PRIMARY))
     assert not two_primaries(side(peer_role=PRIMARY))
     assert not two_primaries(side(role=PRIMARY, peer_role=PRIMARY, state=ConnectionState.NETWORK_FAILURE))
+
+
+def test_one_primary_is_known_only_when_the_partner_has_told_its_role() -> None:
+    assert one_primary(side(role=PRIMARY))
+    assert one_primary(side(peer_role=PRIMARY))
+    assert not one_primary(side(role=PRIMARY, peer_role=PRIMARY))
+    assert not one_primary(side(role=PRIMARY, peer_role=UNKNOWN))
+    assert not one_primary(alone(PRIMARY))
