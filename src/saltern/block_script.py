@@ -16,14 +16,16 @@ from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model.observed import Generation, RunningResource
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
-from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
+from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show, xenstore_ls
 from saltern.plan import attach
 from saltern.plan.attach import Act
 from saltern.run import Completed, Host, LocalHost
 
 _INCOMING: Final = "--incoming"
 _MOVING: Final = (_INCOMING, "--migratedaway")
-_BACKEND: Final = re.compile(r"(?:/local/domain/0/)?backend/vbd/([0-9]+)/[0-9]+")
+_DOM0: Final = "/local/domain/0/"
+_BACKENDS: Final = f"{_DOM0}backend/vbd"
+_BACKEND: Final = re.compile(rf"(?:{_DOM0})?backend/vbd/([0-9]+)/[0-9]+")
 _DRBD_MAJOR: Final = 147  # linux/major.h
 # libxl waits 40 s for the script (LIBXL_HOTPLUG_TIMEOUT): one command that hangs leaves time to undo and to say so.
 _COMMAND_S: Final = 8.0
@@ -161,6 +163,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
     drbd = _Drbd(host, resource)
     before = attach.require_up(resource, drbd.look())
     acts = attach.decide(before, incoming=incoming)
+    attach.require_own(before, _others(host, xenbus_path, resource))
     done: list[Act] = []
     try:
         for act in acts:
@@ -233,6 +236,19 @@ def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
         raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
     resource, domain = _read(host, f"{xenbus_path}/params", f"/local/domain/{match[1]}/name")
     return resource, domain
+
+
+def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:
+    """The domids that were given the same resource, or are about to be: libxl writes this before it calls the script."""
+    found = xenstore_ls.parse(host.run(xenstore.below(_BACKENDS), timeout_s=_COMMAND_S).stdout)
+    own = _DOM0 + xenbus_path.removeprefix(_DOM0)
+    others = set()
+    for path, value in found.items():
+        place, _, key = path.rpartition("/")
+        refused = found.get(f"{place}/hotplug-status") == "error"
+        if (key, value) == ("params", resource) and place != own and not refused:
+            others.add(int(place.split("/")[-2]))
+    return others
 
 
 def _read(host: Host, *paths: str) -> list[str]:

@@ -61,6 +61,9 @@ class Node:
                 missing = [path for path in paths if path not in self.store]
                 found = "".join(f"{self.store[path]}\n" for path in paths if path in self.store)
                 return int(bool(missing)), found, "".join(f"couldn't read path {path}\n" for path in missing)
+            case ["xenstore-ls", "-f", "/local/domain/0/backend/vbd"]:
+                disks = {path: value for path, value in self.store.items() if path.startswith("backend/")}
+                return 0, "".join(f'/local/domain/0/{path} = "{value}"\n' for path, value in disks.items()), ""
             case ["xenstore-write", *words]:
                 self.store |= dict(zip(words[::2], words[1::2], strict=True))
             case ["drbdsetup", "events2", "--now", "dns"]:
@@ -149,7 +152,7 @@ def test_it_takes_few_processes_since_a_guest_may_be_waiting() -> None:
     node = Node()
     add(node, PATH)
     look = "drbdsetup events2"
-    assert node.programs == ["xenstore-read", look, "drbdsetup primary", look, "xenstore-write"]
+    assert node.programs == ["xenstore-read", look, "xenstore-ls", "drbdsetup primary", look, "xenstore-write"]
 
 
 @both
@@ -186,6 +189,40 @@ def test_a_primary_that_is_in_use_is_refused_and_stays_as_it_is() -> None:
     assert "in use" in node.store[ERROR]
     assert "held open" in node.store[ERROR]
     assert node.role == "Primary"
+
+
+def test_two_domains_that_are_given_one_disk_at_the_same_moment_do_not_both_get_it() -> None:
+    """Between the promotion and the moment when the backend opens the device, DRBD knows of no user."""
+    node = Node()
+    other = "backend/vbd/8/51712"
+    node.store |= {f"{other}/params": "dns", "/local/domain/8/name": "copy"}
+    answers = []
+
+    def overtake(argv: list[str]) -> None:
+        if argv[1] == "primary" and not answers:
+            answers.append(2)
+            answers[0] = add(node, other)
+
+    node.breaks = overtake
+    assert (add(node, PATH), answers) != (0, [0])
+
+
+@pytest.mark.parametrize("status", [None, "connected"])
+def test_a_disk_that_another_domain_of_this_node_has_or_is_being_given_is_refused(status: str | None) -> None:
+    node = Node(role="Primary")
+    node.store["backend/vbd/8/51728/params"] = "dns"
+    if status is not None:
+        node.store["backend/vbd/8/51728/hotplug-status"] = status
+    assert add(node, PATH) == 1
+    assert "domain 8" in node.store[ERROR]
+    assert "drbdsetup secondary" not in node.programs
+
+
+def test_a_domain_that_was_refused_and_one_with_another_disk_are_in_nobody_s_way() -> None:
+    node = Node()
+    node.store |= {"backend/vbd/8/51712/params": "dns", "backend/vbd/8/51712/hotplug-status": "error"}
+    node.store |= {"backend/vbd/9/51712/params": "www", "backend/vbd/10/51712/params": "/dev/drbd7"}
+    assert add(node, PATH) == 0
 
 
 def every_command(node: Node) -> int:
@@ -225,7 +262,7 @@ def test_whatever_command_fails_it_is_a_refusal_and_the_disk_as_it_was(
 def node_does_not_read(node: Node, number: int) -> bool:
     """True where the output of the n-th command is not read."""
     add(node, PATH)
-    return node.programs[number - 1] not in ("xenstore-read", "drbdsetup events2", "drbdsetup show")
+    return node.programs[number - 1] not in ("xenstore-read", "xenstore-ls", "drbdsetup events2", "drbdsetup show")
 
 
 def test_a_promotion_that_is_overtaken_by_the_loss_of_the_partner_is_taken_back() -> None:

@@ -3,6 +3,7 @@
 Whatever starts a domain or receives one, also a person at a prompt, passes here by way of the block script of the disk.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from saltern.errors import Refused
@@ -22,6 +23,19 @@ def require_up(resource: str, side: RunningResource | None) -> RunningResource:
     if side is None:
         raise Refused(resource, "it is not up on this node", f"Bring it up with `drbdadm up {resource}`")
     return side
+
+
+def require_own(side: RunningResource, others: Collection[int]) -> None:
+    """Raises ``Refused`` when other domains of this node have the disk, or are being given it.
+
+    Until its backend opens the device, DRBD does not know of a user, and would let it be taken away again.
+    """
+    if others:
+        raise Refused(
+            side.name,
+            f"it is {side.role} here and in use: held open by domain {min(others)}, or being given to it at this moment",
+            "See `xl list`; a disk belongs to one domain, and there it stands once",
+        )
 
 
 def decide(side: RunningResource, *, incoming: bool) -> tuple[Act, ...]:
