@@ -176,7 +176,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
     except BaseException as error:
         try:
             _undo(drbd, before, done)
-        except (SalternError, OSError) as trouble:
+        except Exception as trouble:
             raise _NotUndone(f"{_line(error)}; and it could not be undone: {_line(trouble)}") from error
         raise
     _log(host, f"add {resource}: Primary{' beside the partner, for a migration' if incoming else ''}")

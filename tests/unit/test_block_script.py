@@ -8,6 +8,7 @@ import pytest
 from saltern.block_script import add, close, main, remove
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.plan import attach
 from saltern.run import Completed
 
 PATH = "backend/vbd/7/51712"
@@ -274,6 +275,16 @@ def test_a_promotion_that_is_overtaken_by_the_loss_of_the_partner_is_taken_back(
 
     node.breaks = cut
     assert add(node, PATH) == 1
+    assert node.role == "Secondary"
+
+
+def test_a_core_that_is_replaced_meanwhile_leaves_no_primary_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node()
+    with monkeypatch.context() as half_replaced:
+        half_replaced.delattr(attach, "confirm")
+        half_replaced.delattr(attach, "connected")
+        assert add(node, PATH) == 1
+    assert remove(node, PATH) == 0
     assert node.role == "Secondary"
 
 
