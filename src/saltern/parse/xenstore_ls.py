@@ -6,8 +6,8 @@ from typing import Final
 from saltern.errors import ParseError
 
 _LINE: Final = re.compile(r'(/\S+) = "(.*)"')
-# What is taken away while it is being listed has a name and no value.
-_GONE: Final = re.compile(r"/\S+:")
+# What is taken away while it is being listed has a name and no value; newer releases say why.
+_GONE: Final = re.compile(r"/\S+:(?: \(.*\))?")
 
 
 def parse(text: str) -> dict[str, str]:

@@ -18,8 +18,9 @@ def test_every_value_is_read_by_its_path() -> None:
     assert xenstore_ls.parse("") == {}
 
 
-def test_what_goes_away_while_it_is_listed_has_no_value() -> None:
-    assert xenstore_ls.parse(f"{LISTED}{DISK}/online:\n") == xenstore_ls.parse(LISTED)
+@pytest.mark.parametrize("reason", ["", " (No such file or directory)"])
+def test_what_goes_away_while_it_is_listed_has_no_value(reason: str) -> None:
+    assert xenstore_ls.parse(f"{LISTED}{DISK}/online:{reason}\n") == xenstore_ls.parse(LISTED)
 
 
 @pytest.mark.parametrize("line", [f"{DISK}/params = dns", f'{DISK}/params = "dns', 'params = "dns"', DISK, " "])
