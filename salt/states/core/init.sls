@@ -28,6 +28,9 @@ saltern core:
     - name: {{ core }}
     - source: salt://saltern
     - clean: True
+    # Root runs it at every start of a domain, whatever the umask of the minion is.
+    - dir_mode: '0755'
+    - file_mode: '0644'
     - include_pat: '*.py'
     - exclude_pat: 'E@(__pycache__|^topology/|^sim/|^cli)'
 saltern core for this minion:
