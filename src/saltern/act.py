@@ -5,8 +5,10 @@ from pathlib import PurePosixPath
 
 from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
+from saltern.errors import Refused
 from saltern.model.action import Action, StartDomain, WriteFile
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
+from saltern.parse import xl_create
 from saltern.run import DEFAULT_TIMEOUT_S, Host
 
 # The tool that reads the files of a directory: what it cannot read is never put there.
@@ -31,11 +33,21 @@ def perform(host: Host, action: Action) -> None:
 
 
 def try_file(host: Host, action: Action) -> None:
-    """Let the tool that will read a file read it first; it changes nothing. Raises what the tool ends with.
+    """Let the tool that will read a file read it first; it changes nothing.
 
-    One value that drbdadm does not accept would block every drbdadm command for every resource of the node.
+    One value that drbdadm does not accept would block every drbdadm command for every resource of the node. Raises what
+    the tool ends with, and ``Refused`` for what xl would silently leave out.
     """
-    if isinstance(action, WriteFile):
-        check = _CHECKS.get(PurePosixPath(action.path).parent)
-        if check is not None:
-            host.run(check(), stdin=action.text)
+    if not isinstance(action, WriteFile):
+        return
+    directory = PurePosixPath(action.path).parent
+    if directory not in _CHECKS:
+        return
+    done = host.run(_CHECKS[directory](), stdin=action.text)
+    left_out = xl_create.parse(done.stderr) if directory == DOMAIN_DIRECTORY else ()
+    if left_out:
+        raise Refused(
+            f"file {action.path}",
+            f"xl would leave out part of it: {'; '.join(left_out)}",
+            "Correct it in the topology: `xl` or `interfaces` of the domain",
+        )
