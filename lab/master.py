@@ -41,7 +41,12 @@ class Master:
         for node in nodes:
             self._make_key(node)
         if not self.pillar.exists():
-            shutil.copytree(PILLAR, self.pillar)
+            self.renew_pillar()
+
+    def renew_pillar(self) -> None:
+        """Replace the working copy of the pillar, with whatever was changed in it, by a new one."""
+        shutil.rmtree(self.pillar, ignore_errors=True)
+        shutil.copytree(PILLAR, self.pillar)
 
     def start(self) -> None:
         """Start it, with its configuration written anew."""

@@ -21,11 +21,11 @@ GUEST_TIMEOUT_S = 300.0
 def bring(lab: Lab, name: str) -> None:
     """Put the lab to the moment BARE or CONVERGED.
 
-    BARE: both nodes as installed, their second disks empty, their minions answer. CONVERGED: the topology of the lab was
-    applied to that, every disk is synchronised, every domain has written to its disk.
+    BARE: both nodes as installed, their second disks empty, their minions answer, the pillar as it is in the source.
+    CONVERGED: the topology of the lab was applied to that, every disk is synchronised, every domain has written to its disk.
     """
     lab.prepare()
-    made_from = {BARE: "", CONVERGED: tree_hash(SOURCES)}[name]
+    made_from = {BARE: tree_hash([PILLAR]), CONVERGED: tree_hash(SOURCES)}[name]
     if lab.has(name) and lab.about(name).get("made from") == made_from:
         lab.restore(name)
         return
@@ -34,6 +34,7 @@ def bring(lab: Lab, name: str) -> None:
 
 
 def _make_bare(lab: Lab) -> None:
+    lab.master.renew_pillar()
     lab.reinstall(*NODES)
 
 
