@@ -19,10 +19,14 @@ NET = (
 
 
 # --- What leads to a recording -----------------------------------------------------------------------------------------
-def volumes(target: Target, meta: str = "520M") -> None:
+def make_volumes(target: Target, meta: str = "520M") -> None:
     both_run(target, "pvcreate /dev/vdb", "vgcreate XEN /dev/vdb", "lvcreate -n dns -L 256M XEN")
     both_run(target, f"lvcreate -n meta -L {meta} XEN", "lvcreate -n two -L 64M XEN")
     configure(target, NET)
+
+
+def volumes(target: Target) -> None:
+    target.start(make_volumes)
 
 
 def configure(target: Target, net: str, name: str = "dns", minor: int = 1, disk: str = "") -> None:
@@ -43,7 +47,7 @@ def configure(target: Target, net: str, name: str = "dns", minor: int = 1, disk:
 
 
 def small_meta(target: Target) -> None:
-    volumes(target, "136M")
+    make_volumes(target, "136M")
 
 
 def small_created(target: Target) -> None:
