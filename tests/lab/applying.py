@@ -19,7 +19,8 @@ def apply(lab: Lab, *layers: str, target: str = "*", test: bool = False) -> Retu
     """
     arguments = [target, "state.apply", *([",".join(layers)] if layers else []), *(["test=True"] if test else [])]
     answer = lab.salt(*arguments, "--out=json", "--static", check=False)
-    told = json.loads(answer.stdout or "{}")
+    assert answer.stdout.startswith("{"), answer
+    told = json.loads(answer.stdout)
     returned = {
         node: found for node, found in told.items() if found is not False and "did not return" not in str(found)
     }

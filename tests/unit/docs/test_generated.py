@@ -38,9 +38,10 @@ def test_every_relative_link_in_the_documents_leads_to_a_file():
     assert broken == []
 
 
-def test_every_test_that_the_safety_page_names_exists():
+@pytest.mark.parametrize("page", ["safety.md", "traps.md"])
+def test_every_test_that_a_page_names_exists(page):
     root = GENERATE.parent.parent
-    text = (root / "docs" / "explanation" / "safety.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "explanation" / page).read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[^`:]+\.py)(?:::(\w+))?`", text)
     missing = [
         f"{file}::{test}" for file, test in named if f"def {test}" not in (root / file).read_text(encoding="utf-8")

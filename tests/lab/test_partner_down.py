@@ -1,0 +1,63 @@
+"""A node that is off while the other one is applied: what runs goes on, nothing else is started, and the run says why."""
+
+from applying import apply, assert_converged, changes, converge, failures
+from generations import generations
+from guests import HOMES, at_home, boots, gaps, records, running, wait_for_another_record
+from stopping import record_calls, recorded_calls
+
+from lab.cluster import Lab
+
+JUST_CREATED = 4
+
+
+def test_what_runs_goes_on_and_what_is_stopped_stays_so_while_the_partner_is_off(converged: Lab) -> None:
+    started = {guest: boots(converged, guest) for guest in HOMES}
+    converged.power_cut("node2")
+    converged.on("node1", "xl destroy dns")
+
+    returned = apply(converged)
+
+    assert returned.keys() == {"node1"}
+    assert changes(returned) == {"node1": {}}
+    failed = failures(returned)["node1"]
+    assert failed.keys() == {"dns domain_running xen.domain_running"}
+    assert "is not connected to node2" in failed["dns domain_running xen.domain_running"]
+    assert "unknown is not down" in failed["dns domain_running xen.domain_running"]
+    assert running(converged, "node1") == ["router"]
+    wait_for_another_record(converged, ["router"])
+
+    converged.power_on("node2")
+    converge(converged)
+    assert_converged(converged)
+    assert {guest: boots(converged, guest) - started[guest] for guest in HOMES} == {
+        "router": 0,
+        "dns": 1,
+        "vpn": 1,
+        "mail": 1,
+    }
+    for guest in HOMES:
+        assert gaps(records(converged, guest)) == []
+
+
+def test_a_bare_node_alone_is_built_up_to_where_it_needs_its_partner(bare: Lab) -> None:
+    bare.power_cut("node2")
+    record_calls(bare, "node1", "drbdadm", "xl")
+
+    failed = failures(apply(bare))["node1"]
+
+    assert {state for state in failed if not state.endswith("xen.domain_running")} == {
+        f"{resource} first_synchronised drbd.first_synchronised"
+        for resource in ("router", "dns", "vpn", "mail", "mail-xvdb")
+    }
+    assert {state for state in failed if state.endswith("xen.domain_running")} == {
+        f"{guest} domain_running xen.domain_running" for guest in at_home("node1")
+    }
+    assert "not connected to node2" in failed["router first_synchronised drbd.first_synchronised"]
+    calls = recorded_calls(bare, "node1")
+    assert [call for call in calls if "primary" in call or call.startswith("xl create /etc")] == []
+    assert running(bare, "node1") == []
+    assert {found[0] for found in generations(bare, "node1").values()} == {JUST_CREATED}
+
+    bare.power_on("node2")
+    converge(bare)
+    assert_converged(bare)
