@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from saltern.argv import drbd, drbdsetup, lvm, xen
+from saltern.argv import drbd, drbdsetup, lvm, xen, xenstore
 from saltern.argv.action import command_for
 from saltern.model.action import (
     Action,
@@ -78,6 +78,9 @@ def test_only_the_first_synchronisation_and_what_is_asked_for_by_name_force_anyt
         (lvm.lvs, "lvs --reportformat json --units b --nosuffix --options vg_name,lv_name,lv_size,lv_attr,lv_tags"),
         (lvm.vgs, "vgs --reportformat json --units b --nosuffix --options vg_name,vg_size,vg_free,vg_extent_size"),
         (drbd.events2, "drbdsetup events2 --now --statistics"),
+        (lambda: drbdsetup.events2("dns"), "drbdsetup events2 --now dns"),
+        (lambda: drbdsetup.show("dns"), "drbdsetup show dns"),
+        (lambda: xenstore.read("a", "b"), "xenstore-read a b"),
         (drbd.adjust_dry_run, "drbdadm -d adjust all"),
         (drbd.dump_xml, "drbdadm dump-xml"),
         (drbd.version, "drbdadm --version"),

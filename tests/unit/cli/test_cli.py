@@ -172,6 +172,16 @@ def test_the_script_refuses_where_anything_it_makes_is_there_before_its_first_ch
     assert "lvcreate" in changes
 
 
+def test_the_script_brings_the_block_script_before_any_domain_and_asks_for_the_core_that_it_needs(capsys) -> None:
+    assert main(["script", "dom0", str(EXAMPLE)]) == 0
+    guards, _, changes = capsys.readouterr().out.partition("# --- The DRBD module")
+    assert "/usr/lib/saltern" in guards
+    before, _, after = changes.partition("chmod 755 /etc/xen/scripts/block-saltern\n")
+    assert "cat > /etc/xen/scripts/block-saltern" in before
+    assert "xl create" not in before
+    assert "xl create" in after
+
+
 def test_the_partner_starts_neither_synchronisation_nor_domain_of_others(capsys) -> None:
     assert main(["script", "dom0m", str(EXAMPLE)]) == 0
     text = capsys.readouterr().out
