@@ -78,12 +78,16 @@ def test_a_stranger_that_was_given_its_number_is_not_taken_for_it_and_not_killed
     start(record, "sleep", "1000")
     number, boot, started = record.read_text().split()
     os.kill(int(number), 9)
-    with subprocess.Popen(["sleep", "1000"]) as stranger:
+    time.sleep(0.1)  # numbers are not given out again within one tick of the clock, by which the start is told
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
         record.write_text(f"{stranger.pid} {boot} {started}\n")
         assert process.running(record) is None
         process.kill(record)
         assert stranger.poll() is None
+    finally:
         stranger.kill()
+        stranger.wait()
 
 
 def test_one_of_an_earlier_boot_of_this_machine_is_not_found(record: Path) -> None:
