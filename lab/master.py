@@ -124,8 +124,9 @@ class Master:
             "interface": "127.0.0.1",
             **self._ports,
             "worker_threads": 3,
-            "timeout": patient(60),
-            "gather_job_timeout": patient(60),  # a node that applies has little time left to say that it does
+            # Being asked whether it still works costs a node a quarter of a minute of work: that is asked seldom, and waited for.
+            "timeout": patient(120),
+            "gather_job_timeout": patient(120),
             "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
