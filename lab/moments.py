@@ -67,7 +67,8 @@ def _synchronised(lab: Lab, node: str) -> bool:
 
 def _answers(lab: Lab, domain: dict[str, Any]) -> bool:
     (interface,) = domain["interfaces"]
-    request = f"busybox wget -q -T 5 -O - http://{interface['ip']}/counter"
+    # Not its own option -T: busybox 1.35 ends with a segmentation fault there.
+    request = f"timeout 5 busybox wget -q -O - http://{interface['ip']}/counter"
     return lab.on(domain["home"], request, check=False).stdout != ""
 
 

@@ -163,7 +163,7 @@ class Watched:
 # --- Witnesses -----------------------------------------------------------------------------------------------------------
 _WITNESS = """
 while :; do
-    busybox wget -q -T 2 -O /root/seen.new http://{address}/counter && tail -n 3 /root/seen.new >> /root/seen
+    timeout 2 busybox wget -q -O /root/seen.new http://{address}/counter && tail -n 3 /root/seen.new >> /root/seen
     sleep 1
 done
 """

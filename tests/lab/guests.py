@@ -11,7 +11,8 @@ GUEST_TIMEOUT_S = 300.0
 
 def served(lab: Lab, guest: str, path: str, *, node: str | None = None) -> str | None:
     """A file as a guest serves it to a node, its home where none is named; ``None`` when it does not answer."""
-    line = f"busybox wget -q -T 5 -O - http://{ADDRESSES[guest]}/{path}"
+    # Not its own option -T: busybox 1.35 ends with a segmentation fault there.
+    line = f"timeout 5 busybox wget -q -O - http://{ADDRESSES[guest]}/{path}"
     answer = lab.on(node or HOMES[guest], line, check=False)
     return answer.stdout if answer.returncode == 0 else None
 
