@@ -114,6 +114,9 @@ class _Drbd:
     def look(self) -> RunningResource | None:
         return drbdsetup_events2.parse(self._run(drbdsetup.events2(self.resource)).stdout).get(self.resource)
 
+    def two_primaries_allowed(self) -> bool:
+        return drbdsetup_show.parse_two_primaries(self._run(drbdsetup.show(self.resource)).stdout)
+
     def do(self, act: Act, side: RunningResource) -> None:
         match act:
             case Act.DEMOTE:
@@ -122,6 +125,8 @@ class _Drbd:
                 self._run(drbdsetup.primary(self.resource, side.devices[0].minor, self._generation()))
             case Act.ALLOW_TWO_PRIMARIES:
                 self.allow_two_primaries(side, True)
+            case Act.ALLOW_ONE_PRIMARY:
+                self.allow_two_primaries(side, False)
 
     def _prove_unused(self, side: RunningResource) -> None:
         try:
@@ -162,7 +167,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
     incoming = domain.endswith(_INCOMING)
     drbd = _Drbd(host, resource)
     before = attach.require_up(resource, drbd.look())
-    acts = attach.decide(before, incoming=incoming)
+    acts = attach.decide(before, incoming=incoming, window=drbd.two_primaries_allowed())
     attach.require_own(before, _others(host, xenbus_path, resource))
     done: list[Act] = []
     try:

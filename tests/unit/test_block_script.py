@@ -70,7 +70,7 @@ class Node:
             case ["drbdsetup", "events2", "--now", "dns"]:
                 return 0, self._events(), ""
             case ["drbdsetup", "show", "dns"]:
-                return 0, SHOWN, ""
+                return 0, SHOWN if self.window else SHOWN.replace("        allow-two-primaries\tyes;\n", ""), ""
             case ["drbdsetup", "net-options", *connection, option]:
                 assert connection == (ADDRESSES if self.drbd == "8.4" else ["dns", "1"])
                 self.window = option == "--allow-two-primaries=yes"
@@ -152,8 +152,9 @@ def test_a_disk_is_made_primary_and_libxl_told_its_device(drbd: str) -> None:
 def test_it_takes_few_processes_since_a_guest_may_be_waiting() -> None:
     node = Node()
     add(node, PATH)
-    look = "drbdsetup events2"
-    assert node.programs == ["xenstore-read", look, "xenstore-ls", "drbdsetup primary", look, "xenstore-write"]
+    look, options = "drbdsetup events2", "drbdsetup show"
+    others = "xenstore-ls"
+    assert node.programs == ["xenstore-read", look, options, others, "drbdsetup primary", look, "xenstore-write"]
 
 
 @both
@@ -169,6 +170,31 @@ def test_a_primary_that_nothing_uses_is_taken_without_the_partner() -> None:
     node.connection = "Connecting"
     assert add(node, PATH) == 0
     assert node.role == "Primary"
+
+
+def test_a_primary_beside_which_another_was_allowed_is_not_taken_without_the_partner() -> None:
+    node = Node(role="Primary")
+    node.connection, node.window = "Connecting", True
+    assert add(node, PATH) == 1
+    assert (node.role, node.window) == ("Primary", True)
+    assert "two primaries are allowed since a migration" in node.store[ERROR]
+
+
+@both
+def test_a_window_that_was_left_open_is_closed_before_a_domain_starts(drbd: str) -> None:
+    node = Node(drbd=drbd)
+    node.window = True
+    assert add(node, PATH) == 0
+    assert (node.role, node.window) == ("Primary", False)
+    options = node.programs.index("drbdsetup net-options")
+    assert options < node.programs.index("drbdsetup primary")
+
+
+def test_a_window_is_not_closed_under_the_domain_that_is_on_its_way() -> None:
+    node = Node(role="Primary")
+    node.window, node.held_open = True, 1
+    assert add(node, PATH) == 1
+    assert (node.role, node.window) == ("Primary", True)
 
 
 def test_a_refusal_is_one_line_for_libxl_and_one_with_its_date_in_the_log_of_xen() -> None:

@@ -1,10 +1,12 @@
-"""``drbdsetup show``: the addresses by which DRBD 8.4 names a connection."""
+"""``drbdsetup show``: what the kernel was told of a connection."""
 
 import re
 from typing import Final
 
 from saltern.errors import ParseError
 
+_RESOURCE: Final = re.compile(r"^resource \S+ \{$", re.MULTILINE)
+_TWO_PRIMARIES: Final = re.compile(r"^\s*allow-two-primaries\b\s*(.*)$", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"_(this|remote)_host \{\s+address\s+(\w+) (\S+);")
 
 
@@ -18,3 +20,14 @@ def parse_addresses(text: str) -> tuple[str, str]:
     if len(found) != 2 or sides.keys() != {"this", "remote"}:
         raise ParseError("drbdsetup show", "not one address of each side", text)
     return sides["this"], sides["remote"]
+
+
+def parse_two_primaries(text: str) -> bool:
+    """Whether a connection of one resource allows both sides to be Primary; where nothing is told of it, it does not.
+
+    Raises ``ParseError`` unless it is the answer for one resource. Source: transcripts 062 and 305; drbdsetup.c.
+    """
+    found = _TWO_PRIMARIES.findall(text)
+    if len(_RESOURCE.findall(text)) != 1 or not set(found) <= {"yes;", "no;"}:
+        raise ParseError("drbdsetup show", "not one resource, or an unknown value of allow-two-primaries", text)
+    return "yes;" in found

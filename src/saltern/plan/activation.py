@@ -1,9 +1,9 @@
 """Resources in the kernel: up, connected, and as configured."""
 
 from saltern.errors import Refused
-from saltern.model.action import AdjustResource, LoadDrbd
+from saltern.model.action import Action, AdjustResource, Demote, LoadDrbd
 from saltern.model.desired import NodeSlice, Resource
-from saltern.model.observed import ConnectionState, RunningResource
+from saltern.model.observed import ConnectionState, Role, RunningResource
 from saltern.plan import attach, metadata, role, settled
 from saltern.plan.configuration import refuse_severing
 from saltern.plan.metadata import is_attached
@@ -43,11 +43,27 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     if metadata.step(resource, node_slice, view).actions:
         # A volume that is still marked as blank must not be attached by metadata that may not be its own.
         raise Refused(f"resource {resource.name}", "its metadata are not complete", "Apply the whole layer `drbd`")
+    first: tuple[Action, ...] = ()
+    if _may_have_been_one_of_two(resource, running, view):
+        domain = node_slice.domains[resource.domain]
+        if role.is_here(domain, view) and not role.is_alive(domain, view):
+            return role.half_moved(resource)
+        if not role.is_here(domain, view):
+            first = (Demote(resource=resource.name),)
     return Step(
         comment=f"{resource.name} is adjusted to its configuration{_condition(running)}",
-        actions=(AdjustResource(resource=resource.name),),
+        actions=(*first, AdjustResource(resource=resource.name)),
         changes={f"resource {resource.name}": {"old": ", ".join(differences), "new": "up and as configured"}},
     )
+
+
+def _may_have_been_one_of_two(resource: Resource, running: RunningResource | None, view: View) -> bool:
+    """True for a Primary without its partner whose connection has other options than its file: two primaries, perhaps.
+
+    Once that is closed, nothing tells any more that to be Primary here does not prove that nobody else was.
+    """
+    alone = running is not None and running.role is Role.PRIMARY and not attach.connected(running)
+    return alone and any(line.split()[1] == "net-options" for line in view.adjustments.get(resource.name, ()))
 
 
 def _condition(running: RunningResource | None) -> str:

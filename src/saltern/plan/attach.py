@@ -15,6 +15,7 @@ class Act(StrEnum):
 
     DEMOTE = "demote"  # the proof that nothing uses a Primary: DRBD refuses while it is held open
     ALLOW_TWO_PRIMARIES = "allow two primaries"
+    ALLOW_ONE_PRIMARY = "allow one primary"
     PROMOTE = "promote"
 
 
@@ -38,16 +39,17 @@ def require_own(side: RunningResource, others: Collection[int]) -> None:
         )
 
 
-def decide(side: RunningResource, *, incoming: bool) -> tuple[Act, ...]:
+def decide(side: RunningResource, *, incoming: bool, window: bool) -> tuple[Act, ...]:
     """What makes a disk ready for a domain; ``incoming`` for one that is being received from the partner.
 
+    ``window`` is whether this side allows two primaries now: a migration is going on, or was interrupted.
     Raises ``Refused``: what is not known to be safe is not done. To be Primary without a break is the proof that nobody else
-    was; so a Primary goes on without its partner, and a Secondary does not.
+    was, unless two were allowed; so a Primary goes on without its partner, and a Secondary does not.
     """
     _require_good(side)
     connection = _connection(side)
     if connection.state is not ConnectionState.CONNECTED:
-        return _alone(side, connection, incoming)
+        return _alone(side, connection, incoming, window)
     if incoming:
         return _arriving(side, connection)
     if connection.role is not Role.SECONDARY:
@@ -56,7 +58,7 @@ def decide(side: RunningResource, *, incoming: bool) -> tuple[Act, ...]:
             f"it is {connection.role} on the partner, so a domain may be using it there",
             "Look at `xl list` on the partner; a running domain comes here by `xl migrate`",
         )
-    return _unused(side)
+    return _unused(side, window)
 
 
 def confirm(before: RunningResource, after: RunningResource, *, incoming: bool) -> None:
@@ -133,7 +135,7 @@ def _partner(connection: Connection) -> Role:
     return connection.role if connection.state is ConnectionState.CONNECTED else Role.UNKNOWN
 
 
-def _alone(side: RunningResource, connection: Connection, incoming: bool) -> tuple[Act, ...]:
+def _alone(side: RunningResource, connection: Connection, incoming: bool, window: bool) -> tuple[Act, ...]:
     if incoming:
         raise Refused(
             side.name,
@@ -147,7 +149,15 @@ def _alone(side: RunningResource, connection: Connection, incoming: bool) -> tup
             "Bring the partner back; only when it is certainly down, take over with "
             f"`drbdadm primary {side.name}` and start again",
         )
-    return _unused(side)
+    if window:
+        raise Refused(
+            side.name,
+            f"it is not connected ({connection.state}), and two primaries are allowed since a migration that was interrupted: "
+            "the domain may be running on the partner, although it is Primary here",
+            "Bring the partner back; only when it is certainly down, take over with "
+            f"`drbdadm adjust {side.name}` and start again",
+        )
+    return _unused(side, window)
 
 
 def _arriving(side: RunningResource, connection: Connection) -> tuple[Act, ...]:
@@ -169,5 +179,7 @@ def _arriving(side: RunningResource, connection: Connection) -> tuple[Act, ...]:
     return (Act.ALLOW_TWO_PRIMARIES, Act.PROMOTE)
 
 
-def _unused(side: RunningResource) -> tuple[Act, ...]:
-    return (Act.DEMOTE, Act.PROMOTE) if side.role is Role.PRIMARY else (Act.PROMOTE,)
+def _unused(side: RunningResource, window: bool) -> tuple[Act, ...]:
+    proof = (Act.DEMOTE,) if side.role is Role.PRIMARY else ()
+    end = (Act.ALLOW_ONE_PRIMARY,) if window else ()
+    return (*proof, *end, Act.PROMOTE)

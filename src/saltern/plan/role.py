@@ -44,6 +44,21 @@ def both_primary(resource: Resource) -> Step:
     return Step(comment=both, warning=both)
 
 
+def half_moved(resource: Resource) -> Step:
+    """What is left of a domain whose migration was interrupted keeps the disk as it is, until a person ends one side."""
+    left = (
+        f"{resource.name} is Primary without its partner, and of domain {resource.domain} only what a migration has left "
+        "is here; look at `xl list` on both nodes"
+    )
+    return Step(comment=left, warning=left)
+
+
+def is_alive(domain: DomainSpec, view: View) -> bool:
+    """True when the domain is here under its own name, and goes on or could."""
+    found = view.xen.by_uuid(domain.uuid)
+    return found is not None and found.name == domain.name and not (found.shut_down or found.crashed or found.dying)
+
+
 def is_here(domain: DomainSpec, view: View) -> bool:
     """True when the hypervisor knows the domain by its UUID, or anything by its name, in whatever condition."""
     names = {domain.name, f"{domain.name}--incoming", f"{domain.name}--migratedaway"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from saltern.errors import ParseError
-from saltern.parse.drbdsetup_show import parse_addresses
+from saltern.parse.drbdsetup_show import parse_addresses, parse_two_primaries
 
 CONNECTED = (Path(__file__).parents[2] / "data" / "drbdsetup_show" / "8.4-connected.txt").read_text()
 
@@ -31,3 +31,17 @@ def test_what_is_not_understood_is_told_without_secrets() -> None:
     with pytest.raises(ParseError) as raised:
         parse_addresses(text)
     assert "hush-hush" not in str(raised.value)
+
+
+def test_two_primaries_are_allowed_where_it_says_so_and_by_default_they_are_not() -> None:
+    assert parse_two_primaries(CONNECTED)
+    assert not parse_two_primaries(CONNECTED.replace("allow-two-primaries\tyes;", "allow-two-primaries\tno;"))
+    assert not parse_two_primaries(CONNECTED.replace("        allow-two-primaries\tyes;\n", ""))
+
+
+@pytest.mark.parametrize(
+    "text", ["", CONNECTED + CONNECTED, CONNECTED.replace("two-primaries\tyes", "two-primaries\tmaybe")]
+)
+def test_two_primaries_of_anything_but_one_resource_are_not_understood(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_two_primaries(text)

@@ -1,10 +1,10 @@
 """Resources are brought up as configured, and never on metadata that are not theirs."""
 
 import pytest
-from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
+from nodes import BLANK, NEW, USED, domain, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
-from saltern.model.action import AdjustResource, LoadDrbd
+from saltern.model.action import AdjustResource, Demote, LoadDrbd
 from saltern.model.observed import ConnectionState, DiskState, DrbdVersion, Role
 from saltern.plan.activation import module_step, step
 from saltern.plan.project import VERSION, configuration
@@ -55,6 +55,27 @@ def test_nothing_is_adjusted_while_a_domain_is_on_its_way() -> None:
     found = look(resources=moving, adjustments={"dns": ("drbdsetup-84 net-options ... --allow-two-primaries=no",)})
     assert found.actions == ()
     assert "migration" in found.warning
+
+
+WINDOW = {"dns": ("drbdsetup-84 net-options ... --set-defaults --protocol=C",)}
+LEFT = running(role=Role.PRIMARY, state=ConnectionState.CONNECTING, peer_role=Role.UNKNOWN)
+
+
+def test_a_primary_that_was_one_of_two_is_made_secondary_before_nothing_tells_of_it_any_more() -> None:
+    assert look(resources=LEFT, adjustments=WINDOW).actions == (Demote(resource="dns"), *ADJUST)
+
+
+def test_a_primary_whose_domain_runs_here_stays_one() -> None:
+    assert look(resources=LEFT, adjustments=WINDOW, domains=(domain(),)).actions == ADJUST
+
+
+@pytest.mark.parametrize(
+    "left", [{"name": "dns--migratedaway"}, {"suspended": True, "shut_down": True}, {"dying": True}]
+)
+def test_what_a_migration_has_left_of_a_domain_keeps_the_window_of_its_disk(left) -> None:
+    found = look(resources=LEFT, adjustments=WINDOW, domains=(domain(**left),))
+    assert found.actions == ()
+    assert "xl list" in found.warning
 
 
 @pytest.mark.parametrize(

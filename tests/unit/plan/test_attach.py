@@ -26,24 +26,24 @@ def alone(role: Role, state: ConnectionState = ConnectionState.CONNECTING) -> Ru
 EVERY_SIDE = [
     (
         replace(side(role=role, disk=disk, state=state, peer_role=peer_role, peer_disk=peer_disk), suspended=suspended),
-        incoming,
+        {"incoming": incoming, "window": window},
     )
-    for role, disk, state, peer_role, peer_disk, suspended, incoming in product(
-        Role, DiskState, [None, *ConnectionState], Role, DiskState, (False, True), (False, True)
+    for role, disk, state, peer_role, peer_disk, suspended, incoming, window in product(
+        Role, DiskState, [None, *ConnectionState], Role, DiskState, *[(False, True)] * 3
     )
 ]
 
 
-def allowed(found: RunningResource, *, incoming: bool) -> tuple[Act, ...] | None:
+def allowed(found: RunningResource, *, incoming: bool, window: bool) -> tuple[Act, ...] | None:
     try:
-        return decide(found, incoming=incoming)
+        return decide(found, incoming=incoming, window=window)
     except Refused:
         return None
 
 
 def test_in_every_state_what_is_attached_is_good_and_used_by_nobody_else() -> None:
-    for found, incoming in EVERY_SIDE:
-        if allowed(found, incoming=incoming) is None:
+    for found, asked in EVERY_SIDE:
+        if allowed(found, **asked) is None:
             continue
         (connection,) = found.connections
         assert found.devices[0].disk is DiskState.UP_TO_DATE
@@ -51,8 +51,9 @@ def test_in_every_state_what_is_attached_is_good_and_used_by_nobody_else() -> No
         assert connection.state is not ConnectionState.STANDALONE
         if connection.state is not CONNECTED:
             assert found.role is PRIMARY
-            assert not incoming
-        elif incoming:
+            assert not asked["incoming"]
+            assert not asked["window"], "it may be Primary on the partner too"
+        elif asked["incoming"]:
             assert (found.role, connection.role) == (SECONDARY, PRIMARY)
             assert connection.volumes[0].disk is DiskState.UP_TO_DATE
         else:
@@ -60,31 +61,49 @@ def test_in_every_state_what_is_attached_is_good_and_used_by_nobody_else() -> No
 
 
 def test_in_every_state_two_primaries_are_allowed_for_an_arriving_domain_only() -> None:
-    for found, incoming in EVERY_SIDE:
-        acts = allowed(found, incoming=incoming)
-        assert acts is None or (Act.ALLOW_TWO_PRIMARIES in acts) == incoming
+    for found, asked in EVERY_SIDE:
+        acts = allowed(found, **asked)
+        assert acts is None or (Act.ALLOW_TWO_PRIMARIES in acts) == asked["incoming"]
+
+
+def test_in_every_state_a_window_that_was_left_open_is_closed_before_a_domain_starts_but_never_under_another() -> None:
+    for found, asked in EVERY_SIDE:
+        acts = allowed(found, **asked)
+        if acts is None or asked["incoming"]:
+            continue
+        assert (Act.ALLOW_ONE_PRIMARY in acts) == asked["window"]
+        if Act.DEMOTE in acts and asked["window"]:
+            assert acts.index(Act.DEMOTE) < acts.index(Act.ALLOW_ONE_PRIMARY)
 
 
 def test_in_every_state_a_primary_is_demoted_first_so_that_drbd_tells_of_another_user() -> None:
-    for found, incoming in EVERY_SIDE:
-        acts = allowed(found, incoming=incoming)
+    for found, asked in EVERY_SIDE:
+        acts = allowed(found, **asked)
         assert acts is None or (acts[-1] is Act.PROMOTE and (acts[0] is Act.DEMOTE) == (found.role is PRIMARY))
 
 
 @pytest.mark.parametrize("peer_disk", DiskState)
 def test_beside_a_secondary_partner_a_good_disk_is_attached_however_the_partner_s_is(peer_disk) -> None:
-    assert decide(side(peer_disk=peer_disk), incoming=False) == (Act.PROMOTE,)
+    assert decide(side(peer_disk=peer_disk), incoming=False, window=False) == (Act.PROMOTE,)
 
 
 def test_an_arriving_domain_gets_a_second_primary_beside_the_first() -> None:
-    assert decide(side(peer_role=PRIMARY), incoming=True) == (Act.ALLOW_TWO_PRIMARIES, Act.PROMOTE)
+    assert decide(side(peer_role=PRIMARY), incoming=True, window=False) == (Act.ALLOW_TWO_PRIMARIES, Act.PROMOTE)
+
+
+@pytest.mark.parametrize("state", OUT_OF_SIGHT)
+def test_without_the_partner_a_primary_beside_which_another_was_allowed_is_no_proof(state) -> None:
+    with pytest.raises(
+        Refused, match=r"two primaries are allowed .* may be running on the partner.*drbdadm adjust dns"
+    ):
+        decide(alone(PRIMARY, state), incoming=False, window=True)
 
 
 @pytest.mark.parametrize("state", OUT_OF_SIGHT)
 def test_without_the_partner_a_primary_goes_on_and_a_secondary_does_not(state) -> None:
-    assert decide(alone(PRIMARY, state), incoming=False) == (Act.DEMOTE, Act.PROMOTE)
+    assert decide(alone(PRIMARY, state), incoming=False, window=False) == (Act.DEMOTE, Act.PROMOTE)
     with pytest.raises(Refused, match=r"unknown is not down.*drbdadm primary dns"):
-        decide(alone(SECONDARY, state), incoming=False)
+        decide(alone(SECONDARY, state), incoming=False, window=False)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +129,7 @@ def test_without_the_partner_a_primary_goes_on_and_a_secondary_does_not(state) -
 )
 def test_a_refusal_names_the_resource_and_what_was_found(found, incoming, said) -> None:
     with pytest.raises(Refused, match=rf"^dns: .*{said}"):
-        decide(found, incoming=incoming)
+        decide(found, incoming=incoming, window=False)
 
 
 def test_a_resource_that_is_not_up_is_refused() -> None:
