@@ -246,3 +246,7 @@ class Observation:
     def file(self, path: str) -> str | None:
         """See ``View``."""
         return self._part(project.file_at(path), lambda: self._host.read_text(path))
+
+    def mode(self, path: str) -> int | None:
+        """See ``View``."""
+        return self._part(project.mode_at(path), lambda: self._host.mode(path))

@@ -5,6 +5,7 @@ Everything else takes a ``Host``, so that the same code runs on a real node and 
 
 import os
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Collection, Sequence
@@ -46,6 +47,10 @@ class Host(Protocol):
 
     def read_text(self, path: str) -> str | None:
         """The text of a file, ``None`` when there is no such file; any other failure raises ``OSError``."""
+        ...
+
+    def mode(self, path: str) -> int | None:
+        """The permissions of a file, such as ``0o755``, ``None`` when there is none; any other failure raises ``OSError``."""
         ...
 
     def write_text(self, path: str, text: str, mode: int) -> None:
@@ -126,6 +131,13 @@ class LocalHost:
         """See ``Host.read_text``."""
         try:
             return self._path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            return None
+
+    def mode(self, path: str) -> int | None:
+        """See ``Host.mode``."""
+        try:
+            return stat.S_IMODE(self._path(path).stat().st_mode)
         except FileNotFoundError:
             return None
 

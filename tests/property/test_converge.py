@@ -7,6 +7,7 @@ from interleave import Interleaving
 from pair import TOPOLOGY, changes, converge, empty_world, failures, many_domains, running, slices
 
 from saltern.converge import Converge
+from saltern.model.places import BLOCK_SCRIPT
 from saltern.plan.items import Item, Kind
 from saltern.run import Host
 from saltern.sim.world import NodeSpec, World
@@ -284,6 +285,11 @@ def edit_domain(world: World) -> None:
     world.nodes["dom0m"].files["/etc/xen/mail.cfg"] = (text.replace("memory = 64", "memory = 32"), mode)
 
 
+def take_execute_bits(world: World) -> None:
+    text, _ = world.nodes["dom0"].files[BLOCK_SCRIPT]
+    world.nodes["dom0"].files[BLOCK_SCRIPT] = (text, 0o644)
+
+
 def stop_domain(world: World) -> None:
     world.host("dom0").run(["xl", "destroy", "dns"])
 
@@ -323,6 +329,7 @@ DRIFTS = [
     edit_resource,
     remove_resource_file,
     edit_domain,
+    take_execute_bits,
     stop_domain,
     shut_domain_down,
     take_resource_down,
@@ -366,7 +373,8 @@ def test_any_mixture_of_drifts_is_repaired(drbd, seed, drifts, converged) -> Non
 
 @GENERATIONS
 @pytest.mark.parametrize(
-    "drift", [edit_resource, edit_domain, stop_domain, take_resource_down, disconnect, remove_resource_file]
+    "drift",
+    [edit_resource, edit_domain, take_execute_bits, stop_domain, take_resource_down, disconnect, remove_resource_file],
 )
 def test_a_dry_run_over_drift_tells_what_the_real_run_then_makes(drbd, drift, converged) -> None:
     world = World.from_json(converged[drbd])

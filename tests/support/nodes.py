@@ -44,6 +44,7 @@ from saltern.plan.project import (
     XEN,
     file_at,
     metadata_of,
+    mode_at,
 )
 from saltern.render import block_script, drbd_resource, xl_config
 from saltern.units import GIB, MIB
@@ -189,6 +190,7 @@ def view(
     free_memory_bytes: int = 4 * GIB,
     metadata: Metadata | None = None,
     files: Mapping[str, str | None] | None = None,
+    modes: Mapping[str, int] | None = None,
     host: Any = None,
     promoted: tuple[str, ...] = (),
 ) -> Observation:
@@ -205,6 +207,7 @@ def view(
             MEMORY: free_memory_bytes,
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},
+            **{mode_at(path): mode for path, mode in {BLOCK_SCRIPT: block_script.MODE, **(modes or {})}.items()},
         }
     )
     for name in promoted:

@@ -85,6 +85,15 @@ def test_a_file_is_written_whole_with_its_mode_below_the_root(tmp_path) -> None:
     assert [found.name for found in path.parent.iterdir()] == ["dns.res"]
 
 
+def test_the_mode_of_a_file_is_seen_that_of_a_missing_one_is_none(tmp_path) -> None:
+    host = LocalHost(root=str(tmp_path))
+    assert host.mode("/etc/script") is None
+    host.write_text("/etc/script", "text", 0o755)
+    assert host.mode("/etc/script") == 0o755
+    (tmp_path / "etc/script").chmod(0o644)
+    assert host.mode("/etc/script") == 0o644
+
+
 def test_a_log_is_added_to_and_made_where_there_is_none(tmp_path) -> None:
     host = LocalHost(root=str(tmp_path))
     host.append_text("/var/log/xen/xen-hotplug.log", "first\n")

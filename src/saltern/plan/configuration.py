@@ -70,13 +70,19 @@ def domain_step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step:
 
 
 def script_step(view: View) -> Step:
-    """Write the block script, by which Xen attaches the disks of all domains. Raises ``Refused`` when it is somebody else's."""
+    """Write the block script, by which Xen attaches the disks of all domains, for Xen to execute.
+
+    Raises ``Refused`` when it is somebody else's.
+    """
     text = block_script.render()
     found = view.file(BLOCK_SCRIPT)
-    if found == text:
-        return Step(comment=f"{BLOCK_SCRIPT} is as it should be")
-    _refuse_foreign_file(BLOCK_SCRIPT, found)
-    return _write(BLOCK_SCRIPT, found, text, mode=0o755)
+    if found != text:
+        _refuse_foreign_file(BLOCK_SCRIPT, found)
+        return _write(BLOCK_SCRIPT, found, text, mode=block_script.MODE)
+    mode = view.mode(BLOCK_SCRIPT)
+    if mode != block_script.MODE:
+        return _with_its_mode(text, mode)
+    return Step(comment=f"{BLOCK_SCRIPT} is as it should be")
 
 
 # What drbdadm adjust does to a running resource when an address or a disk has changed.
@@ -102,6 +108,19 @@ def _write(path: str, found: str | None, text: str, mode: int = _MODE) -> Step:
         comment=f"{path} is {'written' if found is None else 'rewritten'}",
         actions=(WriteFile(path=path, text=text, mode=mode),),
         changes={f"file {path}": _difference(found, text)},
+    )
+
+
+def _with_its_mode(text: str, found: int | None) -> Step:
+    return Step(
+        comment=f"{BLOCK_SCRIPT} has its mode again",
+        actions=(WriteFile(path=BLOCK_SCRIPT, text=text, mode=block_script.MODE),),
+        changes={
+            f"file {BLOCK_SCRIPT}": {
+                "old": None if found is None else f"mode {found:04o}",
+                "new": f"mode {block_script.MODE:04o}",
+            }
+        },
     )
 
 

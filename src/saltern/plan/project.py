@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a view: its name, and the key within it for files and metadata."""
+    """A part of a view: its name, and the key within it for files, their modes and metadata."""
 
     name: str
     key: str | None = None
@@ -78,6 +78,11 @@ def file_at(path: str) -> Part:
     return Part("file", path)
 
 
+def mode_at(path: str) -> Part:
+    """The part that holds the mode of one file."""
+    return Part("mode", path)
+
+
 def touched(action: Action) -> frozenset[Part]:
     """The parts that an action can change: to be read again after it."""
     match action:
@@ -86,7 +91,7 @@ def touched(action: Action) -> frozenset[Part]:
         case CreateVolume() | ExtendVolume() | MarkVolume():
             return frozenset({LVM})
         case WriteFile():
-            return frozenset({file_at(action.path), CONFIGURED, ADJUSTMENTS})
+            return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
         case CreateMetadata() | WipeMetadata():
             return frozenset({metadata_of(action.resource)})
         case AdjustResource():
@@ -148,7 +153,7 @@ def _with_volume(lvm: Lvm, volume: LogicalVolume, used_bytes: int) -> Lvm:
 
 @project.register
 def _(action: WriteFile, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
-    parts: dict[Part, object] = {file_at(action.path): action.text}
+    parts: dict[Part, object] = {file_at(action.path): action.text, mode_at(action.path): action.mode}
     for resource in node_slice.resources.values():
         if resource_file(resource.name) == action.path:
             parts |= _configured(resource, action, view)

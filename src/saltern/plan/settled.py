@@ -48,10 +48,10 @@ def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> 
 
 def require_block_script(view: View) -> None:
     """Raises ``Refused`` unless Xen attaches disks by the script of ours."""
-    if view.file(BLOCK_SCRIPT) != block_script.render():
+    if view.file(BLOCK_SCRIPT) != block_script.render() or view.mode(BLOCK_SCRIPT) != block_script.MODE:
         raise Refused(
             f"file {BLOCK_SCRIPT}",
-            "it is not the script of this version of Saltern, which proves that a disk may be attached",
+            "it is not the script of this version of Saltern, which proves that a disk may be attached, or not executable",
             "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
         )
 

@@ -69,3 +69,7 @@ class View(Protocol):
     def file(self, path: str) -> str | None:
         """The text of a file, ``None`` when there is none."""
         ...
+
+    def mode(self, path: str) -> int | None:
+        """The permissions of a file, ``None`` when there is none."""
+        ...

@@ -5,6 +5,8 @@ from typing import Final
 from saltern.model.places import BLOCK_SCRIPT, CORE
 from saltern.render.header import HEADER
 
+MODE: Final = 0o755  # libxl executes it
+
 # It has to be read by any Python 3, since it is what tells that a node's is too old.
 _TEXT: Final = '''\
 #!/usr/bin/python3 -IS

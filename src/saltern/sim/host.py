@@ -9,6 +9,7 @@ from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 from saltern.run import DEFAULT_TIMEOUT_S, Completed
 from saltern.sim import processes, tools
 from saltern.sim.directory import STANDARD_INPUT
+from saltern.sim.model import executable
 
 if TYPE_CHECKING:
     from saltern.sim.model import SimNode
@@ -140,6 +141,12 @@ class SimHost:
         self._reach(path)
         return self.world.read_file(self.name, path)
 
+    def mode(self, path: str) -> int | None:
+        """See ``saltern.run.Host.mode``."""
+        self._reach(path)
+        found = self.world.nodes[self.name].files.get(path)
+        return None if found is None else found[1]
+
     def write_text(self, path: str, text: str, mode: int) -> None:
         """See ``saltern.run.Host.write_text``."""
         self._reach(path)
@@ -160,6 +167,8 @@ class SimHost:
         node = self.world.nodes[self.name]
         if argv[0] not in node.files:
             raise CommandMissing(command)
+        if not executable(node.files[argv[0]]):
+            raise PermissionError(f"{argv[0]} may not be executed")
         with self._change():
             processes.start(self.world, node, command)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim import block, xenstore
-from saltern.sim.model import DomainDisk, SimDomain, SimNode
+from saltern.sim.model import DomainDisk, SimDomain, SimNode, executable
 
 if TYPE_CHECKING:
     from saltern.sim.host import SimHost
@@ -45,9 +45,9 @@ def _run(host: "SimHost", domain: SimDomain, disk: DomainDisk, verb: str) -> lis
     if script in _STANDARD:
         error = _standard(host.world, node, domain, disk, verb)
         return [_exited(script, verb, 1), f"{_SCRIPT_SAYS}{error}"] if error else []
-    if script not in node.files:
-        cannot = f"libxl: cannot execute {script}: No such file or directory"
-        return [cannot, _exited(script, verb, _CANNOT_EXECUTE)]
+    reason = _cannot_execute(node, script)
+    if reason:
+        return [f"libxl: cannot execute {script}: {reason}", _exited(script, verb, _CANNOT_EXECUTE)]
     from saltern import block_script  # not before it is needed: most commands are shims that run once
 
     status = {"add": block_script.add, "remove": block_script.remove}[verb](host, path)
@@ -56,6 +56,13 @@ def _run(host: "SimHost", domain: SimDomain, disk: DomainDisk, verb: str) -> lis
         return []
     told = xenstore.read(node, f"{path}/hotplug-error")
     return [_exited(script, verb, status), *([] if told is None else [f"{_SCRIPT_SAYS}{told}"])]
+
+
+def _cannot_execute(node: SimNode, script: str) -> str:
+    """The reason, empty where there is none."""
+    if script not in node.files:
+        return "No such file or directory"
+    return "" if executable(node.files[script]) else "Permission denied"
 
 
 def _exited(script: str, verb: str, status: int) -> str:

@@ -14,6 +14,11 @@ BLOCK_BYTES = 4 * 1024
 SLOT_BYTES = 128 * 1024**2  # of indexed DRBD metadata
 
 
+def executable(file: File) -> bool:
+    """Whether a file can be executed by root, who can what anybody can."""
+    return bool(file[1] & 0o111)
+
+
 @dataclass
 class BlockDevice:
     """A block device with what was written to it.

@@ -142,6 +142,11 @@ def test_a_domain_is_not_started_by_a_block_script_of_somebody_else() -> None:
             at_home(resources=running(), files={"/etc/xen/scripts/block-saltern": found})
 
 
+def test_a_domain_is_not_started_by_a_block_script_that_xen_cannot_execute() -> None:
+    with pytest.raises(Refused, match="block-saltern"):
+        at_home(resources=running(), modes={"/etc/xen/scripts/block-saltern": 0o644})
+
+
 def test_a_domain_whose_resource_runs_with_another_minor_is_not_started() -> None:
     moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=9)})}
     with pytest.raises(Refused, match="runs with minor 9"):

@@ -144,6 +144,20 @@ def test_a_script_that_is_not_there_is_told_of(pair: World) -> None:
     assert names(pair) == [[], []]
 
 
+def test_a_script_that_may_not_be_executed_is_told_of(pair: World) -> None:
+    pair.nodes["node1"].files[BLOCK_SCRIPT] = ("#!/usr/bin/python3\n", 0o644)
+    refused = pair.host("node1").run(["xl", "create", "-q", "/etc/xen/dns.cfg"], allowed=(3,))
+    assert refused.stderr.splitlines()[0] == f"libxl: cannot execute {BLOCK_SCRIPT}: Permission denied"
+    assert "exited with error status 255" in refused.stderr
+    assert names(pair) == [[], []]
+
+
+def test_a_program_that_may_not_be_executed_cannot_be_detached(pair: World) -> None:
+    pair.nodes["node1"].files[BLOCK_SCRIPT] = ("#!/usr/bin/python3\n", 0o644)
+    with pytest.raises(PermissionError):
+        pair.host("node1").detach([BLOCK_SCRIPT, "close", "dns"])
+
+
 def test_a_domain_is_there_paused_while_its_script_runs(pair: World) -> None:
     """Killed in the middle, xl leaves it so: nobody clears it away."""
     host = pair.host("node1")
