@@ -51,6 +51,8 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
 
 def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain, view: View) -> Step | Wait:
     subject = f"domain {domain.name}"
+    if found.name == f"{domain.name}--migratedaway" and found.shut_down and not found.dying:
+        return _sent(domain, node_slice, found)
     if found.suspended and not found.dying:
         return Wait(
             reason=f"{subject} (domid {found.domid}) is suspended: a migration is going on, or was interrupted",
@@ -83,6 +85,17 @@ def _present(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain, view: 
     _refuse_dead_disk(domain, view)
     where = "at home" if node_slice.node == domain.home else f"here, away from its home {domain.home}"
     return Step(comment=f"{domain.name} runs {where}")
+
+
+def _sent(domain: DomainSpec, node_slice: NodeSlice, found: XenDomain) -> Wait:
+    """What xl keeps of a guest that it has sent, until it hears from the receiver (xl_migrate.c); it never goes on here."""
+    other = domain.partner if node_slice.node == domain.home else domain.home
+    return Wait(
+        reason=f"domain {domain.name} (domid {found.domid}) is suspended: a migration is going on, or was interrupted; it is "
+        f"here as {found.name}, the sender's half of a migration, so that it may be running on {other}",
+        remedy=f"Wait for its end; after an interruption, look at `xl list` on {other}: there the guest goes on, or is to be "
+        f"ended as {domain.name}--incoming. This half does not go on by itself, `xl destroy {found.domid}` ends it",
+    )
 
 
 def _refuse_dead_disk(domain: DomainSpec, view: View) -> None:

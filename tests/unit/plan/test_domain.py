@@ -109,6 +109,23 @@ def test_a_domain_that_is_suspended_is_told_with_what_to_do_when_its_migration_w
     assert "`xl destroy 7` ends it" in wait.remedy
 
 
+@pytest.mark.parametrize("suspended", [True, False])
+def test_the_sender_s_half_of_a_migration_is_told_as_such_with_where_to_look(suspended) -> None:
+    for node_slice, other in ((HOME, "dom0m"), (AWAY, "dom0")):
+        half = domain("dns--migratedaway", shut_down=True, suspended=suspended)
+        wait = step(node_slice.domains["dns"], node_slice, view(domains=(half,), resources=running()))
+        assert isinstance(wait, Wait)
+        assert "the sender's half of a migration" in wait.reason
+        assert f"it may be running on {other}" in wait.reason
+        assert f"`xl list` on {other}" in wait.remedy
+        assert "`xl destroy 7` ends it" in wait.remedy
+
+
+def test_the_sender_s_half_that_xl_is_taking_away_is_waited_for() -> None:
+    half = domain("dns--migratedaway", shut_down=True, suspended=True, dying=True)
+    assert "being shut down" in at_home(domains=(half,), resources=running()).reason
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [
