@@ -43,6 +43,7 @@ PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "events2": (drbdsetup_events2.parse, "drbdsetup/*.txt"),
     "stream": (stream, "drbdsetup/*stream*.txt"),
     "show": (drbdsetup_show.parse_addresses, "drbdsetup_show/*.txt"),
+    "two primaries": (drbdsetup_show.parse_two_primaries, "drbdsetup_show/*.txt"),
     "dump-xml": (drbdadm_dump_xml.parse, "drbdadm/*dump-xml*.txt"),
     "adjust": (adjust, "drbdadm/9.22-adjust*.txt"),
     "get-gi": (get_gi, "drbdmeta/*.txt"),
@@ -102,7 +103,9 @@ def test_samples_with_lines_moved_doubled_or_dropped_are_read_or_refused(name: s
     attempt(name, "".join(chosen))
 
 
-@pytest.mark.parametrize("name", ["events2", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi"])
+@pytest.mark.parametrize(
+    "name", ["events2", "two primaries", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi"]
+)
 def test_a_sample_that_is_cut_off_anywhere_raises_or_is_whole(name: str) -> None:
     for sample in SAMPLES[name]:
         whole = PARSERS[name][0](sample)

@@ -5,7 +5,7 @@ from typing import Final
 
 from saltern.errors import ParseError
 
-_RESOURCE: Final = re.compile(r"^resource \S+ \{$", re.MULTILINE)
+_RESOURCE: Final = re.compile(r"resource \S+ \{\n(?:[ \t]+\S.*\n)*\}\n*")  # its last line alone is not indented
 _TWO_PRIMARIES: Final = re.compile(r"^\s*allow-two-primaries\b\s*(.*)$", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"_(this|remote)_host \{\s+address\s+(\w+) (\S+);")
 
@@ -25,9 +25,9 @@ def parse_addresses(text: str) -> tuple[str, str]:
 def parse_two_primaries(text: str) -> bool:
     """Whether a connection of one resource allows both sides to be Primary; where nothing is told of it, it does not.
 
-    Raises ``ParseError`` unless it is the answer for one resource. Source: transcripts 062 and 305; drbdsetup.c.
+    Raises ``ParseError`` unless it is the whole answer for one resource. Source: transcripts 304 and 305; drbdsetup.c.
     """
     found = _TWO_PRIMARIES.findall(text)
-    if len(_RESOURCE.findall(text)) != 1 or not set(found) <= {"yes;", "no;"}:
-        raise ParseError("drbdsetup show", "not one resource, or an unknown value of allow-two-primaries", text)
+    if not _RESOURCE.fullmatch(text) or not set(found) <= {"yes;", "no;"}:
+        raise ParseError("drbdsetup show", "not one whole resource, or an unknown value of allow-two-primaries", text)
     return "yes;" in found

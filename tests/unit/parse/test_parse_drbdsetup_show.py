@@ -5,7 +5,10 @@ import pytest
 from saltern.errors import ParseError
 from saltern.parse.drbdsetup_show import parse_addresses, parse_two_primaries
 
-CONNECTED = (Path(__file__).parents[2] / "data" / "drbdsetup_show" / "8.4-connected.txt").read_text()
+DATA = Path(__file__).parents[2] / "data" / "drbdsetup_show"
+CONNECTED = (DATA / "8.4-connected.txt").read_text()
+DEFAULTS = (DATA / "8.4-defaults.txt").read_text()
+NINE = (DATA / "9.2-connected.txt").read_text()
 
 
 def test_the_addresses_are_told_as_drbdsetup_takes_them_this_side_first() -> None:
@@ -36,12 +39,26 @@ def test_what_is_not_understood_is_told_without_secrets() -> None:
 def test_two_primaries_are_allowed_where_it_says_so_and_by_default_they_are_not() -> None:
     assert parse_two_primaries(CONNECTED)
     assert not parse_two_primaries(CONNECTED.replace("allow-two-primaries\tyes;", "allow-two-primaries\tno;"))
-    assert not parse_two_primaries(CONNECTED.replace("        allow-two-primaries\tyes;\n", ""))
+    assert not parse_two_primaries(DEFAULTS)
+
+
+def test_two_primaries_of_9_are_those_of_the_connection() -> None:
+    assert parse_two_primaries(NINE)
+    assert not parse_two_primaries(NINE.replace("            allow-two-primaries\tyes;\n", ""))
 
 
 @pytest.mark.parametrize(
-    "text", ["", CONNECTED + CONNECTED, CONNECTED.replace("two-primaries\tyes", "two-primaries\tmaybe")]
+    "text",
+    [
+        "",
+        "# No currently configured DRBD found.\n",
+        CONNECTED + CONNECTED,
+        CONNECTED.replace("two-primaries\tyes", "two-primaries\tmaybe"),
+        CONNECTED.replace("    net {", "net {"),
+        CONNECTED[: CONNECTED.index("        allow")],
+        NINE[: NINE.index("    connection")],
+    ],
 )
-def test_two_primaries_of_anything_but_one_resource_are_not_understood(text: str) -> None:
+def test_two_primaries_of_anything_but_one_whole_resource_are_not_understood(text: str) -> None:
     with pytest.raises(ParseError):
         parse_two_primaries(text)
