@@ -1,7 +1,9 @@
 """One node as a QEMU machine under software emulation: its hardware, its power, and the text on its console."""
 
+import re
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ DOM0_MIB = 900
 DATA_DISK_BYTES = 2 * 1024**3
 MASTER_ADDRESS = "10.0.2.100"  # at which a node finds the Salt master, on the ports that Salt uses by default
 CONSOLE_LINES = 40
+STOP_TRIES = 400
+STOP_PAUSE_S = 0.02
 
 # Every one of these has cost a day:
 # smap, smep: with them dom0 crashes at boot under QEMU 7.2.
@@ -112,9 +116,19 @@ class Machine:
             return str(monitor.execute("query-status")["status"])
 
     def stop(self) -> None:
-        """Freeze it: its processor stands still, and what it has written is on its disks."""
+        """Freeze it, so that its memory can be saved: its processor stands still, and what it has written is on its disks.
+
+        In the middle of a domain with hardware virtualisation (SVM) QEMU would save what it does not load again ("vCPU set in
+        guest-mode inconsistent"), so it is frozen while its processor is Xen's or dom0's.
+        """
         with self.monitor() as monitor:
-            monitor.execute("stop")
+            for _ in range(STOP_TRIES):
+                monitor.execute("stop")
+                if xen_has_processor(monitor.execute("human-monitor-command", **{"command-line": "info registers"})):
+                    return
+                monitor.execute("cont")
+                time.sleep(STOP_PAUSE_S)
+        raise LabError(f"{self.name}: at {STOP_TRIES} moments in a row a domain had the processor; snapshot it later")
 
     def resume(self) -> None:
         """Let it run on."""
@@ -201,6 +215,15 @@ def image_identity(image: Path) -> str:
         (path.name, path.stat()) for path in (image / name for name in ("base.img", "xen", "vmlinux", "initrd.img"))
     ]
     return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
+
+
+def xen_has_processor(registers: str) -> bool:
+    """Whether the processor runs Xen or a paravirtualised domain such as dom0, from what QEMU prints of its registers.
+
+    Both have the interrupt descriptor table that is part of Xen (XEN_VIRT_START, xen/arch/x86/include/asm/config.h);
+    a domain with hardware virtualisation has one of its own.
+    """
+    return re.search(r"^IDT=\s+ffff82d0", registers, re.MULTILINE) is not None
 
 
 def copy_sparse(source: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.machine import Machine, Wiring, copy_sparse, hardware
 
 
@@ -103,3 +104,53 @@ def test_a_machine_that_was_never_started_does_not_run(tmp_path: Path) -> None:
 def test_the_processor_lacks_what_makes_dom0_crash_or_lose_registers(flag: str) -> None:
     (processor,) = options(hardware(1), "-cpu")
     assert flag in processor.split(",")
+
+
+# `info registers` of QEMU 7.2, in part: while dom0 runs, and while a guest does.
+DOM0 = "TR =e040 ffff82d040579040 00000067 00008900\nGDT=     ffff820000000000 0000efff\nIDT=     ffff82d040577000 00000fff\n"
+GUEST = "TR =0040 fffffe0000003000 00004087 00008900\nGDT=     fffffe0000001000 0000007f\nIDT=     fffffe0000000000 00000fff\n"
+
+
+class Processor:
+    """A monitor of a machine whose processor is a guest's at first, as often as told."""
+
+    def __init__(self, in_guest: int) -> None:
+        self.in_guest = in_guest
+        self.running = True
+
+    def __enter__(self) -> "Processor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, command: str, **arguments: object) -> str:
+        if command == "human-monitor-command":
+            assert not self.running
+            self.in_guest -= 1
+            return GUEST if self.in_guest >= 0 else DOM0
+        self.running = command == "cont"
+        return ""
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Processor:
+    found = Processor(3)
+    monkeypatch.setattr("lab.machine.STOP_PAUSE_S", 0)
+    monkeypatch.setattr(Machine, "monitor", lambda self: found)
+    return found
+
+
+def test_a_machine_is_frozen_while_no_guest_has_its_processor_since_qemu_does_not_load_that(
+    tmp_path: Path, processor: Processor
+) -> None:
+    machine(tmp_path).stop()
+    assert not processor.running
+    assert processor.in_guest == -1
+
+
+def test_a_machine_that_is_always_in_a_guest_goes_on_and_that_is_told(tmp_path: Path, processor: Processor) -> None:
+    processor.in_guest = 1000
+    with pytest.raises(LabError, match="node1: at 400 moments in a row"):
+        machine(tmp_path).stop()
+    assert processor.running
