@@ -80,7 +80,8 @@ def close(host: Host, resource: str) -> int:
     """Wait for the end of a migration, then allow one Primary only, on both sides.
 
     The kernels do not connect while one side allows two Primaries and the other does not. So what was opened on both sides is
-    closed on both: a partner that is out of sight is given time to come back before it is closed here alone.
+    closed on both: a partner that is out of sight is given time to come back before it is closed here alone. While the window is
+    open, to be Primary here is no proof (``attach``): alone it is closed under a guest that has arrived, or on a Secondary.
     """
     for pause_s in closing(host, resource):
         host.sleep(pause_s)
@@ -98,10 +99,10 @@ def closing(host: Host, resource: str) -> Iterator[float]:
                 return
             if attach.connected(side):
                 seen_s = host.now()
-            if host.now() - seen_s > _BACK_S or attach.one_primary(side):
+            if attach.one_primary(side) or (host.now() - seen_s > _BACK_S and _settle_alone(drbd, side)):
                 drbd.allow_two_primaries(side, False)
                 return
-        yield _POLL_S
+        yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +189,11 @@ def _attach(host: Host, xenbus_path: str) -> None:
 
 
 def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
-    """After a failure: Secondary again, and one Primary only. Without the partner a Primary stays one, see ``attach``."""
-    try:
-        if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
-            drbd.secondary(before)
-    finally:
-        if Act.ALLOW_TWO_PRIMARIES in done:
-            drbd.allow_two_primaries(before, False)
+    """After a failure: Secondary again, then one Primary only. Without the partner a Primary stays one, see ``attach``."""
+    if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
+        drbd.secondary(before)
+    if Act.ALLOW_TWO_PRIMARIES in done:
+        drbd.allow_two_primaries(before, False)
 
 
 def _detach(host: Host, xenbus_path: str) -> None:
@@ -218,6 +217,21 @@ def _detach(host: Host, xenbus_path: str) -> None:
             if host.now() >= deadline_s:
                 raise Refused(resource, f"it stays Primary: {_line(error)}", "See what else uses it") from error
         host.sleep(_POLL_S)
+
+
+def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
+    """Make a side Secondary that no domain has; false while one has it that is on its way.
+
+    Raises while anything else holds it.
+    """
+    try:
+        domids = set(_users(drbd.host, drbd.resource).values())
+    except CommandFailed:
+        domids = set()  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
+    names = [_read(drbd.host, f"/local/domain/{domid}/name")[0] for domid in domids]
+    if not names:
+        drbd.secondary(side)
+    return not names or not all(name.endswith(_MOVING) for name in names)
 
 
 def _release(drbd: _Drbd, *, proof: bool) -> str:
@@ -244,16 +258,21 @@ def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
 
 
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:
-    """The domids that were given the same resource, or are about to be: libxl writes this before it calls the script."""
-    found = xenstore_ls.parse(host.run(xenstore.below(_BACKENDS), timeout_s=_COMMAND_S).stdout)
+    """The domids that were given the same resource, or are about to be."""
     own = _DOM0 + xenbus_path.removeprefix(_DOM0)
-    others = set()
+    return {domid for place, domid in _users(host, resource).items() if place != own}
+
+
+def _users(host: Host, resource: str) -> dict[str, int]:
+    """Where a resource was given to a domain, or is about to be, and the domid: libxl writes this before it calls the script."""
+    found = xenstore_ls.parse(host.run(xenstore.below(_BACKENDS), timeout_s=_COMMAND_S).stdout)
+    users = {}
     for path, value in found.items():
         place, _, key = path.rpartition("/")
         refused = found.get(f"{place}/hotplug-status") == "error"
-        if (key, value) == ("params", resource) and place != own and not refused:
-            others.add(int(place.split("/")[-2]))
-    return others
+        if (key, value) == ("params", resource) and not refused:
+            users[place] = int(place.split("/")[-2])
+    return users
 
 
 def _read(host: Host, *paths: str) -> list[str]:

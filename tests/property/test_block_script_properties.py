@@ -14,6 +14,7 @@ from pair import NODES, check_safety, converge, empty_world, failures, slices
 from saltern.converge import Converge
 from saltern.errors import SalternError
 from saltern.model.places import BLOCK_SCRIPT
+from saltern.sim import drbd as drbd_io
 from saltern.sim.drbd import store
 from saltern.sim.drbd.kernel import Disk, Resource
 from saltern.sim.host import SimHost
@@ -267,12 +268,17 @@ def mend(world: World) -> None:
     world.advance(120)
 
 
-def clear(world: World) -> None:
+def clear_at_once(world: World) -> None:
     """A person ends what interrupted migrations and killed tools have left, once it is seen what runs."""
     for node in world.nodes.values():
         for domain in list(node.domains):
             if not domain.running:
                 world.host(node.name).run(["xl", "destroy", str(domain.domid)])
+
+
+def clear(world: World) -> None:
+    """The same, with time for what follows from it."""
+    clear_at_once(world)
     world.advance(120)
 
 
@@ -323,6 +329,65 @@ def test_in_whatever_condition_two_nodes_are_found_a_domain_runs_once_on_good_da
             story = {"found": found, "seed": 1, "management": True, "deeds": deeds, "faults": faults, "killed": None}
             play(world, story)
             Watch(world)()
+
+
+def hold(world: World, holder: str) -> None:
+    """Something besides the guests reads every disk that can be read."""
+    for node in world.nodes.values():
+        for resource in node.drbd.resources.values():
+            drbd_io.open(world, node.name, resource.devices[0].minor, holder, False)
+
+
+def let_go(world: World, holder: str) -> None:
+    for node in world.nodes.values():
+        for resource in node.drbd.resources.values():
+            drbd_io.close(world, node.name, resource.devices[0].minor, holder)
+
+
+def migrated_until(world: World, moment: int) -> bool:
+    """A migration from dom0; at that moment after its guest was suspended the link is cut, and every disk held.
+
+    False for one that ends before.
+    """
+    host, watch = world.host("dom0"), Watch(world)
+    turns = 0
+
+    def turn(seconds: float) -> None:
+        nonlocal turns
+        world.advance(seconds)
+        watch()
+        turns += turns > 0 or any(domain.suspended for domain in world.nodes["dom0"].domains)
+        if turns == moment:
+            world.cut_link(*NODES)
+            hold(world, "backup")
+
+    host.enter(turn)
+    migrate(host)
+    host.leave()
+    return turns >= moment
+
+
+@GENERATIONS
+@pytest.mark.parametrize("wait_s", [0.0, 60.0])
+@pytest.mark.parametrize("management", [False, True])
+def test_a_migration_that_is_cut_at_any_moment_leaves_no_second_start_to_a_side_that_stays_primary(
+    drbd, worlds, management, wait_s
+) -> None:
+    moment = 0
+    while True:
+        moment += 1
+        world = World.from_json(worlds[drbd])
+        world.management_network = management
+        if not migrated_until(world, moment):
+            break
+        watch = Watch(world)
+        clear_at_once(world)
+        world.advance(wait_s)
+        let_go(world, "backup")
+        for deed, name in product(["create", "apply", "create"], NODES):
+            DEEDS[deed](world.host(name))
+            watch()
+    assert moment > 10
 
 
 @GENERATIONS

@@ -103,9 +103,7 @@ def test_samples_with_lines_moved_doubled_or_dropped_are_read_or_refused(name: s
     attempt(name, "".join(chosen))
 
 
-@pytest.mark.parametrize(
-    "name", ["events2", "two primaries", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi"]
-)
+@pytest.mark.parametrize("name", ["events2", "two primaries", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi"])
 def test_a_sample_that_is_cut_off_anywhere_raises_or_is_whole(name: str) -> None:
     for sample in SAMPLES[name]:
         whole = PARSERS[name][0](sample)

@@ -342,6 +342,19 @@ def test_a_refusal_that_cannot_be_told_is_one_all_the_same() -> None:
     assert add(node, PATH) == 1
 
 
+def test_a_side_that_cannot_be_made_secondary_again_keeps_the_window_that_tells_of_it() -> None:
+    node = arriving()
+
+    def cut(argv: list[str]) -> None:
+        if argv[1] == "primary":
+            node.connection, node.held_open = "NetworkFailure", 1
+
+    node.breaks = cut
+    assert add(node, PATH) == 1
+    assert "not be undone" in node.store[ERROR]
+    assert (node.role, node.window) == ("Primary", True)
+
+
 # --- remove ------------------------------------------------------------------------------------------------------------
 def attached(**parts: str) -> Node:
     node = Node(role="Primary", **parts)
@@ -486,6 +499,43 @@ def test_the_window_closes_when_the_partner_does_not_come_back() -> None:
     node.connection = "Connecting"
     assert close(node, "dns") == 0
     assert not node.window
+
+
+def test_without_the_partner_the_window_closes_under_a_guest_that_has_arrived_and_goes_on() -> None:
+    node = migrating()
+    node.connection = "Connecting"
+    assert close(node, "dns") == 0
+    assert (node.role, node.window) == ("Primary", False)
+
+
+@pytest.mark.parametrize("listed", [None, CommandFailed(["xenstore-ls"], 1, "", "No such file or directory")])
+def test_without_the_partner_a_side_that_no_domain_has_is_secondary_before_the_window_closes(listed) -> None:
+    node = migrating()
+    del node.store[PARAMS]
+    node.connection, node.held_open = "Connecting", 2
+    node.breaks = lambda argv: listed if argv[0] == "xenstore-ls" else None
+
+    def sleep() -> None:
+        assert (node.role, node.window) == ("Primary", True)
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert (node.role, node.window) == ("Secondary", False)
+
+
+def test_without_the_partner_the_window_stays_while_a_domain_that_is_on_its_way_has_the_disk() -> None:
+    node = migrating(domain="dns--incoming")
+    node.connection = "Connecting"
+
+    def sleep() -> None:
+        assert (node.role, node.window) == ("Primary", True)
+        if node.clock_s > 300:
+            node.store["/local/domain/7/name"] = "dns"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert node.clock_s > 300
+    assert "drbdsetup secondary" not in node.programs
 
 
 def test_the_window_stays_while_the_sides_that_connect_again_have_not_told_their_roles() -> None:

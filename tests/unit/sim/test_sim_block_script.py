@@ -1,8 +1,11 @@
 """xl with disks that name Saltern's block script; numbers in brackets are transcripts."""
 
+from collections.abc import Callable
+
 import pytest
 
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.sim import drbd
 from saltern.sim.host import Killed, SimHost
 from saltern.sim.model import SimDomain
 from saltern.sim.world import NodeSpec, World
@@ -304,14 +307,14 @@ class Interrupted:
         self.host = world.host("node1")
         self.seen: list[str] = []
 
-    def when(self, moment: str, happens: object) -> None:
-        """Call ``happens`` once, as soon as ``xl list`` of both nodes holds ``moment``."""
+    def when(self, moment: str | Callable[[World], bool], happens: Callable[[], object]) -> None:
+        """Call ``happens`` once, as soon as ``moment`` is there; a text is looked for in ``xl list`` of both nodes."""
         pending = [happens]
 
         def turn(seconds: float) -> None:
             self.world.advance(seconds)
-            if pending and moment in self.list():
-                pending.pop()()  # type: ignore[operator]
+            if pending and (moment in self.list() if isinstance(moment, str) else moment(self.world)):
+                pending.pop()()
 
         self.host.enter(turn)
 
@@ -459,6 +462,73 @@ def test_a_side_that_a_domain_has_left_on_its_way_gives_no_new_one_its_disk(
     assert [domain.running for domain in world.nodes[there].domains] == [True]
     told = refusal(world, gone, "create", "-q", "/etc/xen/dns.cfg")
     assert told.startswith("dns: it is not connected (Connecting), so the domain may be running on the partner")
+
+
+LEFT = {
+    "sent": ("node1", lambda world: names(world)[0] == ["dns--migratedaway"]),
+    "promoted": ("node2", lambda world: roles(world) == ["Primary", "Primary"]),
+}
+
+
+@pytest.mark.parametrize("wait_s", [0, 60], ids=["at once", "when the window has had its time"])
+@pytest.mark.parametrize("moment", LEFT)
+def test_a_side_that_somebody_else_held_when_the_domain_left_it_gives_no_new_one_its_disk(
+    interrupted: Interrupted, moment: str, wait_s: int
+) -> None:
+    """It stays Primary then, like one whose partner has been Secondary all the time."""
+    world = interrupted.world
+    world.management_network = True
+    gone, it_is_time = LEFT[moment]
+
+    def cut() -> None:
+        world.cut_link(*NODES)
+        world.advance(5)
+        drbd.open(world, gone, 1, "backup", False)
+        if gone == "node2":
+            world.host("node2").run(["xl", "destroy", "dns--incoming"])
+
+    interrupted.when(it_is_time, cut)
+    migrate(interrupted.host, 0, 1)
+    world.advance(wait_s)
+    drbd.close(world, gone, 1, "backup")
+    assert roles(world) == ["Primary", "Primary"]
+    there = next(name for name in NODES if name != gone)
+    assert [domain.running for domain in world.nodes[there].domains] == [True]
+    told = refusal(world, gone, "create", "-q", "/etc/xen/dns.cfg")
+    assert told.startswith("dns: it is not connected (Connecting), and two primaries are allowed")
+
+
+def test_a_window_outlives_a_receiver_that_nobody_tells_that_the_guest_went_on_where_it_was(
+    interrupted: Interrupted,
+) -> None:
+    world = interrupted.world
+    interrupted.when(
+        lambda world: "connected" in world.nodes["node2"].xenstore.values(), lambda: world.cut_link(*NODES)
+    )
+    assert migrate(interrupted.host, 1).endswith("Migration failed, resuming at sender.\n")
+    assert names(world) == [["dns"], ["dns--incoming"]]
+    drbd.open(world, "node2", 1, "backup", False)
+    world.host("node2").run(["xl", "destroy", "dns--incoming"])
+    drbd.close(world, "node2", 1, "backup")
+    told = refusal(world, "node2", "create", "-q", "/etc/xen/dns.cfg")
+    assert told.startswith("dns: it is not connected (Connecting), and two primaries are allowed")
+    world.advance(60)
+    assert roles(world) == ["Primary", "Secondary"]
+    assert windows(world) == ["yes", "no"]
+
+
+def test_a_guest_that_has_arrived_reboots_though_its_sender_died_before_the_window_was_closed(
+    interrupted: Interrupted,
+) -> None:
+    world = interrupted.world
+    there = world.nodes["node2"]
+    interrupted.when(lambda world: any(each.running for each in there.domains), lambda: world.power_cut("node1"))
+    with pytest.raises(Killed):
+        migrate(interrupted.host, 0)
+    world.advance(60)
+    world.host("node2").run(["xl", "reboot", "dns"])
+    world.advance(10)
+    assert [domain.running for domain in there.domains] == [True]
 
 
 # --- Detached --------------------------------------------------------------------------------------------------------------
