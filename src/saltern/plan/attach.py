@@ -154,8 +154,8 @@ def _alone(side: RunningResource, connection: Connection, incoming: bool, window
             side.name,
             f"it is not connected ({connection.state}), and two primaries are allowed since a migration that was interrupted: "
             "the domain may be running on the partner, although it is Primary here",
-            "Bring the partner back; only when it is certainly down, take over with "
-            f"`drbdadm adjust {side.name}` and start again",
+            f"Look at `xl list` on the partner; where the domain is there, run `drbdadm secondary {side.name}` here. Only when "
+            f"the partner is certainly down, take over with `drbdadm adjust {side.name}` and start again",
         )
     return _unused(side, window)
 

@@ -498,6 +498,19 @@ def test_a_side_that_somebody_else_held_when_the_domain_left_it_gives_no_new_one
     assert told.startswith("dns: it is not connected (Connecting), and two primaries are allowed")
 
 
+def test_where_two_primaries_are_allowed_what_is_advised_takes_the_domain_over(pair: World) -> None:
+    host = pair.host("node1")
+    host.run(["drbdadm", "net-options", "--allow-two-primaries=yes", "dns"])
+    pair.power_cut("node2")
+    pair.advance(30)
+    for advised in ("drbdadm primary dns", "drbdadm adjust dns"):
+        told = refusal(pair, "node1", "create", "-q", "/etc/xen/dns.cfg")
+        assert told.split("`")[-2] == advised
+        host.run(advised.split())
+    assert create(pair).running
+    assert "allow-two-primaries" not in host.run(["drbdsetup", "show", "dns"]).stdout
+
+
 def test_a_window_outlives_a_receiver_that_nobody_tells_that_the_guest_went_on_where_it_was(
     interrupted: Interrupted,
 ) -> None:
