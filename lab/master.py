@@ -2,22 +2,29 @@
 
 import getpass
 import json
+import logging
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+from salt.client import LocalClient
 
 from demo.prompt import salt_argv
 from lab import process
 from lab.errors import CommandFailed, LabError, TimedOut
 from lab.machine import MASTER_ADDRESS
-from lab.patience import patient
+from lab.patience import patient, wait_until
 from lab.ssh import Answer
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOG_LINES = 20
+ASK_S = 20.0
 PILLAR = CHECKOUT / "lab" / "pillar"
+
+# What Salt has to say as a library would come out among the lab's own lines; what fails is told by its answers.
+logging.getLogger("salt").addHandler(logging.NullHandler())
 
 
 class Master:
@@ -77,11 +84,30 @@ class Master:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def wait_for(self, nodes: Sequence[str], *, timeout_s: float) -> None:
-        """Wait until all these minions answer; they listen already. Raises LabError when they do not, or without master."""
-        options = ("--out=json", "--static", f"--timeout={patient(timeout_s):.0f}")
-        done = self.salt("-L", ",".join(nodes), "test.ping", *options, timeout_s=3 * timeout_s, check=False)
-        if done.returncode != 0:
-            raise LabError(f"not all minions answer `salt '*' test.ping`:\n{done.stdout}{done.stderr}{self.log_tail()}")
+        """Wait until all these minions answer. Raises LabError when they do not, or without master.
+
+        They are asked again and again: what is published in the moment between connecting and subscribing, nobody hears.
+        """
+        silent = set(nodes)
+
+        def none_is_silent() -> bool:
+            silent.difference_update(self._answering(silent))
+            return not silent
+
+        try:
+            wait_until(none_is_silent, "test.ping is answered", timeout_s=timeout_s)
+        except TimedOut:
+            names = " and ".join(sorted(silent))
+            raise LabError(
+                f"after {patient(timeout_s):g} s, `salt {names} test.ping` has no answer\n{self.log_tail()}"
+            ) from None
+
+    def _answering(self, nodes: Collection[str]) -> set[str]:
+        """Those of the nodes that answer soon."""
+        answered = LocalClient(str(self.directory / "etc" / "master")).cmd(
+            sorted(nodes), "test.ping", tgt_type="list", timeout=patient(ASK_S), gather_job_timeout=patient(ASK_S)
+        )
+        return {node for node, answer in answered.items() if answer is True}
 
     def log_tail(self) -> str:
         """The end of the master's log, and where all of it is."""
@@ -125,8 +151,8 @@ class Master:
             **self._ports,
             "worker_threads": 3,
             # Being asked whether it still works costs a node a quarter of a minute of work: that is asked seldom, and waited for.
-            "timeout": patient(120),
-            "gather_job_timeout": patient(120),
+            "timeout": int(patient(120)),
+            "gather_job_timeout": int(patient(120)),
             "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
