@@ -50,11 +50,11 @@ lab-down: $(READY) ## End the lab; the disks of its nodes stay
 	@exec $(BIN)/python -m lab down
 
 .PHONY: lab-test
-lab-test: $(READY) ## Run every test on the nodes of the lab (an hour or two)
+lab-test: $(READY) ## Run every test on the nodes of the lab (hours: a case takes one or two minutes)
 	@exec $(BIN)/pytest -p no:logging tests/lab
 
 .PHONY: lab-smoke
-lab-smoke: $(READY) ## Run the one story on the nodes of the lab that CI runs (ten minutes)
+lab-smoke: $(READY) ## Run the one story on the nodes of the lab that CI runs (a quarter of an hour)
 	@exec $(BIN)/pytest -p no:logging tests/lab/test_smoke.py
 
 .PHONY: lint
