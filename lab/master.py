@@ -147,8 +147,8 @@ class Master:
             "interface": "127.0.0.1",
             **self._ports,
             "worker_threads": 3,
-            # Being asked whether it still works costs a node a quarter of a minute of work: that is asked seldom, and waited for.
-            "timeout": int(patient(120)),
+            # To tell that it still works on an apply costs a node a quarter of a minute: it is asked seldom, and waited for.
+            "timeout": int(patient(60)),
             "gather_job_timeout": int(patient(120)),
             "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
             "pillar_roots": {"base": [str(self.pillar)]},

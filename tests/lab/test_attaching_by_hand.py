@@ -116,7 +116,7 @@ def test_a_disk_that_does_not_connect_is_not_given(converged: Lab, node: str) ->
 
 # --- The data are not good here ------------------------------------------------------------------------------------------
 OUT_OF_DATE = {
-    "Outdated": ("drbdadm disconnect dns", "drbdadm connect dns"),
+    "Outdated": ("drbdadm disconnect dns; drbdadm outdate dns", "drbdadm connect dns"),
     "Inconsistent": ("drbdadm pause-sync dns; drbdadm invalidate dns", "drbdadm resume-sync dns"),
     "Diskless": ("drbdadm detach dns", "drbdadm attach dns"),
 }

@@ -100,7 +100,9 @@ def on(node: str, command: str) -> Callable[[Lab], object]:
 UNFIT = {
     "StandAlone": Unfit("it does not connect (StandAlone)", part, lambda lab: drbdadm(lab, "connect", "dns")),
     "Outdated on the target": Unfit(
-        "its disk is Outdated here", on("node2", "drbdadm disconnect dns"), on("node2", "drbdadm connect dns")
+        "its disk is Outdated here",
+        on("node2", "drbdadm disconnect dns; drbdadm outdate dns"),
+        on("node2", "drbdadm connect dns"),
     ),
     "Inconsistent on the target": Unfit(
         "its disk is Inconsistent here",
