@@ -192,8 +192,8 @@ class Lab:
             link = "cut" if self.link_is_cut else "plugged in"
             self._snapshot(name).save(machines, self.master.pillar, {**self._fingerprint(), "link": link, **about})
 
-    def restore(self, name: str) -> None:
-        """Go back to the moment of that name; whatever has happened since is gone."""
+    def restore(self, name: str, *, minions: bool = True) -> None:
+        """Go back to the moment of that name; whatever has happened since is gone. Without ``minions`` none is waited for."""
         self.prepare()
         snapshot = self._snapshot(name)
         if not snapshot.exists:
@@ -207,7 +207,8 @@ class Lab:
             self._remember_link(plugged)
             snapshot.restore(list(self._machines.values()), self.master.pillar, link=plugged)
             self._each(self._wake, list(self._machines.values()))
-            self._wait_for_minions(NODES)
+            if minions:
+                self._wait_for_minions(NODES)
             self._up_mark.touch()
 
     def snapshots(self) -> list[str]:

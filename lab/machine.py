@@ -96,6 +96,7 @@ class Machine:
         saved = [] if incoming is None else ["-incoming", f"exec:cat {shlex.quote(str(incoming))}"]
         process.spawn([*self.argv(), "-S", *saved], record=self._record, log=self._log)
         self.wait_for(self._socket.exists, "QEMU has opened its monitor", timeout_s=30)
+        process.prefer(self._record)
         self.link(link)
         if incoming is None:
             self.resume()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from contract_target import Answer, Target
 
-from lab.cluster import Lab
+from lab.cluster import NODES, Lab
 from lab.moments import BARE, bring
 
 PATIENCE_S = 300
@@ -19,7 +19,10 @@ _READ = re.compile(
 
 
 class Moments:
-    """Where the nodes of a lab stand: the name of a snapshot, while nothing has been changed since."""
+    """Where the nodes of a lab stand: the name of a snapshot, while nothing has been changed since.
+
+    Their minions are stopped: no case speaks to them, and waiting for them would take as long as the case.
+    """
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -28,9 +31,7 @@ class Moments:
 
     def bare(self) -> None:
         """Nodes with nothing on their second disks."""
-        if self._at != BARE:
-            bring(self.lab, BARE)
-        self._at = BARE
+        self.after(self._stop_minions, "contract-bare")
 
     def after(self, lead: Callable[[], None], name: str) -> None:
         """Nodes to which ``lead`` was done, which is done once in the life of this object."""
@@ -39,8 +40,13 @@ class Moments:
             self.lab.save(name)
             self._kept.add(name)
         elif self._at != name:
-            self.lab.restore(name)
+            self.lab.restore(name, minions=False)
         self._at = name
+
+    def _stop_minions(self) -> None:
+        bring(self.lab, BARE)
+        for node in NODES:
+            self.lab.on(node, "systemctl stop salt-minion")
 
     def changed(self) -> None:
         """The nodes stand at no known moment any more."""

@@ -10,6 +10,8 @@ saltern:
       resync-rate: 40M
     net:
       ping-int: 3
+      # Half a second by default, in which a busy emulated node does not always answer.
+      ping-timeout: 50
       verify-alg: sha256
 
   nodes:

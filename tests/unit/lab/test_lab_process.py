@@ -108,3 +108,15 @@ def test_its_output_goes_to_the_log(record: Path) -> None:
     start(record, "sh", "-c", "echo said; echo complained >&2")
     wait_for(lambda: process.running(record) is None)
     assert record.with_suffix(".log").read_text() == "said\ncomplained\n"
+
+
+def test_a_machine_has_the_processor_before_others_where_that_may_be_asked_for(record: Path) -> None:
+    start(record, "sleep", "1000")
+    process.prefer(record)
+    pid = process.running(record)
+    assert pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, pid) == (process.PREFERRED_NICE if os.geteuid() == 0 else 0)
+
+
+def test_preferring_what_has_ended_is_no_error(record: Path) -> None:
+    process.prefer(record)
