@@ -159,6 +159,20 @@ def repair(cluster: Cluster) -> None:
     expect(code == 0 and output.count("changed=1)") == 1, "the apply did not start dns, or did more than that")
 
 
+def migrate(cluster: Cluster) -> None:
+    """A running domain goes to the partner and comes home."""
+    heading(
+        "A domain moves",
+        "dns moves to its partner while it runs: its disk is UpToDate on both nodes before, both sides are Primary for a moment "
+        "only, and both nodes keep an entry of it until it is over. Then it comes home.",
+    )
+    for target in ("dom0m", "dom0"):
+        code, _ = run(cluster, "salt-run", "state.orch", "migrate", f"pillar={{domain: dns, target: {target}}}")
+        expect(code == 0, f"the migration to {target} ended with exit code {code}")
+        code, output = run(cluster, "on", target, "xl", "list")
+        expect(code == 0 and re.search("^dns ", output, re.MULTILINE) is not None, f"dns does not run on {target}")
+
+
 def refuse(cluster: Cluster) -> None:
     """Everything wrong at once, and no node touched."""
     heading(
@@ -203,7 +217,7 @@ def main() -> int:
     )
     try:
         with Cluster() as cluster:
-            for step in (apply_first, show_status, apply_again, repair, refuse):
+            for step in (apply_first, show_status, apply_again, repair, migrate, refuse):
                 step(cluster)
             heading(
                 "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."

@@ -65,6 +65,64 @@ def status(timeout=15):
     return state if __opts__.get("output") else status_text(state)
 
 
+def recover(domain):
+    """
+    Have both nodes of a domain settle what an interrupted operation has left of it, each its own half.
+
+    Nothing is done where nothing is left, and it is refused where somebody still works on it. Where both halves of a
+    migration had to be ended, the next ``state.apply`` starts the domain at home.
+
+    domain
+        The domain
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.recover dns
+    """
+    return _on_both_nodes(domain, "operation.settle")
+
+
+def release(domain):
+    """
+    Take the entries of an operation away from both nodes of a domain, without settling anything.
+
+    For what ``cluster.recover`` refuses to settle, after you have seen to it. It is refused where somebody still works
+    on the domain.
+
+    domain
+        The domain
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.release dns
+    """
+    return _on_both_nodes(domain, "operation.release")
+
+
+def _on_both_nodes(domain, function):
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    nodes = [node for node, share in found.items() if domain in slice_from_pillar(share).domains]
+    if not nodes:
+        __context__["retcode"] = 1
+        return {"retcode": 1, "error": f"the topology has no domain {domain!r}"}
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        said = client.cmd(nodes, function, [domain], tgt_type="list", full_return=True, timeout=__opts__["timeout"])
+    answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
+    if any(answer["retcode"] for answer in answers.values()):
+        __context__["retcode"] = 1
+    return {node: answer["ret"] or "done" for node, answer in answers.items()}
+
+
 def _answer(said):
     if not isinstance(said, dict):
         return Answer(resources={}, domains=[], trouble="the minion does not answer")

@@ -16,6 +16,7 @@ except ImportError:
 else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
+        from saltern.model.places import BLOCK_SCRIPT, MIGRATION
         from saltern.plan.items import Item, Kind
 
 __virtualname__ = "xen"
@@ -53,7 +54,40 @@ def block_script_installed(name):
         block script:
           xen.block_script_installed: []
     """
-    return _item(name, Item(Kind.BLOCK_SCRIPT))
+    return _item(name, Item(Kind.SCRIPT, BLOCK_SCRIPT))
+
+
+def migration_script_installed(name):
+    """
+    Ensure that ``/usr/lib/saltern/migration`` is there, which sends domains to the partner and takes them in.
+
+    name
+        Free text; the script is always the same
+
+    .. code-block:: yaml
+
+        migration script:
+          xen.migration_script_installed: []
+    """
+    return _item(name, Item(Kind.SCRIPT, MIGRATION))
+
+
+def operation_settled(name):
+    """
+    Ensure that nothing is left of an operation on a domain that was interrupted.
+
+    Such are the halves of a migration whose processes are gone. This node's half is ended, or goes on, by the table in
+    docs/design/operate.md. What somebody still works on is left alone.
+
+    name
+        The domain
+
+    .. code-block:: yaml
+
+        dns:
+          xen.operation_settled: []
+    """
+    return _item(name, Item(Kind.OPERATION, name))
 
 
 def domain_configured(name):

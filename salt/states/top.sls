@@ -6,6 +6,8 @@ base:
   'I@saltern:slice_version:*':
     - match: compound
     - core
+    - migration.key
     - lvm
     - drbd
     - xen
+    - migration

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
 from saltern.errors import Refused
-from saltern.model.action import Action, StartDomain, WriteFile
+from saltern.model.action import Action, EndOperation, StartDomain, WriteFile
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
+from saltern.model.places import operation_file
 from saltern.parse import xl_create
 from saltern.run import DEFAULT_TIMEOUT_S, Host
 
@@ -27,6 +28,9 @@ def perform(host: Host, action: Action) -> None:
     if isinstance(action, WriteFile):
         try_file(host, action)
         host.write_text(action.path, action.text, action.mode)
+        return
+    if isinstance(action, EndOperation):
+        host.remove(operation_file(action.domain))
         return
     timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
     host.run(command_for(action), timeout_s=timeout_s)

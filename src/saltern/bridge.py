@@ -10,6 +10,8 @@ from saltern.converge import Converge
 from saltern.desired import slice_from_pillar
 from saltern.errors import SliceError
 from saltern.model.desired import NodeSlice
+from saltern.model.observed import SshKeys
+from saltern.observe import AskKeys
 from saltern.plan.items import Item
 from saltern.run import LocalHost
 
@@ -30,9 +32,17 @@ def node_slice(pillar: Tree) -> NodeSlice:
     return slice_from_pillar(json.loads(json.dumps(pillar.get(PILLAR_KEY))))
 
 
-def converge(opts: Tree, pillar: Tree) -> Converge:
+def converge(opts: Tree, pillar: Tree, ask_keys: AskKeys | None = None) -> Converge:
     """A new look at this node, and what it should be; raises ``SliceError``. Nothing is read yet."""
-    return Converge(local_host(opts), node_slice(pillar), test=bool(opts["test"]))
+    return Converge(local_host(opts), node_slice(pillar), test=bool(opts["test"]), ask_keys=ask_keys)
+
+
+def keys_from_plain(told: Tree | None) -> SshKeys | None:
+    """What a node has told of its keys, from plain data; anything else than that is nothing."""
+    match told:
+        case {"migration": str(migration), "host": [*host]} if all(isinstance(each, str) for each in host):
+            return SshKeys(migration=migration, host=tuple(host))
+    return None
 
 
 def state_return(

@@ -7,8 +7,8 @@ from saltern.act import perform, try_file
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
-from saltern.model.observed import ConnectionState
-from saltern.observe import Observation
+from saltern.model.observed import ConnectionState, SshKeys
+from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
 from saltern.plan.items import Item, Kind, items, on_request, step
 from saltern.plan.project import RUNNING, Part, project, touched
@@ -40,7 +40,7 @@ class Converge:
     """One run over one node. Every tool is read once, and again after a change that touches what it tells.
 
     ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``known`` describes a node that is
-    only imagined: nothing is read or tried.
+    only imagined: nothing is read or tried. ``ask_keys`` tells what a partner has told of its keys.
     """
 
     def __init__(
@@ -51,13 +51,14 @@ class Converge:
         test: bool = False,
         wait_s: float = DEFAULT_WAIT_S,
         known: Mapping[Part, object] | None = None,
+        ask_keys: AskKeys | None = None,
     ) -> None:
         self._host = host
         self._slice = node_slice
         self._items = frozenset([*items(node_slice), *on_request(node_slice)])
         self._test = test
         self._wait_left_s = wait_s
-        self._view = Observation(host, node_slice.node)
+        self._view = Observation(host, node_slice.node, _foreseeing(ask_keys) if test else ask_keys)
         self._view.assume(known or {})
         self._imagined = known is not None
         self._settle_left_s = _SETTLE_S
@@ -181,6 +182,13 @@ class Converge:
             except (SalternError, OSError) as error:
                 trouble.append(f"giving back the role of {name} failed: {error}")
         return trouble
+
+
+def _foreseeing(ask_keys: AskKeys | None) -> AskKeys | None:
+    """For a dry run, which assumes that the partner is applied at the same time: it will have told its keys by then."""
+    if ask_keys is None:
+        return None
+    return lambda node: ask_keys(node) or SshKeys(migration="ssh-ed25519 AAAA", host=())
 
 
 class _Run:

@@ -21,8 +21,11 @@ from saltern.model.observed import (
     Metadata,
     MetadataState,
     RunningResource,
+    SshKeys,
     Xen,
 )
+from saltern.model.operation import Standing
+from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock
 from saltern.parse import (
     drbd_version,
     drbdadm_adjust,
@@ -30,15 +33,18 @@ from saltern.parse import (
     drbdmeta_gi,
     drbdsetup_events2,
     lvs,
+    operation,
     vgs,
     xl_info,
     xl_list,
 )
+from saltern.plan import operation as operation_plan
 from saltern.plan import project
 from saltern.plan.project import Part
 from saltern.run import Host
 
 _PROC_DRBD = "/proc/drbd"
+AskKeys = Callable[[str], SshKeys | None]
 T = TypeVar("T")
 
 
@@ -133,6 +139,23 @@ def read_free_memory_bytes(host: Host) -> int:
     return xl_info.parse(host.run(xen_argv.info()).stdout).free_memory_bytes
 
 
+def read_operation(host: Host, domain: str) -> Standing | None:
+    """What is being done with a domain, as this node has it: a file, and no process."""
+    text = host.read_text(operation_file(domain))
+    if text is None:
+        return None
+    held = host.is_held(operation_lock(domain))
+    return operation_plan.standing(operation.parse(text), held=held, now_s=host.now())
+
+
+def read_own_keys(host: Host) -> SshKeys | None:
+    """What this node tells its partners of its keys; ``None`` before they are made."""
+    migration = host.read_text(f"{MIGRATION_KEY}.pub")
+    found = [host.read_text(path) for path in HOST_KEYS]
+    keys = tuple(text.strip() for text in found if text is not None)
+    return SshKeys(migration=migration.strip(), host=keys) if migration and keys else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Failed:
     """What a read raised, in the place of what it would have told."""
@@ -146,9 +169,10 @@ class Observation:
     A read that failed is kept as well, and raises again: a tool that hangs costs its time limit once, not once a state.
     """
 
-    def __init__(self, host: Host, node: str) -> None:
+    def __init__(self, host: Host, node: str, ask_keys: AskKeys | None = None) -> None:
         self._host = host
         self._node = node
+        self._ask_keys = ask_keys
         self._parts: dict[Part, object] = {}
         self._promoted: set[str] = set()
 
@@ -235,6 +259,15 @@ class Observation:
     def free_memory_bytes(self) -> int:
         """See ``View``."""
         return self._part(project.MEMORY, lambda: read_free_memory_bytes(self._host))
+
+    def operation(self, domain: str) -> Standing | None:
+        """See ``View``: a file, and no process."""
+        return self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
+
+    def partner_keys(self, node: str) -> SshKeys | None:
+        """See ``View``: Salt brings them from node to node; without it nobody tells anything."""
+        ask = self._ask_keys
+        return None if ask is None else self._part(project.keys_of(node), lambda: ask(node))
 
     def metadata(self, resource: Resource) -> Metadata:
         """See ``View``."""

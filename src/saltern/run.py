@@ -3,12 +3,15 @@
 Everything else takes a ``Host``, so that the same code runs on a real node and on a simulated one.
 """
 
+import ctypes
+import fcntl
 import os
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -16,6 +19,8 @@ from typing import IO, Protocol
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 
 DEFAULT_TIMEOUT_S = 120.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,24 @@ class Host(Protocol):
         """Replace a file as a whole: after a crash it is the old one or the new one."""
         ...
 
+    def create_text(self, path: str, text: str, mode: int) -> None:
+        """Make a file as a whole where there is none; raises ``FileExistsError``. Of two who try, one succeeds."""
+        ...
+
     def append_text(self, path: str, text: str) -> None:
         """Add to the end of a file, such as a log."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Take a file away; it is no error when it is not there."""
+        ...
+
+    def hold(self, path: str) -> AbstractContextManager[None]:
+        """Hold a file for as long as the context, or the life of this process, lasts; raises ``BlockingIOError``."""
+        ...
+
+    def is_held(self, path: str) -> bool:
+        """Whether a living process holds a file by ``hold``."""
         ...
 
     def detach(self, argv: Sequence[str]) -> None:
@@ -75,11 +96,15 @@ class Host(Protocol):
 
 
 class LocalHost:
-    """This machine. ``root`` stands before every path of a file, for nodes that are simulated in a directory."""
+    """This machine. ``root`` stands before every path of a file, for nodes that are simulated in a directory.
 
-    def __init__(self, root: str = "/", environment: dict[str, str] | None = None) -> None:
+    With ``bound``, what it runs dies with this process, however that ends.
+    """
+
+    def __init__(self, root: str = "/", environment: dict[str, str] | None = None, *, bound: bool = False) -> None:
         self._root = Path(root)
         self._environment = {**os.environ, **(environment or {}), "LC_ALL": "C"}
+        self._before_exec = _bound_to(os.getpid()) if bound else None
 
     def run(
         self,
@@ -120,6 +145,7 @@ class LocalHost:
                 errors="surrogateescape",
                 env=self._environment,
                 start_new_session=True,
+                preexec_fn=self._before_exec,
             )
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
@@ -143,6 +169,17 @@ class LocalHost:
 
     def write_text(self, path: str, text: str, mode: int) -> None:
         """See ``Host.write_text``: a temporary file beside it, synced, then renamed over it."""
+        with self._written(path, text, mode) as (temporary, target):
+            temporary.replace(target)
+
+    def create_text(self, path: str, text: str, mode: int) -> None:
+        """See ``Host.create_text``: linked into its place, which fails where there is something."""
+        with self._written(path, text, mode) as (temporary, target):
+            target.hardlink_to(temporary)
+
+    @contextmanager
+    def _written(self, path: str, text: str, mode: int) -> Iterator[tuple[Path, Path]]:
+        """A file that is whole and on disk, to be put into its place; what is left of it afterwards is taken away."""
         target = self._path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         # A leading dot and no .res at the end: drbdadm and Xen must never read a half-written file.
@@ -156,15 +193,10 @@ class LocalHost:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
+            yield temporary, target
         finally:
-            os.close(directory)
+            temporary.unlink(missing_ok=True)
+        _sync(target.parent)
 
     def append_text(self, path: str, text: str) -> None:
         """See ``Host.append_text``."""
@@ -173,13 +205,59 @@ class LocalHost:
         with target.open("a", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
 
+    def remove(self, path: str) -> None:
+        """See ``Host.remove``."""
+        target = self._path(path)
+        target.unlink(missing_ok=True)
+        if target.parent.exists():
+            _sync(target.parent)
+
+    @contextmanager
+    def hold(self, path: str) -> Iterator[None]:
+        """See ``Host.hold``: by flock(2), which ends with the last process that has the file open."""
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(lock)
+            yield
+        finally:
+            os.close(lock)
+
+    def is_held(self, path: str) -> bool:
+        """See ``Host.is_held``."""
+        try:
+            lock = os.open(self._path(path), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
     def detach(self, argv: Sequence[str]) -> None:
         """See ``Host.detach``: it keeps nothing of its starter's open, which somebody may be waiting to be closed."""
         nothing = subprocess.DEVNULL
+        program, *rest = argv
         try:
             subprocess.Popen(
-                list(argv), stdin=nothing, stdout=nothing, stderr=nothing, env=self._environment, start_new_session=True
+                [str(self._path(program)), *rest],
+                stdin=nothing,
+                stdout=nothing,
+                stderr=nothing,
+                env=self._environment,
+                start_new_session=True,
             )
+        except FileNotFoundError as error:
+            raise CommandMissing(tuple(argv)) from error
+
+    def serve(self, argv: Sequence[str]) -> "Served":
+        """Start a command on this process's own input and output; raises ``CommandMissing``."""
+        try:
+            return Served(subprocess.Popen(list(argv), env=self._environment, preexec_fn=self._before_exec))
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
 
@@ -190,3 +268,53 @@ class LocalHost:
     def sleep(self, seconds: float) -> None:
         """See ``Host.sleep``."""
         time.sleep(seconds)
+
+
+class Served:
+    """A command that runs beside this process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    @property
+    def returncode(self) -> int:
+        """What it ended with; negative for the signal that did it."""
+        return self._process.wait()
+
+
+def _bound_to(parent: int) -> Callable[[], None]:
+    """What a child does first, so that it dies when its parent does, in whatever way (prctl(2))."""
+
+    def bind() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has died before
+            os._exit(1)
+
+    return bind
+
+
+def _lock(opened: int) -> None:
+    """Have a file to oneself; somebody who only looks whether it is held has it for a moment as well (``is_held``)."""
+    for _ in range(_LOCK_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_LOCK_PAUSE_S)
+    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sync(directory: Path) -> None:
+    """Have what was done to the entries of a directory on disk."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -131,7 +131,7 @@ class Salted:
 
     def apply_layers(self, target: str = "*") -> Returned:
         """Apply what makes up a node, layer after layer, without asking the master for newer files: the fast way."""
-        return self.apply("lvm,drbd,xen", target=target)
+        return self.apply("migration.key,lvm,drbd,xen,migration", target=target)
 
     def try_apply(self, *arguments: str, target: str = "*", test: bool = False) -> Returned:
         """The same, with failed states among what is returned."""

@@ -32,6 +32,7 @@ from saltern.model.observed import (
     Xen,
     XenDomain,
 )
+from saltern.model.operation import Standing
 from saltern.model.places import BLOCK_SCRIPT
 from saltern.observe import Observation
 from saltern.plan.project import (
@@ -45,6 +46,7 @@ from saltern.plan.project import (
     file_at,
     metadata_of,
     mode_at,
+    operation_on,
 )
 from saltern.render import block_script, drbd_resource, xl_config
 from saltern.units import GIB, MIB
@@ -193,6 +195,7 @@ def view(
     modes: Mapping[str, int] | None = None,
     host: Any = None,
     promoted: tuple[str, ...] = (),
+    operation: Standing | None = None,
 ) -> Observation:
     """A view in which these things are known, and nothing else can be read."""
     known = Observation(host or _NoHost(), "dom0")
@@ -205,6 +208,7 @@ def view(
             ADJUSTMENTS: adjustments or {},
             XEN: Xen(domains=domains),
             MEMORY: free_memory_bytes,
+            operation_on("dns"): operation,
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},
             **{mode_at(path): mode for path, mode in {BLOCK_SCRIPT: block_script.MODE, **(modes or {})}.items()},

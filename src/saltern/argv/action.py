@@ -1,19 +1,23 @@
 """The command line of every action."""
 
-from saltern.argv import drbd, lvm, xen
+from saltern.argv import drbd, lvm, ssh, xen
 from saltern.model.action import (
     Action,
     AdjustResource,
     CreateMetadata,
     CreateVolume,
     Demote,
+    EndDomain,
+    EndOperation,
     ExtendVolume,
     LoadDrbd,
+    MakeMigrationKey,
     MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    UnpauseDomain,
     WipeMetadata,
     WriteFile,
 )
@@ -21,18 +25,30 @@ from saltern.model.desired import domain_file
 
 
 def command_for(action: Action) -> list[str]:
-    """The command that performs ``action``; ``ValueError`` for ``WriteFile``, which no command does."""
+    """The command that performs ``action``; ``ValueError`` for what is done to a file, by no command."""
     match action:
         case LoadDrbd():
             return drbd.modprobe()
-        case WriteFile():
-            raise ValueError(f"{action.path} is written, not run")
-        case StartDomain():
-            return xen.create(domain_file(action.domain))
+        case WriteFile() | EndOperation():
+            raise ValueError(f"{action} is done to a file, and not run")
+        case MakeMigrationKey():
+            return ssh.make_key(f"saltern migration of {action.node}")
+        case StartDomain() | EndDomain() | UnpauseDomain():
+            return _domain_command(action)
         case CreateVolume() | ExtendVolume() | MarkVolume():
             return _volume_command(action)
         case _:
             return _resource_command(action)
+
+
+def _domain_command(action: StartDomain | EndDomain | UnpauseDomain) -> list[str]:
+    match action:
+        case StartDomain():
+            return xen.create(domain_file(action.domain))
+        case EndDomain():
+            return xen.destroy(action.domain)
+        case UnpauseDomain():
+            return xen.unpause(action.domain)
 
 
 def _volume_command(action: CreateVolume | ExtendVolume | MarkVolume) -> list[str]:

@@ -33,6 +33,16 @@ def destroy(domain: str) -> list[str]:
     return ["xl", "destroy", name(domain)]
 
 
+def migrate(domain: str, transport: str) -> list[str]:
+    """Move a domain by way of ``transport``: a line of shell that reaches ``xl migrate-receive`` (xl(1), ``-s``)."""
+    return ["xl", "migrate", "-s", "", name(domain), transport]
+
+
+def migrate_receive() -> list[str]:
+    """Take in the domain that comes on standard input."""
+    return ["xl", "migrate-receive"]
+
+
 def pause(domain: str) -> list[str]:
     """Hold a domain's processors."""
     return ["xl", "pause", name(domain)]

@@ -112,6 +112,34 @@ class StartDomain:
     domain: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeMigrationKey:
+    """Make the key pair by which ``node`` sends domains; ssh-keygen refuses where there is one."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndDomain:
+    """End at once what a migration has left of a domain, under the name that it has."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpauseDomain:
+    """Let a domain go on that has arrived."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOperation:
+    """Take away the entry of an operation that is over on this node."""
+
+    domain: str
+
+
 Action = (
     LoadDrbd
     | CreateVolume
@@ -126,4 +154,8 @@ Action = (
     | Demote
     | ResizeResource
     | StartDomain
+    | MakeMigrationKey
+    | EndDomain
+    | UnpauseDomain
+    | EndOperation
 )

@@ -264,3 +264,14 @@ class Xen:
         """
         found = sorted((domain for domain in self.domains if domain.uuid == uuid), key=lambda each: each.name is None)
         return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshKeys:
+    """What a node tells of itself, for its partners: the public key by which it sends domains, and those of its sshd.
+
+    Each is a line of a ``.pub`` file.
+    """
+
+    migration: str
+    host: tuple[str, ...]

@@ -1,7 +1,28 @@
-"""Where a node keeps what Saltern puts there for Xen."""
+"""Where a node keeps what Saltern puts there."""
 
 from typing import Final
 
 CORE: Final = "/usr/lib/saltern"  # holds the package `saltern`, for the node's own Python
 BLOCK_SCRIPT: Final = "/etc/xen/scripts/block-saltern"
 HOTPLUG_LOG: Final = "/var/log/xen/xen-hotplug.log"
+MIGRATION: Final = "/usr/lib/saltern/migration"  # sends and receives domains
+MIGRATION_KEY: Final = "/etc/saltern/migration_key"
+HOST_KEYS: Final = tuple(f"/etc/ssh/ssh_host_{kind}_key.pub" for kind in ("ed25519", "ecdsa", "rsa"))
+AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
+KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
+OPERATIONS: Final = "/var/lib/saltern/operations"
+
+
+def operation_file(domain: str) -> str:
+    """Where a node keeps what is being done with a domain."""
+    return f"{OPERATIONS}/{domain}.json"
+
+
+def operation_lock(domain: str) -> str:
+    """What whoever works on it holds."""
+    return f"{OPERATIONS}/{domain}.lock"
+
+
+def operation_log(domain: str) -> str:
+    """What the tools have said meanwhile."""
+    return f"{OPERATIONS}/{domain}.log"

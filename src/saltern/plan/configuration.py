@@ -7,17 +7,23 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
-from saltern.model.places import BLOCK_SCRIPT
+from saltern.model.places import BLOCK_SCRIPT, MIGRATION
 from saltern.plan import metadata, settled
 from saltern.plan.project import configuration
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
-from saltern.render import block_script, drbd_resource, xl_config
+from saltern.render import block_script, drbd_resource, migration_script, xl_config
 from saltern.render.header import is_ours
 from saltern.secrets import redact
 
 # Configurations can hold secrets (shared-secret, vncpasswd): for root alone, and never told in changes.
 _MODE = 0o600
+
+# What each script is to say, and its mode.
+SCRIPTS = {
+    BLOCK_SCRIPT: (block_script.render(), block_script.MODE),
+    MIGRATION: (migration_script.render(), migration_script.MODE),
+}
 
 
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
@@ -69,20 +75,19 @@ def domain_step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step:
     return _write(path, found, text)
 
 
-def script_step(view: View) -> Step:
-    """Write the block script, by which Xen attaches the disks of all domains, for Xen to execute.
+def script_step(path: str, view: View) -> Step:
+    """Write a script of ours: the one by which Xen attaches disks, or the one that sends and receives domains.
 
     Raises ``Refused`` when it is somebody else's.
     """
-    text = block_script.render()
-    found = view.file(BLOCK_SCRIPT)
+    text, mode = SCRIPTS[path]
+    found = view.file(path)
     if found != text:
-        _refuse_foreign_file(BLOCK_SCRIPT, found)
-        return _write(BLOCK_SCRIPT, found, text, mode=block_script.MODE)
-    mode = view.mode(BLOCK_SCRIPT)
-    if mode != block_script.MODE:
-        return _with_its_mode(text, mode)
-    return Step(comment=f"{BLOCK_SCRIPT} is as it should be")
+        _refuse_foreign_file(path, found)
+        return _write(path, found, text, mode=mode)
+    if view.mode(path) != mode:
+        return _with_its_mode(path, text, view.mode(path), mode)
+    return Step(comment=f"{path} is as it should be")
 
 
 # What drbdadm adjust does to a running resource when an address or a disk has changed.
@@ -111,16 +116,12 @@ def _write(path: str, found: str | None, text: str, mode: int = _MODE) -> Step:
     )
 
 
-def _with_its_mode(text: str, found: int | None) -> Step:
+def _with_its_mode(path: str, text: str, found: int | None, mode: int) -> Step:
+    old = None if found is None else f"mode {found:04o}"
     return Step(
-        comment=f"{BLOCK_SCRIPT} has its mode again",
-        actions=(WriteFile(path=BLOCK_SCRIPT, text=text, mode=block_script.MODE),),
-        changes={
-            f"file {BLOCK_SCRIPT}": {
-                "old": None if found is None else f"mode {found:04o}",
-                "new": f"mode {block_script.MODE:04o}",
-            }
-        },
+        comment=f"{path} has its mode again",
+        actions=(WriteFile(path=path, text=text, mode=mode),),
+        changes={f"file {path}": {"old": old, "new": f"mode {mode:04o}"}},
     )
 
 

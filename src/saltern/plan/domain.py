@@ -27,6 +27,15 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     that the reason is told before anything is attempted; the promotion itself, which only one side can have, is that of the
     block script at the moment of the start. Raises ``Refused`` for what time will not heal, returns ``Wait`` for what it may.
     """
+    standing = view.operation(domain.name)
+    if standing is not None and standing.alive:
+        return Step(comment=f"{domain.name} is left alone: {standing.operation}")
+    if standing is not None:
+        raise Refused(
+            f"domain {domain.name}",
+            f"the {standing.operation} was left half-done, and is not settled on this node",
+            "See what the state about the operation says",
+        )
     found = view.xen.by_uuid(domain.uuid)
     if found is not None:
         return _present(domain, node_slice, found, view)

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saltern.model.desired import NodeSlice
-from saltern.plan import activation, configuration, domain, metadata, role, synchronisation, volume
+from saltern.plan import (
+    activation,
+    configuration,
+    domain,
+    metadata,
+    operation,
+    role,
+    synchronisation,
+    transport,
+    volume,
+)
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 
@@ -21,9 +31,12 @@ class Kind(StrEnum):
     FIRST_SYNCHRONISATION = "first synchronisation"
     SIZE = "size"
     ROLE = "role"
-    BLOCK_SCRIPT = "block script"
+    SCRIPT = "script"
+    OPERATION = "operation"
     DOMAIN_CONFIGURATION = "domain configuration"
     DOMAIN = "domain"
+    MIGRATION_KEY = "migration key"
+    TRUST = "trust"
     LOST_METADATA = "metadata of a lost replica"
 
 
@@ -53,14 +66,17 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
     ):
         for name in node_slice.resources:
             yield Item(kind, name)
-    yield Item(Kind.BLOCK_SCRIPT)
-    for kind in (Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
+    for path in configuration.SCRIPTS:
+        yield Item(Kind.SCRIPT, path)
+    for kind in (Kind.OPERATION, Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
         for name in node_slice.domains:
             yield Item(kind, name)
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:
-    """What is done only when it is asked for: a replica is given up by name."""
+    """What is done only when it is asked for: keys, which only Salt brings from node to node, and what is given up by name."""
+    yield Item(Kind.MIGRATION_KEY)
+    yield Item(Kind.TRUST)
     for name in node_slice.resources:
         yield Item(Kind.LOST_METADATA, name)
 
@@ -73,6 +89,10 @@ _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.SIZE: synchronisation.size_step,
     Kind.ROLE: role.step,
     Kind.LOST_METADATA: metadata.wipe_step,
+}
+_NODE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
+    Kind.MIGRATION_KEY: transport.key_step,
+    Kind.TRUST: transport.trust_step,
 }
 _DOMAIN_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.DOMAIN_CONFIGURATION: configuration.domain_step,
@@ -87,11 +107,15 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
     """
     if item.kind is Kind.MODULE:
         return activation.module_step(view)
-    if item.kind is Kind.BLOCK_SCRIPT:
-        return configuration.script_step(view)
+    if item.kind in _NODE_STEPS:
+        return _NODE_STEPS[item.kind](node_slice, view)
+    if item.kind is Kind.SCRIPT:
+        return configuration.script_step(item.name, view)
     if item.kind is Kind.VOLUME:
         found = next(each for each in node_slice.volumes if each.path == item.name)
         return volume.step(found, node_slice, view)
     if item.kind in _RESOURCE_STEPS:
         return _RESOURCE_STEPS[item.kind](node_slice.resources[item.name], node_slice, view)
+    if item.kind is Kind.OPERATION:
+        return operation.step(node_slice.domains[item.name], view)
     return _DOMAIN_STEPS[item.kind](node_slice.domains[item.name], node_slice, view)

@@ -15,13 +15,17 @@ from saltern.model.action import (
     CreateMetadata,
     CreateVolume,
     Demote,
+    EndDomain,
+    EndOperation,
     ExtendVolume,
     LoadDrbd,
+    MakeMigrationKey,
     MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    UnpauseDomain,
     WipeMetadata,
     WriteFile,
 )
@@ -46,6 +50,7 @@ from saltern.model.observed import (
     Xen,
     XenDomain,
 )
+from saltern.model.places import MIGRATION_KEY
 from saltern.plan.view import View
 
 T = TypeVar("T")
@@ -73,6 +78,16 @@ def metadata_of(resource: str) -> Part:
     return Part("metadata", resource)
 
 
+def operation_on(domain: str) -> Part:
+    """The part that holds what is being done with one domain."""
+    return Part("operation", domain)
+
+
+def keys_of(node: str) -> Part:
+    """The part that holds what a partner tells of its keys."""
+    return Part("keys", node)
+
+
 def file_at(path: str) -> Part:
     """The part that holds one file."""
     return Part("file", path)
@@ -83,13 +98,18 @@ def mode_at(path: str) -> Part:
     return Part("mode", path)
 
 
+_TOUCHED: dict[type[Action], frozenset[Part]] = {
+    LoadDrbd: frozenset({VERSION, RUNNING, ADJUSTMENTS}),
+    **dict.fromkeys((CreateVolume, ExtendVolume, MarkVolume), frozenset({LVM})),
+    **dict.fromkeys((Promote, Demote, ResizeResource), frozenset({RUNNING})),
+    # The block script changes the roles of its disks.
+    **dict.fromkeys((StartDomain, EndDomain, UnpauseDomain), frozenset({XEN, MEMORY, RUNNING})),
+}
+
+
 def touched(action: Action) -> frozenset[Part]:
     """The parts that an action can change: to be read again after it."""
     match action:
-        case LoadDrbd():
-            return frozenset({VERSION, RUNNING, ADJUSTMENTS})
-        case CreateVolume() | ExtendVolume() | MarkVolume():
-            return frozenset({LVM})
         case WriteFile():
             return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
         case CreateMetadata() | WipeMetadata():
@@ -98,11 +118,12 @@ def touched(action: Action) -> frozenset[Part]:
             return frozenset({RUNNING, ADJUSTMENTS, metadata_of(action.resource)})
         case StartFirstSync():
             return frozenset({RUNNING, metadata_of(action.resource)})
-        case Promote() | Demote() | ResizeResource():
-            return frozenset({RUNNING})
-        case StartDomain():
-            # The block script makes its disks Primary.
-            return frozenset({XEN, MEMORY, RUNNING})
+        case MakeMigrationKey():
+            return frozenset({file_at(f"{MIGRATION_KEY}.pub"), mode_at(MIGRATION_KEY)})
+        case EndOperation():
+            return frozenset({operation_on(action.domain)})
+        case _:
+            return _TOUCHED[type(action)]
 
 
 @singledispatch
@@ -318,3 +339,35 @@ def _(action: StartDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, o
         XEN: Xen(domains=(*view.xen.domains, started)),
         MEMORY: view.free_memory_bytes - domain.memory_bytes,
     }
+
+
+@project.register
+def _(action: EndDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    ended = [found for found in view.xen.domains if found.name == action.domain]
+    uuids = {found.uuid for found in ended}
+    disks = [disk.resource for domain in node_slice.domains.values() if domain.uuid in uuids for disk in domain.disks]
+    # The block script makes its disks Secondary.
+    secondaries = {name: replace(view.running[name], role=Role.SECONDARY) for name in disks if name in view.running}
+    return {
+        RUNNING: {**view.running, **secondaries},
+        XEN: Xen(domains=tuple(found for found in view.xen.domains if found not in ended)),
+        MEMORY: view.free_memory_bytes + sum(found.memory_bytes for found in ended),
+    }
+
+
+@project.register
+def _(action: UnpauseDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    def after(found: XenDomain) -> XenDomain:
+        return replace(found, paused=False, running=True) if found.name == action.domain else found
+
+    return {XEN: Xen(domains=tuple(after(found) for found in view.xen.domains))}
+
+
+@project.register
+def _(action: MakeMigrationKey, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {file_at(f"{MIGRATION_KEY}.pub"): "", mode_at(MIGRATION_KEY): 0o600}
+
+
+@project.register
+def _(action: EndOperation, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {operation_on(action.domain): None}

@@ -7,7 +7,8 @@ from saltern.argv.action import command_for
 from saltern.model.action import Action, MarkVolume, StartFirstSync, WriteFile
 from saltern.model.desired import NodeSlice, domain_file, resource_file
 from saltern.model.observed import DrbdVersion, Generation, Lvm, Metadata, MetadataState, VolumeGroup, Xen
-from saltern.model.places import BLOCK_SCRIPT, CORE
+from saltern.model.places import CORE
+from saltern.plan.configuration import SCRIPTS
 from saltern.plan.items import Item, Kind
 from saltern.plan.project import (
     ADJUSTMENTS,
@@ -20,6 +21,7 @@ from saltern.plan.project import (
     Part,
     file_at,
     metadata_of,
+    operation_on,
 )
 from saltern.units import MIB
 
@@ -35,7 +37,7 @@ _HEADINGS = {
     Kind.ACTIVATION: "Resources up",
     Kind.FIRST_SYNCHRONISATION: "First synchronisation",
     Kind.SIZE: "Sizes",
-    Kind.BLOCK_SCRIPT: "The script by which Xen attaches the disks of domains",
+    Kind.SCRIPT: "The scripts by which Xen attaches the disks of domains, and domains move",
     Kind.DOMAIN_CONFIGURATION: "Domains",
     Kind.DOMAIN: "Domains that belong here are started",
     Kind.ROLE: "Roles",
@@ -61,6 +63,7 @@ def empty_node(node_slice: NodeSlice, generation: Generation) -> dict[Part, obje
     }
     known |= {metadata_of(name): Metadata(state=MetadataState.NO_DEVICE) for name in node_slice.resources}
     known |= {file_at(path): None for path in _files(node_slice)}
+    known |= {operation_on(name): None for name in node_slice.domains}
     return known
 
 
@@ -71,7 +74,7 @@ def render(node_slice: NodeSlice, generation: Generation, actions: Mapping[Item,
 
 def _files(node_slice: NodeSlice) -> Iterator[str]:
     yield from (resource_file(name) for name in node_slice.resources)
-    yield BLOCK_SCRIPT
+    yield from SCRIPTS
     yield from (domain_file(name) for name in node_slice.domains)
 
 

@@ -7,9 +7,9 @@ refused does not stop the states after it, so every step makes sure for itself.
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, domain_file, resource_file
 from saltern.model.observed import DiskState, RunningResource
-from saltern.model.places import BLOCK_SCRIPT
+from saltern.model.places import BLOCK_SCRIPT, MIGRATION
 from saltern.plan.view import View
-from saltern.render import block_script, drbd_resource, xl_config
+from saltern.render import block_script, drbd_resource, migration_script, xl_config
 
 
 def require_configured(resource: Resource, view: View) -> None:
@@ -46,9 +46,20 @@ def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> 
         )
 
 
+def require_scripts(view: View) -> None:
+    """Raises ``Refused`` unless both scripts of ours are there: domains are received by the one, attached to by the other."""
+    require_block_script(view)
+    if (view.file(MIGRATION), view.mode(MIGRATION)) != (migration_script.render(), migration_script.MODE):
+        raise Refused(
+            f"file {MIGRATION}",
+            "it is not the script of this version of Saltern, which takes domains in, or not executable",
+            "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
+        )
+
+
 def require_block_script(view: View) -> None:
     """Raises ``Refused`` unless Xen attaches disks by the script of ours."""
-    if view.file(BLOCK_SCRIPT) != block_script.render() or view.mode(BLOCK_SCRIPT) != block_script.MODE:
+    if (view.file(BLOCK_SCRIPT), view.mode(BLOCK_SCRIPT)) != (block_script.render(), block_script.MODE):
         raise Refused(
             f"file {BLOCK_SCRIPT}",
             "it is not the script of this version of Saltern, which proves that a disk may be attached, or not executable",

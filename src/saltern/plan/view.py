@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from saltern.model.desired import Resource
-from saltern.model.observed import ConfiguredResource, DrbdVersion, Generation, Lvm, Metadata, RunningResource, Xen
+from saltern.model.observed import (
+    ConfiguredResource,
+    DrbdVersion,
+    Generation,
+    Lvm,
+    Metadata,
+    RunningResource,
+    SshKeys,
+    Xen,
+)
+from saltern.model.operation import Standing
 
 
 class View(Protocol):
@@ -60,6 +70,14 @@ class View(Protocol):
     @property
     def promoted(self) -> frozenset[str]:
         """The resources that this run itself has made Primary."""
+        ...
+
+    def operation(self, domain: str) -> Standing | None:
+        """What is being done with a domain, as this node has it; ``None`` for nothing."""
+        ...
+
+    def partner_keys(self, node: str) -> SshKeys | None:
+        """What a partner has told of its keys; ``None`` when it has not yet."""
         ...
 
     def metadata(self, resource: Resource) -> Metadata:

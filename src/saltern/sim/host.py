@@ -153,12 +153,46 @@ class SimHost:
         with self._change():
             self.world.nodes[self.name].files[path] = (text, mode)
 
+    def create_text(self, path: str, text: str, mode: int) -> None:
+        """See ``saltern.run.Host.create_text``."""
+        self._reach(path)
+        files = self.world.nodes[self.name].files
+        if path in files:
+            raise FileExistsError(path)
+        with self._change():
+            files[path] = (text, mode)
+
     def append_text(self, path: str, text: str) -> None:
         """See ``saltern.run.Host.append_text``: a log, which counts as no change."""
         self._reach(path)
         files = self.world.nodes[self.name].files
         before, mode = files.get(path, ("", 0o644))
         files[path] = (before + text, mode)
+
+    def remove(self, path: str) -> None:
+        """See ``saltern.run.Host.remove``."""
+        self._reach(path)
+        with self._change():
+            self.world.nodes[self.name].files.pop(path, None)
+
+    @contextmanager
+    def hold(self, path: str) -> Iterator[None]:
+        """See ``saltern.run.Host.hold``: a program that is killed lets go, and so does every one of a node without power."""
+        self._reach(path)
+        held = self.world.nodes[self.name].held
+        if path in held:
+            raise BlockingIOError(path)
+        held[path] = self
+        try:
+            yield
+        finally:
+            if held.get(path) is self:
+                del held[path]
+
+    def is_held(self, path: str) -> bool:
+        """See ``saltern.run.Host.is_held``."""
+        self._reach(path)
+        return path in self.world.nodes[self.name].held
 
     def detach(self, argv: Sequence[str]) -> None:
         """See ``saltern.run.Host.detach``: it goes on as time passes, or as a program among others."""
@@ -174,7 +208,7 @@ class SimHost:
 
     def now(self) -> float:
         """See ``saltern.run.Host.now``."""
-        return self.world.time_s
+        return self.world.time_s + self.world.offset_s
 
     def sleep(self, seconds: float) -> None:
         """See ``saltern.run.Host.sleep``: the whole world moves on. A program that was killed goes nowhere."""

@@ -1,6 +1,5 @@
 """The scripts that libxl runs for the disks of a domain, and what it says when one fails (transcripts 170, 171, 260)."""
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim import block, xenstore
@@ -14,15 +13,6 @@ DRBD_SCRIPT: Final = f"{xenstore.SCRIPTS}/block-drbd"  # of drbd-utils, which ne
 _STANDARD: Final = (f"{xenstore.SCRIPTS}/block", DRBD_SCRIPT)
 _CANNOT_EXECUTE: Final = 255
 _SCRIPT_SAYS: Final = "libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: "
-
-
-def steps(host: "SimHost", argv: Sequence[str]) -> Iterator[float]:
-    """Run Saltern's script as whoever detached it: yields for how long it sleeps."""
-    from saltern import block_script
-
-    if argv[1] != "close":
-        raise NotImplementedError(f"nothing simulates {argv}")
-    return block_script.closing(host, argv[2])
 
 
 def add(host: "SimHost", domain: SimDomain, disk: DomainDisk) -> list[str]:

@@ -1,8 +1,8 @@
 """What a simulated cluster consists of: plain data that travel through JSON."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator, MutableMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from saltern.sim.drbd import DrbdNode
@@ -117,7 +117,8 @@ class Process:
     argv: tuple[str, ...]
     wakes_s: float
     scheduled: bool = False
-    steps: Iterator[float] | None = field(default=None, repr=False, compare=False)
+    steps: Generator[float, None, None] | None = field(default=None, repr=False, compare=False)
+    child: Any = field(default=None, repr=False, compare=False)  # a program that ends with it
 
     def to_json(self) -> dict[str, object]:
         """What is remembered of it: it begins anew."""
@@ -146,6 +147,7 @@ class SimNode:
     next_domid: int = 1
     xenstore: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    held: dict[str, object] = field(default_factory=dict)  # files, and the programs that hold them
     powered: bool = True
     module_loaded: bool = False
     booted_s: float = 0.0

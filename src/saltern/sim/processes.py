@@ -1,8 +1,11 @@
 """Programs that go on when what started them has ended: the end of a migration is waited for, a guest's end cleaned up."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Generator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
+from saltern.errors import SalternError
+from saltern.model.places import BLOCK_SCRIPT, MIGRATION
 from saltern.sim.model import Process
 
 if TYPE_CHECKING:
@@ -15,9 +18,31 @@ REAPER: Final = (
 )
 
 
-def start(world: "World", node: "SimNode", argv: tuple[str, ...]) -> None:
-    """Begin a process; it runs for the first time when time passes."""
-    node.processes.append(Process(argv, world.time_s, scheduled=world.interleaved))
+class Gone:
+    """A program that has ended before anybody looked: the world was read from JSON since."""
+
+    def ended(self) -> bool:
+        """Always."""
+        return True
+
+    def kill(self) -> None:
+        """It is dead already."""
+
+
+def start(world: "World", node: "SimNode", argv: tuple[str, ...], child: Any = None) -> Process:
+    """Begin a process; it runs for the first time when time passes. ``child`` is a program that ends with it."""
+    process = Process(argv, world.time_s, scheduled=world.interleaved, child=child)
+    node.processes.append(process)
+    return process
+
+
+def kill(node: "SimNode", program: str) -> None:
+    """End every process of a program at once; what it holds is free."""
+    killed = [process for process in node.processes if process.argv[0] == program]
+    node.processes = [process for process in node.processes if process.argv[0] != program]
+    for process in killed:
+        if process.steps is not None:
+            process.steps.close()
 
 
 def advance(world: "World") -> None:
@@ -39,11 +64,21 @@ def _run(world: "World", node: "SimNode", process: Process) -> None:
         node.processes.append(process)
 
 
-def steps(host: "SimHost", process: Process) -> Iterator[float]:
+def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
     """What a process does, to its end; yields for how long it sleeps. A world that is read from JSON begins it anew."""
-    from saltern.sim import hotplug, xen
+    from saltern import block_script, migration
+    from saltern.sim import xen
 
-    if process.argv[0] == REAPER:
-        xen.reap(host, int(process.argv[1]))
-        return
-    yield from hotplug.steps(host, process.argv)
+    match process.argv:
+        case (program, domid) if program == REAPER:
+            xen.reap(host, int(domid))
+        case (program, "close", resource) if program == BLOCK_SCRIPT:
+            yield from block_script.closing(host, resource)
+        case (program, "send", domain, identifier) if program == MIGRATION:
+            with suppress(SalternError, OSError):
+                migration.send(host, domain, identifier)
+        case (program, "receive", domain, identifier) if program == MIGRATION:
+            with suppress(SalternError, OSError):
+                yield from migration.receiving(host, domain, identifier, process.child or Gone())
+        case _:
+            raise NotImplementedError(f"nothing simulates {process.argv}")

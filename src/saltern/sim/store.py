@@ -32,6 +32,7 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
         age_s = max(0.0, time.time() - file.stat().st_mtime)
         awoken = world.awoken
         world.advance(age_s)
+        world.offset_s = time.monotonic() - world.time_s
         yield world
         if changes or age_s > FRESH_S or world.awoken != awoken:
             save(world, path)

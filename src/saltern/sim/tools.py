@@ -43,6 +43,7 @@ PROGRAMS = {
         "xenstore",
     ),
     "xl": "xl",
+    "ssh-keygen": "ssh_keygen",
 }
 
 _READS = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from saltern.model.places import HOST_KEYS
 from saltern.sim.directory import DirectoryFiles
 from saltern.sim.model import (
     EXTENT_BYTES,
@@ -57,12 +58,14 @@ class World:
     cut_links: set[frozenset[str]] = field(default_factory=set)
     resync_bytes_per_s: float | None = None  # how fast DRBD copies, whatever its options say
     management_network: bool = False  # nodes reach each other, but for replication, by another way than their link
+    offset_s: float = 0.0  # of the clock of the machine whose programs use the nodes as well, where there are such
     interleaved: bool = False  # somebody else than time lets processes run
 
     @classmethod
     def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0, time_s: float = 0.0) -> "World":
         """A world of nodes that boot at ``time_s``: volume groups are empty, the DRBD module is not loaded."""
         from saltern.sim.drbd import DrbdNode
+        from saltern.sim.ssh_keygen import public_key
 
         world = cls(seed=seed, time_s=time_s)
         for spec in specs:
@@ -81,6 +84,7 @@ class World:
                 node.volume_groups[spec.volume_group] = VolumeGroup(
                     spec.volume_group, world.lvm_uuid(), extents, [PHYSICAL_DEVICE]
                 )
+            node.files[HOST_KEYS[0]] = (public_key(f"host {spec.name}", f"root@{spec.name}"), 0o644)
             world.nodes[spec.name] = node
         return world
 
@@ -109,6 +113,7 @@ class World:
         node.domains = []
         node.xenstore = {}
         node.processes = []
+        node.held = {}
         node.next_domid = 1
         for device in node.devices.values():
             device.holders.clear()
@@ -221,7 +226,7 @@ class World:
 def _plain(value: object) -> object:
     if isinstance(value, SimNode):
         files = {} if value.root else dict(value.files)
-        return vars(value) | {"files": files, "log": [], "drbd": value.drbd.to_json()}
+        return vars(value) | {"files": files, "log": [], "held": {}, "drbd": value.drbd.to_json()}
     to_json = getattr(value, "to_json", None)
     return vars(value) if to_json is None else to_json()
 

@@ -6,14 +6,18 @@ Who waits for whom, and what is left when one of them goes away, follows xl_migr
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from saltern.sim import xen, xl_show
+from saltern.model.operation import Half, Operation
+from saltern.model.places import MIGRATION, operation_file, operation_lock
+from saltern.parse import operation
+from saltern.sim import processes, ssh_keygen, xen, xl_show
 from saltern.sim.host import Killed
-from saltern.sim.model import SimDomain, SimNode
+from saltern.sim.model import Process, SimDomain, SimNode
 from saltern.sim.options import Options
 from saltern.sim.tools import Result
 
 if TYPE_CHECKING:
     from saltern.sim.host import SimHost
+    from saltern.sim.world import World
 
 TRANSFER_S = 18.0
 _NO_ROUTE_S = 3.0
@@ -54,6 +58,7 @@ class _Migration:
     target: SimNode
     arriving: SimDomain
     power_cuts: int  # of the receiver when it was called
+    receiver: "Receiver"
     go: bool = False  # the sender has given its permission, and does not know what came of it
     said: list[str] = field(default_factory=list)
 
@@ -65,18 +70,62 @@ class _Migration:
             if self.here.now() >= ends_s:
                 raise _Lost
             self.here.sleep(1.0)
-        if self.target.power_cuts != self.power_cuts:
+        if self.here.dead:
+            raise Killed(f"xl on {self.node.name} was killed")
+        if self.target.power_cuts != self.power_cuts or self.receiver.killed:
             raise _Lost
+
+
+class Receiver:
+    """``xl migrate-receive``, a child of Saltern's receiver where that is the way in."""
+
+    def __init__(self) -> None:
+        self._ended = False
+        self._killed = False
+        self._node: SimNode | None = None
+        self._parent: Process | None = None
+
+    def serve(self, world: "World", node: SimNode, domain: str, identifier: str) -> None:
+        """Run under Saltern's receiver, and die with it."""
+        self._node = node
+        self._parent = processes.start(world, node, (MIGRATION, "receive", domain, identifier), self)
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed, or what it is a child of."""
+        parent, node = self._parent, self._node
+        if parent is not None and node is not None and not self._ended:
+            self._killed |= not parent.scheduled and all(each is not parent for each in node.processes)
+        return self._killed
+
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._ended or self._killed
+
+    def end(self) -> None:
+        """It has done its work, or given it up."""
+        self._ended = True
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._killed = not self._ended
 
 
 def migrate(host: "SimHost", node: SimNode, domain: SimDomain, options: Options) -> Result:
     """Move a running domain to another node, or leave it as it was."""
     try:
-        target = _connect(host, node, options.operands[1])
+        address, identifier = _entered(node, domain) if _by_saltern(options) else (options.operands[1], "")
+        target = _connect(host, node, address)
+        receiver = Receiver()
+        if identifier:
+            _log_in(host, node, target, domain, identifier)
+            receiver.serve(host.world, target, domain.name, identifier)
         there = host.elsewhere(target.name)
         arriving = xen.new_domain(host.world, target, f"{domain.name}--incoming", domain.uuid, domain.config, domain)
         arriving.paused = True
-        migration = _Migration(host, node, domain, there, target, arriving, target.power_cuts, said=_preamble(domain))
+        migration = _Migration(
+            host, node, domain, there, target, arriving, target.power_cuts, receiver, said=_preamble(domain)
+        )
     except _Failed as failed:
         return Result(1, "", "".join(f"{line}\n" for line in failed.lines))
     returncode = _run(migration)
@@ -89,12 +138,20 @@ def _run(migration: _Migration) -> int:
         _move(migration)
     except _Failed as failed:
         migration.said += failed.lines
+        _leave(migration)
         return 1
     except Killed:
         if migration.node.power_cuts == power_cuts:  # else nobody tells the receiver, and it goes on waiting
             _sender_is_gone(migration)
         raise
+    migration.receiver.end()
     return 0
+
+
+def _leave(migration: _Migration) -> None:
+    """The sender has ended: so does a receiver that hears of it."""
+    if migration.here.world.reachable(migration.node.name, migration.target.name):
+        migration.receiver.end()
 
 
 def _move(migration: _Migration) -> None:
@@ -138,6 +195,42 @@ def _connect(host: "SimHost", node: SimNode, address: str) -> SimNode:
         f"{_LIBXL} banner from migration receiver stream",
         f"{_TRANSPORT} [1002] exited with error status 255",
     )
+
+
+def _by_saltern(options: Options) -> bool:
+    return options.given.get("ssh") == [""] and options.operands[1] == f"{MIGRATION} connect"
+
+
+def _entered(node: SimNode, domain: SimDomain) -> tuple[str, str]:
+    """Where Saltern's way leads, and the id of the operation, by the entry on this node."""
+    found = _operation(node, domain.name)
+    if found is None:
+        raise _Failed(f"saltern: domain {domain.name}: no operation is entered on this node")
+    return found.address, found.id
+
+
+def _log_in(host: "SimHost", node: SimNode, target: SimNode, domain: SimDomain, identifier: str) -> None:
+    """Saltern's receiver takes in only what is expected."""
+    denied = ssh_keygen.refusal(node, target)
+    if denied:
+        raise _Failed(
+            denied,
+            f"{_LIBXL} banner from migration receiver stream",
+            f"{_TRANSPORT} [1002] exited with error status 255",
+        )
+    found = _operation(target, domain.name)
+    taken = found is None or found.id != identifier or found.half is not Half.TARGET
+    if taken or operation_lock(domain.name) in target.held:
+        raise _Failed(
+            f"saltern: domain {domain.name}: the operation {identifier} is not to be taken up on {target.name}",
+            f"{_LIBXL} banner from migration receiver stream",
+            f"{_TRANSPORT} [1002] exited with error status 1",
+        )
+
+
+def _operation(node: SimNode, domain: str) -> Operation | None:
+    found = node.files.get(operation_file(domain))
+    return None if found is None else operation.parse(found[0])
 
 
 def _is_address(host: str) -> bool:
@@ -300,7 +393,12 @@ def _go_on(domain: SimDomain, arriving: SimDomain) -> None:
 def _sender_is_gone(migration: _Migration) -> None:
     """What the receiver does when its input ends: destroy its copy, or start it if it has the permission already."""
     arriving, world = migration.arriving, migration.here.world
-    if arriving not in migration.target.domains or not world.reachable(migration.node.name, migration.target.name):
+    if not world.reachable(migration.node.name, migration.target.name):
+        return
+    if migration.receiver.killed:
+        return
+    migration.receiver.end()
+    if arriving not in migration.target.domains:
         return
     if not migration.go:
         xen.remove(world.host(migration.target.name), arriving)

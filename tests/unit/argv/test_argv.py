@@ -10,13 +10,17 @@ from saltern.model.action import (
     CreateMetadata,
     CreateVolume,
     Demote,
+    EndDomain,
+    EndOperation,
     ExtendVolume,
     LoadDrbd,
+    MakeMigrationKey,
     MarkVolume,
     Promote,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    UnpauseDomain,
     WipeMetadata,
     WriteFile,
 )
@@ -50,6 +54,8 @@ ACTIONS: list[tuple[Action, str]] = [
     (Demote(resource="dns"), "drbdadm secondary dns"),
     (ResizeResource(resource="dns"), "drbdadm resize dns"),
     (StartDomain(domain="dns"), "xl create /etc/xen/dns.cfg"),
+    (EndDomain(domain="dns--incoming"), "xl destroy dns--incoming"),
+    (UnpauseDomain(domain="dns"), "xl unpause dns"),
 ]
 
 
@@ -58,13 +64,23 @@ def test_an_action_is_one_command(action: Action, command: str) -> None:
     assert command_for(action) == command.split()
 
 
-def test_a_file_is_written_not_run() -> None:
-    with pytest.raises(ValueError, match=r"dns\.res"):
-        command_for(WriteFile(path="/etc/drbd.d/dns.res", text="", mode=0o600))
+def test_a_key_is_made_without_a_passphrase_and_with_its_node_in_its_comment() -> None:
+    made = command_for(MakeMigrationKey(node="dom0"))
+    assert made[:6] == ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
+    assert made[6:] == ["-C", "saltern migration of dom0", "-f", "/etc/saltern/migration_key"]
+
+
+@pytest.mark.parametrize(
+    "action", [WriteFile(path="/etc/drbd.d/dns.res", text="", mode=0o600), EndOperation(domain="dns")]
+)
+def test_a_file_is_written_or_removed_not_run(action: Action) -> None:
+    with pytest.raises(ValueError, match="dns"):
+        command_for(action)
 
 
 def test_every_kind_of_action_has_its_command() -> None:
-    assert {type(action) for action, _ in ACTIONS} | {WriteFile} == set(Action.__args__)
+    tried = {type(action) for action, _ in ACTIONS}
+    assert tried | {WriteFile, EndOperation, MakeMigrationKey} == set(Action.__args__)
 
 
 def test_only_the_first_synchronisation_and_what_is_asked_for_by_name_force_anything() -> None:

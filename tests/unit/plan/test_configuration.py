@@ -154,28 +154,28 @@ def test_the_configuration_of_a_domain_names_the_block_script_and_its_resource()
 
 
 def test_the_block_script_is_written_for_xen_to_run() -> None:
-    (action,) = script_step(view(files={BLOCK_SCRIPT: None})).actions
+    (action,) = script_step(BLOCK_SCRIPT, view(files={BLOCK_SCRIPT: None})).actions
     assert (action.path, action.mode) == ("/etc/xen/scripts/block-saltern", 0o755)
-    assert script_step(view(files={BLOCK_SCRIPT: action.text})).actions == ()
+    assert script_step(BLOCK_SCRIPT, view(files={BLOCK_SCRIPT: action.text})).actions == ()
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o600, 0o777])
 def test_a_block_script_with_another_mode_is_written_again_and_that_is_told(mode) -> None:
-    found = script_step(view(modes={BLOCK_SCRIPT: mode}))
+    found = script_step(BLOCK_SCRIPT, view(modes={BLOCK_SCRIPT: mode}))
     assert found.actions == (WriteFile(path=BLOCK_SCRIPT, text=block_script.render(), mode=0o755),)
     assert found.changes == {f"file {BLOCK_SCRIPT}": {"old": f"mode {mode:04o}", "new": "mode 0755"}}
 
 
 def test_a_stranger_s_block_script_is_left_alone_whatever_its_mode() -> None:
     with pytest.raises(Refused, match="was not written by Saltern"):
-        script_step(view(files={BLOCK_SCRIPT: "#!/bin/sh\n"}, modes={BLOCK_SCRIPT: 0o644}))
+        script_step(BLOCK_SCRIPT, view(files={BLOCK_SCRIPT: "#!/bin/sh\n"}, modes={BLOCK_SCRIPT: 0o644}))
 
 
 def test_a_block_script_of_ours_is_brought_up_to_date_and_that_of_a_stranger_left_alone() -> None:
-    assert script_step(view(files={BLOCK_SCRIPT: f"#!/usr/bin/python3\n{HEADER}\nold\n"})).actions
+    assert script_step(BLOCK_SCRIPT, view(files={BLOCK_SCRIPT: f"#!/usr/bin/python3\n{HEADER}\nold\n"})).actions
     for text in ("#!/bin/sh\n", "", f"#!/bin/sh\n\n{HEADER}\n"):
         with pytest.raises(Refused, match="was not written by Saltern"):
-            script_step(view(files={BLOCK_SCRIPT: text}))
+            script_step(BLOCK_SCRIPT, view(files={BLOCK_SCRIPT: text}))
 
 
 def test_a_resource_does_not_change_its_disk_or_its_metadata() -> None:

@@ -1,0 +1,37 @@
+"""What one node tells of one domain before something is done with it: only what is needed to decide that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from saltern.model.operation import Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSide:
+    """One disk of the domain, as this node sees it; words of DRBD.
+
+    ``synchronised_percent`` is ``None`` while nothing is synchronised.
+    """
+
+    role: str
+    disk: str
+    connection: str
+    partner_role: str
+    partner_disk: str
+    synchronised_percent: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """One node and one domain.
+
+    ``condition`` is ``running``, or what keeps it from that (``paused``, ``dying``, ``migratedaway`` ...), ``None`` when it is
+    not here. ``obstacles`` tell, in words, what is not as the topology says and has to be before the domain can run here.
+    """
+
+    node: str
+    condition: str | None
+    sides: Mapping[str, DiskSide]
+    obstacles: tuple[str, ...]
+    free_memory_bytes: int
+    standing: Standing | None

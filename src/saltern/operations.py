@@ -1,0 +1,144 @@
+"""The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from saltern.act import perform
+from saltern.errors import Refused
+from saltern.model.action import EndOperation
+from saltern.model.operation import Half, Operation, Standing
+from saltern.model.places import operation_file, operation_lock
+from saltern.observe import read_operation, read_xen
+from saltern.plan.operation import is_ready, settle
+from saltern.plan.step import Wait
+from saltern.render import operation as entry
+from saltern.run import Host
+
+_MODE: Final = 0o600
+_POLL_S: Final = 0.5
+_SETTLE_S: Final = 60.0
+
+
+def begin(host: Host, operation: Operation) -> None:
+    """Enter an operation; raises ``Refused`` where there is another one for this domain."""
+    try:
+        host.create_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
+    except FileExistsError as error:
+        raise busy(read_operation(host, operation.domain), operation.domain) from error
+
+
+def renew(host: Host, domain: str, identifier: str) -> None:
+    """Say that somebody still prepares it; raises ``Refused`` when it is over, or another one."""
+    found = require(host, domain, identifier)
+    host.write_text(operation_file(domain), entry.render(_renewed(host, found)), _MODE)
+
+
+def require(host: Host, domain: str, identifier: str) -> Operation:
+    """The operation with that id; raises ``Refused`` when it is over, or another one."""
+    found = read_operation(host, domain)
+    if found is None or found.operation.id != identifier:
+        raise Refused(
+            f"domain {domain}",
+            f"the operation {identifier} is no longer entered on this node",
+            "Somebody has settled or released it; see `salt-run cluster.status` and begin anew",
+        )
+    return found.operation
+
+
+@contextmanager
+def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[Operation]:
+    """Hold an operation that was prepared, and work on it; raises ``Refused`` when it is not to be taken up now."""
+    try:
+        with host.hold(operation_lock(domain)):
+            found = require(host, domain, identifier)
+            if found.half is not half or not is_ready(found, host.now()):
+                raise Refused(
+                    f"domain {domain}",
+                    f"the {found} has waited too long to be taken up, or not for this node as its {half}",
+                    f"Run `salt-run cluster.recover domain={domain}` and begin anew",
+                )
+            yield found
+    except BlockingIOError:
+        raise busy(read_operation(host, domain), domain) from None
+
+
+def busy(standing: Standing | None, domain: str) -> Refused:
+    """Why a second operation is not begun."""
+    if standing is None:
+        return Refused(f"domain {domain}", "another operation has just ended", "Try again")
+    if standing.alive:
+        return Refused(
+            f"domain {domain}",
+            f"it is busy: {standing.operation}",
+            "Wait for its end; `salt-run cluster.status` shows it",
+        )
+    return Refused(
+        f"domain {domain}", f"left half-done: {standing.operation}", f"Run `salt-run cluster.recover domain={domain}`"
+    )
+
+
+def settle_left(host: Host, domain: str) -> str:
+    """Settle this node's half of an operation that nobody works on; returns what was done, in words.
+
+    Raises ``Refused`` while somebody works on it, for what no rule can settle, and for what does not go away in a minute.
+    """
+    found = read_operation(host, domain)
+    if found is None:
+        return f"nothing is left of an operation on {domain}"
+    if found.alive:
+        raise busy(found, domain)
+    try:
+        with host.hold(operation_lock(domain)):
+            return settle_half(host, found.operation)
+    except BlockingIOError:
+        raise busy(replace(found, alive=True), domain) from None
+
+
+def settle_half(host: Host, operation: Operation) -> str:
+    """Settle a half whose lock is held by the caller, with no other process of the operation on this node."""
+    done: list[str] = []
+    deadline_s = host.now() + _SETTLE_S
+    while True:
+        wanted = settle(operation, read_xen(host))
+        if isinstance(wanted, Wait):
+            if host.now() >= deadline_s:
+                raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)
+            host.sleep(_POLL_S)
+            continue
+        for action in wanted:
+            perform(host, action)
+            done.append(type(action).__name__)
+            if isinstance(action, EndOperation):
+                return ", ".join(done)
+
+
+def release(host: Host, domain: str) -> None:
+    """Take an entry away without settling anything; raises ``Refused`` while somebody works on it."""
+    found = read_operation(host, domain)
+    if found is None:
+        return
+    if found.alive:
+        raise busy(found, domain)
+    _remove(host, found.operation)
+
+
+def withdraw(host: Host, domain: str, identifier: str) -> None:
+    """Take back what was entered and not begun; raises ``Refused`` when it was."""
+    found = read_operation(host, domain)
+    if found is not None and found.operation.id == identifier:
+        _remove(host, found.operation)
+
+
+def _remove(host: Host, operation: Operation) -> None:
+    """While holding it, so that nobody takes it up in this moment."""
+    try:
+        with host.hold(operation_lock(operation.domain)):
+            host.remove(operation_file(operation.domain))
+    except BlockingIOError:
+        raise busy(Standing(operation=operation, alive=True), operation.domain) from None
+
+
+def _renewed(host: Host, operation: Operation) -> Operation:
+    return replace(operation, renewed_s=host.now())

@@ -1,0 +1,102 @@
+"""An operation on a domain that nobody works on any more: each node settles its own half, from what it sees of itself.
+
+That the halves cannot contradict each other follows from the order in which xl does things (xl_migrate.c): the sender
+suspends the guest, gives its name away, and only then allows the receiver to start it. From there on the sender's half
+goes on only for a receiver that has destroyed its own.
+"""
+
+from typing import Final
+
+from saltern.errors import Refused
+from saltern.model.action import Action, EndDomain, EndOperation, UnpauseDomain
+from saltern.model.desired import DomainSpec
+from saltern.model.observed import Xen, XenDomain
+from saltern.model.operation import Half, Operation, Standing
+from saltern.plan.step import Step, Wait
+from saltern.plan.view import View
+
+# The longest time between two signs of life of whoever prepares an operation, before anybody holds its lock. One that is
+# older is left. It can be taken up for half as long only, so that nobody begins to settle it in the moment in which it is.
+LEFT_AFTER_S: Final = 120.0
+TAKEN_UP_WITHIN_S: Final = LEFT_AFTER_S / 2
+
+
+def standing(operation: Operation, *, held: bool, now_s: float) -> Standing:
+    """Whether somebody works on it: a process holds its lock, or it was begun or renewed a moment ago.
+
+    ``now_s`` is the clock of the node; what comes from before its last boot may seem to lie in the future.
+    """
+    return Standing(operation=operation, alive=held or 0 <= now_s - operation.renewed_s < LEFT_AFTER_S)
+
+
+def is_ready(operation: Operation, now_s: float) -> bool:
+    """Whether it may be taken up now."""
+    return 0 <= now_s - operation.renewed_s < TAKEN_UP_WITHIN_S
+
+
+def step(domain: DomainSpec, view: View) -> Step | Wait:
+    """Settle this node's half of an operation that was left; one that somebody works on is left alone."""
+    found = view.operation(domain.name)
+    if found is None:
+        return Step(comment=f"nothing is being done with {domain.name}")
+    if found.alive:
+        return Step(comment=f"left alone: {found.operation}")
+    settled = settle(found.operation, view.xen)
+    if isinstance(settled, Wait):
+        return settled
+    return Step(
+        comment=f"{found.operation.kind} of {domain.name} was left by {found.operation.owner}: {_told(settled)}",
+        actions=settled,
+        changes={f"{found.operation.kind} of {domain.name}": {"old": "left half-done", "new": _told(settled)}},
+    )
+
+
+def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
+    """What makes this half whole, one action at a time; the last one ends the operation here.
+
+    Only to be asked while no process of the operation is left on this node. Raises ``Refused`` for what is not of a
+    migration.
+    """
+    found = xen.by_uuid(operation.uuid)
+    if found is None:
+        return (EndOperation(domain=operation.domain),)
+    if found.name is None or found.dying:
+        return Wait(
+            reason=f"what is left of {operation.domain} (domid {found.domid}) is going away",
+            remedy=f"Apply again when `xl list` no longer shows it; while it stays, {operation.domain} cannot be started here",
+        )
+    if operation.half is Half.SOURCE:
+        return _sender(operation, found, found.name)
+    return _receiver(operation, found, found.name)
+
+
+def _sender(operation: Operation, found: XenDomain, name: str) -> tuple[Action, ...]:
+    if name == f"{operation.domain}--migratedaway" or (name == operation.domain and found.suspended):
+        return (EndDomain(domain=name),)
+    if name == operation.domain:
+        return (EndOperation(domain=operation.domain),)
+    raise _strange(operation, name)
+
+
+def _receiver(operation: Operation, found: XenDomain, name: str) -> tuple[Action, ...]:
+    if name == f"{operation.domain}--incoming":
+        return (EndDomain(domain=name),)
+    if name == operation.domain and found.paused:
+        return (UnpauseDomain(domain=name),)
+    if name == operation.domain:
+        return (EndOperation(domain=operation.domain),)
+    raise _strange(operation, name)
+
+
+def _strange(operation: Operation, name: str) -> Refused:
+    return Refused(
+        f"domain {operation.domain}",
+        f"it is here as {name}, which a {operation.kind} does not leave on its {operation.half}",
+        "Look at `xl list` on both nodes and end what does not belong there; then `salt-run cluster.release "
+        f"{operation.domain}`",
+    )
+
+
+def _told(actions: tuple[Action, ...]) -> str:
+    words = {EndDomain: "its remains are ended", UnpauseDomain: "it goes on here", EndOperation: "over on this node"}
+    return ", ".join(words[type(action)] for action in actions)

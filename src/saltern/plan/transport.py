@@ -1,0 +1,58 @@
+"""The way that domains take from node to node: a key pair of each node's own, which the partners let do one thing only."""
+
+from saltern.errors import Refused
+from saltern.model.action import MakeMigrationKey, WriteFile
+from saltern.model.desired import NodeSlice
+from saltern.model.observed import SshKeys
+from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY
+from saltern.plan.step import Step, Wait
+from saltern.plan.view import View
+from saltern.render import ssh_files
+
+_PRIVATE = 0o600
+
+
+def partners(node_slice: NodeSlice) -> list[str]:
+    """The nodes with which this one shares a disk."""
+    return sorted({resource.peer_of(node_slice.node).node for resource in node_slice.resources.values()})
+
+
+def key_step(node_slice: NodeSlice, view: View) -> Step:
+    """Make the key pair of this node, once. Raises ``Refused`` when others than root may read it."""
+    mode = view.mode(MIGRATION_KEY)
+    if mode is None:
+        return Step(
+            comment="the key by which domains are sent is made",
+            actions=(MakeMigrationKey(node=node_slice.node),),
+            changes={f"file {MIGRATION_KEY}": {"old": None, "new": "a new key pair"}},
+        )
+    if mode & 0o077:
+        raise Refused(
+            f"file {MIGRATION_KEY}",
+            f"others than root may read it (mode {mode:04o}), so ssh does not use it",
+            "Remove it and the `.pub` beside it, and apply both nodes again: a new one is made",
+        )
+    return Step(comment=f"{MIGRATION_KEY} is there")
+
+
+def trust_step(node_slice: NodeSlice, view: View) -> Step | Wait:
+    """Let the partners send domains to this node, and know their hosts; waits for what they have not told yet."""
+    told: dict[str, SshKeys] = {}
+    for node in partners(node_slice):
+        keys = view.partner_keys(node)
+        if keys is None:
+            return Wait(
+                reason=f"{node} has not told its keys yet, so no domain can be sent between the two",
+                remedy=f"Apply {node}, then this node again",
+            )
+        told[node] = keys
+    found = view.file(AUTHORIZED_KEYS) or ""
+    wanted = {AUTHORIZED_KEYS: ssh_files.authorized_keys(found, told), KNOWN_HOSTS: ssh_files.known_hosts(told)}
+    changed = {path: text for path, text in wanted.items() if view.file(path) != text}
+    if not changed:
+        return Step(comment=f"domains can be sent here by {' and '.join(told)}")
+    return Step(
+        comment=f"domains can be sent here by {' and '.join(told)} now",
+        actions=tuple(WriteFile(path=path, text=text, mode=_PRIVATE) for path, text in changed.items()),
+        changes={f"file {path}": {"old": None, "new": f"keys of {' and '.join(told)}"} for path in changed},
+    )

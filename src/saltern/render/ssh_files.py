@@ -1,0 +1,42 @@
+"""What OpenSSH reads: who may send domains to this node, and by which keys the partners are known (sshd(8))."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from saltern.errors import RenderError
+from saltern.model.observed import SshKeys
+from saltern.model.places import MIGRATION
+from saltern.render.header import HEADER
+
+_MARK: Final = "saltern-migration-of-"
+_BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+_HOST_KEYS: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+
+
+def authorized_keys(found: str, partners: Mapping[str, SshKeys]) -> str:
+    """The file with a line of ours for each partner, and whatever else is in it as it was.
+
+    The key is allowed one command, whatever is asked for, and neither a terminal nor a tunnel. Raises ``RenderError``.
+    """
+    kept = [line for line in found.splitlines() if not line.rpartition(" ")[2].startswith(_MARK)]
+    ours = [
+        f'restrict,command="{MIGRATION} receive" {_key(keys.migration, ("ssh-ed25519",), node)} {_MARK}{node}'
+        for node, keys in sorted(partners.items())
+    ]
+    return "".join(f"{line}\n" for line in [*kept, *ours])
+
+
+def known_hosts(partners: Mapping[str, SshKeys]) -> str:
+    """The file by which the hosts of partners are known, by the names of their nodes. Raises ``RenderError``."""
+    lines = [f"{node} {_key(key, _HOST_KEYS, node)}" for node, keys in sorted(partners.items()) for key in keys.host]
+    return "".join(f"{line}\n" for line in [HEADER, *lines])
+
+
+def _key(text: str, kinds: Iterable[str], node: str) -> str:
+    """Kind and key of a line of a ``.pub`` file, without its comment: what a node tells must not end the line of another."""
+    words = text.split()
+    if len(words) < 2 or words[0] not in kinds or set(words[1]) - _BASE64:
+        raise RenderError(
+            f"node {node}", "the public key that it has told", text, f"{' or '.join(kinds)} and the key itself"
+        )
+    return f"{words[0]} {words[1]}"

@@ -1,0 +1,99 @@
+"""Looking at one domain on one node, and the way what was seen travels to the master."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from saltern.errors import Refused, SalternError
+from saltern.model.desired import DomainSpec, NodeSlice
+from saltern.model.observed import Connection, RunningResource, XenDomain
+from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.survey import DiskSide, Survey
+from saltern.plan import settled
+from saltern.plan.view import View
+
+Tree = Mapping[str, Any]
+_CONDITIONS = ("dying", "crashed", "suspended", "shut_down", "paused")
+
+
+def look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
+    """What this node has of a domain; raises ``Refused`` for one that it has no share in, and what a read raises."""
+    spec = node_slice.domains.get(domain)
+    if spec is None:
+        raise Refused(f"domain {domain}", f"it has nothing to do with {node_slice.node}", "Correct the name")
+    found = view.xen.by_uuid(spec.uuid)
+    return Survey(
+        node=node_slice.node,
+        condition=None if found is None else _condition(found, domain),
+        sides={disk.resource: _side(view.running.get(disk.resource), node_slice, disk.resource) for disk in spec.disks},
+        obstacles=tuple(_obstacles(spec, node_slice, view)),
+        free_memory_bytes=view.free_memory_bytes,
+        standing=view.operation(domain),
+    )
+
+
+def _condition(found: XenDomain, domain: str) -> str:
+    if found.name != domain:
+        return "remains" if found.name is None else found.name.removeprefix(f"{domain}--")
+    return next((condition.replace("_", " ") for condition in _CONDITIONS if getattr(found, condition)), "running")
+
+
+def _side(side: RunningResource | None, node_slice: NodeSlice, resource: str) -> DiskSide:
+    if side is None:
+        words = dict.fromkeys(("role", "disk", "connection", "partner_role", "partner_disk"), "down")
+        return DiskSide(**words, synchronised_percent=None)
+    connection = side.connections[0] if side.connections else None
+    peer = connection.volumes.get(0) if connection is not None else None
+    return DiskSide(
+        role=side.role,
+        disk=side.devices[0].disk if 0 in side.devices else "Diskless",
+        connection="StandAlone" if connection is None else connection.state,
+        partner_role="Unknown" if connection is None else connection.role,
+        partner_disk="DUnknown" if peer is None else peer.disk,
+        synchronised_percent=_percent(connection, node_slice.resources[resource].size_bytes),
+    )
+
+
+def _percent(connection: Connection | None, size_bytes: int) -> float | None:
+    peer = connection.volumes.get(0) if connection is not None else None
+    if peer is None or "Sync" not in peer.replication or peer.out_of_sync_bytes is None:
+        return None
+    return round(100 * (1 - min(1.0, peer.out_of_sync_bytes / size_bytes)), 1)
+
+
+def _obstacles(spec: DomainSpec, node_slice: NodeSlice, view: View) -> Iterator[str]:
+    resources = [node_slice.resources[disk.resource] for disk in spec.disks]
+    checks: list[Callable[[], object]] = [
+        partial(settled.require_scripts, view),
+        partial(settled.require_domain_configured, spec, view),
+        *(partial(settled.require_running, resource, node_slice, view) for resource in resources),
+    ]
+    for check in checks:
+        try:
+            check()
+        except Refused as refused:
+            yield str(refused)
+        except SalternError as error:
+            yield f"it could not be seen: {error}"
+
+
+# --- To the master -----------------------------------------------------------------------------------------------
+def from_plain(told: Tree) -> Survey:
+    """What ``saltern.bridge.plain`` made of a survey."""
+    standing = told["standing"]
+    return Survey(
+        **{
+            **told,
+            "sides": {name: DiskSide(**side) for name, side in told["sides"].items()},
+            "obstacles": tuple(told["obstacles"]),
+            "standing": None
+            if standing is None
+            else Standing(operation=operation_from_plain(standing["operation"]), alive=standing["alive"]),
+        }
+    )
+
+
+def operation_from_plain(told: Tree) -> Operation:
+    """An operation from plain data."""
+    words = {"kind": OperationKind(told["kind"]), "half": Half(told["half"]), "resources": tuple(told["resources"])}
+    return Operation(**{**told, **words})

@@ -1,0 +1,44 @@
+"""`salt-run state.orch migrate` and what an interruption leaves, with a real master and two simulated nodes."""
+
+import json
+
+from minions import NODES, Salted
+
+from saltern.model.places import operation_file
+
+
+def migrate(salted: Salted, **pillar: str) -> tuple[int, object]:
+    return salted.run("state.orch", "migrate", f"pillar={json.dumps({'domain': 'dns', **pillar})}")
+
+
+def test_a_running_domain_moves_to_its_partner_and_home_again_and_nothing_is_left(converged: Salted) -> None:
+    for target, where in (("", "dom0m"), ("dom0m", "dom0m"), ("dom0", "dom0")):
+        code, told = migrate(converged, **({"target": target} if target else {}))
+        assert code == 0, told
+        assert [node for node in NODES if "dns" in converged.domains(node)] == [where]
+    code, told = converged.run("cluster.recover", "dns")
+    assert (code, set(told.values())) == (0, {"nothing is left of an operation on dns"})
+
+
+def test_a_domain_that_cannot_move_is_left_and_the_reason_told(converged: Salted) -> None:
+    converged.on("dom0", "drbdadm", "disconnect", "dns")
+    code, told = migrate(converged)
+    assert code == 1
+    assert "StandAlone" in json.dumps(told)
+    assert "dns" in converged.domains("dom0")
+    assert not any(converged.file(node, operation_file("dns")).exists() for node in NODES)
+
+
+def test_a_second_operation_is_refused_and_an_abandoned_one_settled_by_the_next_apply(converged: Salted) -> None:
+    code, told = converged.run("migration.begin", "dns", "0a1b2c")
+    assert code == 0, told
+    code, told = migrate(converged)
+    assert code == 1
+    assert "somebody works on it" in json.dumps(told)
+    for node in NODES:
+        file = converged.file(node, operation_file("dns"))
+        file.write_text(json.dumps({**json.loads(file.read_text()), "renewed_s": 0.0}))
+    assert converged.run("migration.plan", "dns")[0] == 1
+    converged.apply_layers()
+    assert not any(converged.file(node, operation_file("dns")).exists() for node in NODES)
+    assert "dns" in converged.domains("dom0")

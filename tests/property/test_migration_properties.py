@@ -1,0 +1,171 @@
+"""A migration by Saltern that is interrupted at any moment, by whatever, is finished or undone by the next `state.apply`."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, decide_split_brain, mend, other, windows
+from pair import NODES, converge, failures
+
+from saltern import migration, operations
+from saltern.errors import SalternError
+from saltern.model.operation import Half, Operation, OperationKind
+from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION, MIGRATION_KEY, operation_file
+from saltern.plan.operation import LEFT_AFTER_S
+from saltern.sim import processes
+from saltern.sim.host import Killed, SimHost
+from saltern.sim.world import World
+
+GENERATIONS = pytest.mark.parametrize("drbd", ["8.4", "9"])
+ID = "0a1b-2c3d"
+UUID = SHARES["dom0"].domains["dns"].uuid
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Worlds:
+    return converged()
+
+
+def half(of: Half, source: str) -> Operation:
+    return Operation(
+        id=ID,
+        kind=OperationKind.MIGRATE,
+        domain="dns",
+        uuid=UUID,
+        half=of,
+        source=source,
+        target=other(source),
+        address=NODES[other(source)],
+        resources=tuple(RESOURCES),
+        owner="root on master",
+        since="2026-11-26 10:00:00",
+        renewed_s=0.0,
+    )
+
+
+def begin(world: World, source: str) -> None:
+    operations.begin(world.host(other(source)), half(Half.TARGET, source))
+    operations.begin(world.host(source), half(Half.SOURCE, source))
+
+
+def entered(world: World) -> list[str]:
+    return [name for name, node in world.nodes.items() if operation_file("dns") in node.files]
+
+
+def where(world: World) -> list[str]:
+    return [name for name, node in world.nodes.items() for domain in node.domains if domain.running]
+
+
+# --- What interrupts it ---------------------------------------------------------------------------------------------------
+def kill_receiver(world: World, mover: SimHost) -> None:
+    processes.kill(world.nodes[other(mover.name)], MIGRATION)
+
+
+def kill_sender(world: World, mover: SimHost) -> None:
+    mover.dead = True
+
+
+def kill_both(world: World, mover: SimHost) -> None:
+    kill_receiver(world, mover)
+    kill_sender(world, mover)
+
+
+INTERRUPTIONS: dict[str, Callable[[World, SimHost], object]] = {
+    "the cable is pulled": lambda world, mover: world.cut_link(*NODES),
+    "the source loses its power": lambda world, mover: world.power_cut(mover.name),
+    "the target loses its power": lambda world, mover: world.power_cut(other(mover.name)),
+    "the sender is killed": kill_sender,
+    "the receiver is killed": kill_receiver,
+    "both are killed": kill_both,
+    "the target cannot let go of pages": lambda world, mover: setattr(world.nodes[mover.name], "pins_pages", True),
+}
+
+
+def moved_until(world: World, moment: int, interrupt: Callable[[World, SimHost], object], source: str) -> bool:
+    """A migration from ``source`` that something happens to at that moment; false for one that ends before."""
+    watch = Watch(world)
+    begin(world, source)
+    mover = world.host(source)
+    turns = 0
+
+    def turn(seconds: float) -> None:
+        nonlocal turns
+        world.advance(seconds)
+        watch()
+        turns += 1
+        if turns == moment:
+            interrupt(world, mover)
+
+    mover.enter(turn)
+    with suppress(Killed, SalternError, OSError):
+        migration.send(mover, "dns", ID)
+    mover.leave()
+    watch()
+    return turns >= moment
+
+
+def settle_by_apply(world: World, watch: Watch) -> None:
+    """Everything is switched on again and left alone for a while; then both nodes are applied.
+
+    What DRBD calls a split-brain, because both sides were Primary when they parted, is left to a person, who finds that nothing
+    was written on one side.
+    """
+    world.advance(60)
+    watch()
+    mend(world)
+    world.advance(LEFT_AFTER_S)
+    for decide in (lambda world: None, decide_split_brain, lambda world: None):
+        told = [failure for outcomes in converge(world, SHARES, wait_s=30).values() for failure in failures(outcomes)]
+        world.advance(60)
+        decide(world)
+        watch()
+    assert told == []
+
+
+@GENERATIONS
+@pytest.mark.parametrize("source", ["dom0", "dom0m"])
+def test_a_domain_moves_to_its_partner_and_nothing_is_left_of_the_migration(drbd, worlds, source) -> None:
+    world = World.from_json(worlds[drbd])
+    if source == "dom0m":
+        assert not moved_until(world, 10**9, lambda world, mover: None, "dom0")
+        world.advance(5)
+    assert not moved_until(world, 10**9, lambda world, mover: None, source)
+    world.advance(5)
+    assert where(world) == [other(source)]
+    assert entered(world) == []
+    assert windows(world) == {name: ["no", "no"] for name in RESOURCES}
+
+
+@GENERATIONS
+@pytest.mark.parametrize("management", [False, True])
+@pytest.mark.parametrize("interruption", INTERRUPTIONS)
+def test_whatever_interrupts_a_migration_at_any_moment_one_domain_with_all_its_data_is_left(
+    drbd, worlds, management, interruption
+) -> None:
+    moment = 0
+    while True:
+        moment += 1 if drbd == "8.4" else 3
+        world = World.from_json(worlds[drbd])
+        world.management_network = management
+        if not moved_until(world, moment, INTERRUPTIONS[interruption], "dom0"):
+            break
+        settle_by_apply(world, Watch(world))
+        assert len(where(world)) == 1, f"at moment {moment}"
+        assert entered(world) == [], f"at moment {moment}"
+        assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
+    assert moment > 10
+
+
+@pytest.mark.parametrize("path", [AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY + ".pub"])
+@pytest.mark.parametrize("node", ["dom0", "dom0m"])
+def test_without_the_keys_of_the_other_nothing_moves_and_nothing_is_left(worlds, path, node) -> None:
+    world = World.from_json(worlds["8.4"])
+    del world.nodes[node].files[path]
+    assert not moved_until(world, 10**9, lambda world, mover: None, "dom0")
+    world.advance(5)
+    needed = {AUTHORIZED_KEYS: "dom0m", KNOWN_HOSTS: "dom0", f"{MIGRATION_KEY}.pub": "dom0"}[path]
+    assert where(world) == (["dom0"] if node == needed else ["dom0m"])
+    converge(world, SHARES)
+    world.advance(LEFT_AFTER_S)
+    settle_by_apply(world, Watch(world))
+    assert entered(world) == []

@@ -1,0 +1,150 @@
+"""Whether a domain can be moved, from what both nodes told."""
+
+from dataclasses import replace
+
+import pytest
+from pair import slices
+
+from saltern.errors import Refused
+from saltern.model.operation import Half, Standing
+from saltern.model.survey import DiskSide, Survey
+from saltern.plan import migrate
+from saltern.units import GIB
+
+SHARE = slices()["dom0"]
+DNS = SHARE.domains["dns"]
+HERE = DiskSide(
+    role="Primary",
+    disk="UpToDate",
+    connection="Connected",
+    partner_role="Secondary",
+    partner_disk="UpToDate",
+    synchronised_percent=None,
+)
+THERE = replace(HERE, role="Secondary", partner_role="Primary")
+
+
+def survey(node: str, condition: str | None, side: DiskSide, **more: object) -> Survey:
+    told = {"obstacles": (), "free_memory_bytes": GIB, "standing": None}
+    return Survey(**{"node": node, "condition": condition, "sides": {"dns": side}, **told, **more})
+
+
+SOURCE, TARGET = survey("dom0", "running", HERE), survey("dom0m", None, THERE)
+
+
+def decide(source: Survey = SOURCE, target: Survey = TARGET, to: str | None = None) -> migrate.Move | None:
+    return migrate.decide(DNS, {"dom0": source, "dom0m": target}, target=to)
+
+
+@pytest.mark.parametrize("to", [None, "dom0m"])
+def test_a_domain_moves_to_where_it_does_not_run(to) -> None:
+    assert decide(to=to) == migrate.Move(domain="dns", source="dom0", target="dom0m")
+
+
+def test_a_domain_that_is_away_moves_home() -> None:
+    moved = decide(survey("dom0", None, THERE), survey("dom0m", "running", HERE))
+    assert moved == migrate.Move(domain="dns", source="dom0m", target="dom0")
+
+
+def test_a_domain_that_runs_there_already_is_left() -> None:
+    assert decide(to="dom0") is None
+
+
+def test_a_node_without_its_replica_is_refused() -> None:
+    with pytest.raises(Refused, match="dom7 has no replica of it; dom0m has"):
+        decide(to="dom7")
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "told"),
+    [
+        (None, None, "nowhere"),
+        ("running", "running", "running on dom0 and running on dom0m"),
+        ("running", "incoming", "incoming on dom0m"),
+        ("paused", None, "paused on dom0"),
+        ("migratedaway", None, "migratedaway on dom0"),
+    ],
+)
+def test_only_what_runs_once_and_nowhere_half_is_moved(here, there, told) -> None:
+    with pytest.raises(Refused, match=told):
+        decide(replace(SOURCE, condition=here), replace(TARGET, condition=there))
+
+
+def test_every_reason_is_told_at_once() -> None:
+    outdated = replace(SOURCE, sides={"dns": replace(HERE, partner_disk="Outdated", partner_role="Primary")})
+    poor = replace(TARGET, free_memory_bytes=1, obstacles=("dns.cfg is not what the topology says",))
+    with pytest.raises(Refused) as refused:
+        decide(outdated, poor, to="dom7")
+    for reason in ("no replica", "Outdated on dom0m", "Primary on dom0m", "it needs 64M", "dns.cfg is not"):
+        assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("side", "told"),
+    [
+        ({"connection": "StandAlone"}, "StandAlone"),
+        ({"role": "Secondary"}, "Secondary on dom0, where the domain runs"),
+        ({"disk": "Diskless"}, "Diskless on dom0"),
+        ({"partner_disk": "Inconsistent"}, "Inconsistent on dom0m, and no synchronisation"),
+    ],
+)
+def test_disks_that_time_does_not_heal_are_refused(side, told) -> None:
+    with pytest.raises(Refused, match=told):
+        decide(replace(SOURCE, sides={"dns": replace(HERE, **side)}))
+
+
+@pytest.mark.parametrize(
+    ("side", "told"),
+    [
+        ({"partner_disk": "Inconsistent", "synchronised_percent": 41.5}, "being synchronised: 41.5 %"),
+        ({"connection": "Connecting", "partner_disk": "DUnknown", "partner_role": "Unknown"}, "not connected"),
+    ],
+)
+def test_disks_that_time_heals_are_waited_for(side, told) -> None:
+    moved = decide(replace(SOURCE, sides={"dns": replace(HERE, **side)}))
+    assert moved is not None
+    (wait,) = moved.waits_for
+    assert told in wait
+
+
+def halves() -> dict[str, object]:
+    move = decide()
+    assert move is not None
+    return migrate.halves(move, DNS, SHARE, identifier="0a1b", owner="root", since="now")
+
+
+def test_the_target_is_told_first_and_each_node_of_its_half() -> None:
+    entries = halves()
+    assert [(node, entry.half) for node, entry in entries.items()] == [("dom0m", Half.TARGET), ("dom0", Half.SOURCE)]
+    assert {entry.address for entry in entries.values()} == {"192.168.1.191"}
+    assert {entry.resources for entry in entries.values()} == {("dns",)}
+
+
+@pytest.mark.parametrize(("alive", "told"), [(True, "somebody works on it"), (False, "left half-done")])
+def test_a_domain_that_is_in_another_operation_is_refused(alive, told) -> None:
+    standing = Standing(operation=halves()["dom0"], alive=alive)
+    with pytest.raises(Refused, match=told):
+        decide(replace(SOURCE, standing=standing))
+
+
+def test_ones_own_operation_is_no_obstacle_and_a_lost_one_is() -> None:
+    entries = halves()
+    own = {node: Standing(operation=entry, alive=True) for node, entry in entries.items()}
+    surveys = {"dom0": replace(SOURCE, standing=own["dom0"]), "dom0m": replace(TARGET, standing=own["dom0m"])}
+    assert migrate.decide(DNS, migrate.without(surveys, "0a1b")) == decide()
+    for identifier, told in (("ffff", surveys), ("0a1b", {**surveys, "dom0m": TARGET})):
+        with pytest.raises(Refused, match="no longer entered"):
+            migrate.without(told, identifier)
+
+
+def test_a_domain_has_arrived_when_it_runs_there_alone_and_nothing_is_left() -> None:
+    there, here = survey("dom0m", "running", HERE), survey("dom0", None, THERE)
+    assert migrate.arrived(DNS, {"dom0": here, "dom0m": there}, "dom0m") == []
+    both = replace(there, sides={"dns": replace(HERE, partner_role="Primary")})
+    for surveys in (
+        {"dom0": replace(here, condition="migratedaway"), "dom0m": there},
+        {"dom0": here, "dom0m": replace(there, condition="paused")},
+        {"dom0": here, "dom0m": both},
+        {"dom0": here, "dom0m": replace(there, standing=Standing(operation=halves()["dom0m"], alive=True))},
+    ):
+        assert len(migrate.arrived(DNS, surveys, "dom0m")) == 1

@@ -1,0 +1,107 @@
+"""An operation that nobody works on any more: what each node makes of its own half."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from saltern.errors import Refused
+from saltern.model.action import EndDomain, EndOperation, UnpauseDomain
+from saltern.model.observed import Xen, XenDomain
+from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.plan import operation as plan
+from saltern.plan.step import Wait
+
+UUID = "11111111-2222-3333-4444-555555555555"
+MIGRATION = Operation(
+    id="0a1b",
+    kind=OperationKind.MIGRATE,
+    domain="dns",
+    uuid=UUID,
+    half=Half.SOURCE,
+    source="dom0",
+    target="dom0m",
+    address="192.168.1.191",
+    resources=("dns",),
+    owner="root on master",
+    since="2026-11-26 10:00:00",
+    renewed_s=1000.0,
+)
+OVER = (EndOperation(domain="dns"),)
+
+
+def found(name: str | None, **flags: bool) -> Xen:
+    conditions = dict.fromkeys(("running", "blocked", "paused", "shut_down", "suspended", "crashed", "dying"), False)
+    domain = XenDomain(domid=7, name=name, uuid=UUID, memory_bytes=2**26, vcpus=1, **{**conditions, **flags})
+    return Xen(domains=(domain,))
+
+
+SUSPENDED = {"suspended": True, "shut_down": True}
+
+
+@pytest.mark.parametrize(
+    ("half", "xen", "settled"),
+    [
+        (Half.SOURCE, Xen(domains=()), OVER),
+        (Half.SOURCE, found("dns", running=True), OVER),
+        (Half.SOURCE, found("dns", blocked=True), OVER),
+        (Half.SOURCE, found("dns", **SUSPENDED), (EndDomain(domain="dns"),)),
+        (Half.SOURCE, found("dns--migratedaway", **SUSPENDED), (EndDomain(domain="dns--migratedaway"),)),
+        (Half.TARGET, Xen(domains=()), OVER),
+        (Half.TARGET, found("dns--incoming", paused=True), (EndDomain(domain="dns--incoming"),)),
+        (Half.TARGET, found("dns", paused=True), (UnpauseDomain(domain="dns"),)),
+        (Half.TARGET, found("dns", running=True), OVER),
+    ],
+)
+def test_a_half_is_ended_or_goes_on_by_what_it_is(half, xen, settled) -> None:
+    assert plan.settle(replace(MIGRATION, half=half), xen) == settled
+
+
+@pytest.mark.parametrize("half", Half)
+@pytest.mark.parametrize("xen", [found(None), found("dns", dying=True), found("dns--incoming", dying=True)])
+def test_what_is_going_away_is_waited_for(half, xen) -> None:
+    assert isinstance(plan.settle(replace(MIGRATION, half=half), xen), Wait)
+
+
+@pytest.mark.parametrize(("half", "name"), [(Half.SOURCE, "dns--incoming"), (Half.TARGET, "dns--migratedaway")])
+def test_what_no_migration_leaves_is_for_a_person(half, name) -> None:
+    with pytest.raises(Refused, match=r"cluster\.release"):
+        plan.settle(replace(MIGRATION, half=half), found(name, paused=True))
+
+
+@pytest.mark.parametrize(
+    ("held", "now_s", "alive"),
+    [
+        (True, 10**6, True),
+        (False, 1000.0, True),
+        (False, 1000.0 + plan.LEFT_AFTER_S - 1, True),
+        (False, 1000.0 + plan.LEFT_AFTER_S, False),
+        (False, 999.0, False),  # it was renewed before the last boot
+    ],
+)
+def test_an_operation_lives_while_it_is_held_or_was_renewed_a_moment_ago(held, now_s, alive) -> None:
+    assert plan.standing(MIGRATION, held=held, now_s=now_s).alive is alive
+
+
+def test_an_operation_is_taken_up_only_long_before_it_counts_as_left() -> None:
+    assert plan.is_ready(MIGRATION, 1000.0 + plan.TAKEN_UP_WITHIN_S - 1)
+    assert not plan.is_ready(MIGRATION, 1000.0 + plan.TAKEN_UP_WITHIN_S)
+    assert not plan.is_ready(MIGRATION, 999.0)
+    assert plan.TAKEN_UP_WITHIN_S + 30 <= plan.LEFT_AFTER_S
+
+
+def step(alive: bool, xen: Xen) -> object:
+    standing = Standing(operation=MIGRATION, alive=alive)
+    return plan.step(SimpleNamespace(name="dns"), SimpleNamespace(operation=lambda name: standing, xen=xen))
+
+
+def test_what_somebody_works_on_is_left_alone_and_told() -> None:
+    found_step = step(True, found("dns--migratedaway", **SUSPENDED))
+    assert found_step.actions == ()
+    assert "root on master" in found_step.comment
+
+
+def test_what_was_left_is_settled_and_told_as_a_change() -> None:
+    left = step(False, found("dns--migratedaway", **SUSPENDED))
+    assert left.actions == (EndDomain(domain="dns--migratedaway"),)
+    assert list(left.changes) == ["migrate of dns"]

@@ -1,0 +1,154 @@
+"""The entries of operations on a node, with real files and locks."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from saltern import operations
+from saltern.errors import Refused
+from saltern.model.operation import Half, Operation, OperationKind
+from saltern.model.places import operation_file, operation_lock
+from saltern.observe import read_operation
+from saltern.run import LocalHost
+
+ENTRY = Operation(
+    id="0a1b",
+    kind=OperationKind.MIGRATE,
+    domain="dns",
+    uuid="11111111-2222-3333-4444-555555555555",
+    half=Half.SOURCE,
+    source="dom0",
+    target="dom0m",
+    address="192.168.1.191",
+    resources=("dns",),
+    owner="root on master",
+    since="2026-11-26 10:00:00",
+    renewed_s=0.0,
+)
+
+
+class Clocked(LocalHost):
+    """A node whose clock is moved by hand."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root=str(root))
+        self.now_s = 1000.0
+
+    def now(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Clocked:
+    return Clocked(tmp_path)
+
+
+def hold(root: Path, held: Event) -> None:
+    with LocalHost(root=str(root)).hold(operation_lock("dns")):
+        held.set()
+        time.sleep(1000)
+
+
+@contextmanager
+def somebody(root: Path) -> Iterator[int]:
+    """Another process that works on the operation."""
+    held = multiprocessing.Event()
+    process = multiprocessing.get_context("fork").Process(target=hold, args=(root, held))
+    process.start()
+    assert held.wait(30)
+    try:
+        yield process.pid or 0
+    finally:
+        process.kill()
+        process.join()
+
+
+def test_an_operation_is_entered_once_and_renewed_by_the_nodes_own_clock(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    found = read_operation(host, "dns")
+    assert found is not None
+    assert found.operation == replace(ENTRY, renewed_s=1000.0)
+    host.now_s = 1050.0
+    operations.renew(host, "dns", "0a1b")
+    assert operations.require(host, "dns", "0a1b").renewed_s == 1050.0
+
+
+def test_a_second_operation_is_refused_with_the_owner_of_the_first(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    with pytest.raises(Refused, match=r"it is busy.*root on master"):
+        operations.begin(host, replace(ENTRY, id="ffff", owner="somebody"))
+    host.now_s += 1000
+    with pytest.raises(Refused, match=r"left half-done.*cluster.recover"):
+        operations.begin(host, replace(ENTRY, id="ffff", owner="somebody"))
+
+
+def test_entries_are_for_root_alone(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    assert host.mode(operation_file("dns")) == 0o600
+
+
+def test_who_holds_it_keeps_it_alive_and_death_ends_that(host: Clocked, tmp_path: Path) -> None:
+    operations.begin(host, ENTRY)
+    host.now_s += 1000
+    with somebody(tmp_path) as pid:
+        assert read_operation(host, "dns").alive
+        for attempt in (operations.settle_left, operations.release):
+            with pytest.raises(Refused, match="busy"):
+                attempt(host, "dns")
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert not read_operation(host, "dns").alive
+
+
+def test_it_is_taken_up_once_in_time_and_for_its_half(host: Clocked, tmp_path: Path) -> None:
+    operations.begin(host, ENTRY)
+    with operations.taken_up(host, "dns", "0a1b", Half.SOURCE) as found:
+        assert found.id == "0a1b"
+    refused = {"another": ("ffff", Half.SOURCE), "the other half": ("0a1b", Half.TARGET)}
+    for identifier, half in refused.values():
+        with pytest.raises(Refused), operations.taken_up(host, "dns", identifier, half):
+            pass
+    with (
+        somebody(tmp_path),
+        pytest.raises(Refused, match="busy"),
+        operations.taken_up(host, "dns", "0a1b", Half.SOURCE),
+    ):
+        pass
+    host.now_s += 1000
+    with pytest.raises(Refused, match="waited too long"), operations.taken_up(host, "dns", "0a1b", Half.SOURCE):
+        pass
+
+
+def test_what_was_entered_and_not_begun_can_be_taken_back_and_nobody_elses(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    operations.withdraw(host, "dns", "ffff")
+    assert read_operation(host, "dns") is not None
+    operations.withdraw(host, "dns", "0a1b")
+    operations.withdraw(host, "dns", "0a1b")
+    assert read_operation(host, "dns") is None
+
+
+def test_what_was_left_can_be_released_and_what_is_not_there_as_well(host: Clocked) -> None:
+    operations.release(host, "dns")
+    operations.begin(host, ENTRY)
+    with pytest.raises(Refused, match="busy"):
+        operations.release(host, "dns")
+    host.now_s += 1000
+    operations.release(host, "dns")
+    assert read_operation(host, "dns") is None
+
+
+def test_looking_does_not_keep_anybody_from_taking_it_up(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    for _ in range(200):
+        read_operation(host, "dns")
+        with host.hold(operation_lock("dns")):
+            pass
