@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
@@ -36,6 +36,7 @@ _BACK_S: Final = 30.0
 _UNFINISHED: Final = (
     ""  # no status yet: `add` was killed, by libxl's own timeout perhaps, or could not undo what it did
 )
+_CONNECTED: Final = "connected"
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -189,11 +190,18 @@ def _attach(host: Host, xenbus_path: str) -> None:
 
 
 def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
-    """After a failure: Secondary again, then one Primary only. Without the partner a Primary stays one, see ``attach``."""
+    """After a failure: Secondary again, then one Primary only. Without the partner a Primary stays one, see ``attach``.
+
+    A partner that has just gone out of sight has its side of the window open still; ``close`` gives it time to come back.
+    """
     if Act.PROMOTE in done and (attach.connected(before) or Act.DEMOTE not in done):
         drbd.secondary(before)
     if Act.ALLOW_TWO_PRIMARIES in done:
-        drbd.allow_two_primaries(before, False)
+        now = drbd.look()
+        if now is not None and attach.connected(now):
+            drbd.allow_two_primaries(now, False)
+        else:
+            drbd.host.detach([BLOCK_SCRIPT, "close", drbd.resource])
 
 
 def _detach(host: Host, xenbus_path: str) -> None:
@@ -220,15 +228,17 @@ def _detach(host: Host, xenbus_path: str) -> None:
 
 
 def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
-    """Make a side Secondary that no domain has; false while one has it that is on its way.
+    """Make a side Secondary that no domain has; false while one has it that is on its way, or is only just being given it.
 
     Raises while anything else holds it.
     """
     try:
-        domids = set(_users(drbd.host, drbd.resource).values())
+        users = list(_users(drbd.host, drbd.resource).values())
     except CommandFailed:
-        domids = set()  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
-    names = [_read(drbd.host, f"/local/domain/{domid}/name")[0] for domid in domids]
+        users = []  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
+    if any(user.status != _CONNECTED for user in users):
+        return False
+    names = [_read(drbd.host, f"/local/domain/{domid}/name")[0] for domid in {user.domid for user in users}]
     if not names:
         drbd.secondary(side)
     return not names or not all(name.endswith(_MOVING) for name in names)
@@ -237,12 +247,13 @@ def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
 def _release(drbd: _Drbd, *, proof: bool) -> str:
     """``proof`` is false when to be Primary here says nothing of the partner.
 
-    A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone.
+    A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone. Nor
+    is it a proof while two are allowed, whatever the domain is called by then.
     """
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if proof and not attach.connected(side):
+    if proof and not attach.connected(side) and not drbd.two_primaries_allowed():
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
@@ -260,18 +271,25 @@ def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:
     """The domids that were given the same resource, or are about to be."""
     own = _DOM0 + xenbus_path.removeprefix(_DOM0)
-    return {domid for place, domid in _users(host, resource).items() if place != own}
+    return {user.domid for place, user in _users(host, resource).items() if place != own}
 
 
-def _users(host: Host, resource: str) -> dict[str, int]:
-    """Where a resource was given to a domain, or is about to be, and the domid: libxl writes this before it calls the script."""
+class _User(NamedTuple):
+    """Whose disk it is, or is to be; ``status`` is that of the script, empty while that is at work."""
+
+    domid: int
+    status: str
+
+
+def _users(host: Host, resource: str) -> dict[str, _User]:
+    """Where a resource was given to a domain, or is about to be: libxl writes this before it calls the script."""
     found = xenstore_ls.parse(host.run(xenstore.below(_BACKENDS), timeout_s=_COMMAND_S).stdout)
     users = {}
     for path, value in found.items():
         place, _, key = path.rpartition("/")
-        refused = found.get(f"{place}/hotplug-status") == "error"
-        if (key, value) == ("params", resource) and not refused:
-            users[place] = int(place.split("/")[-2])
+        status = found.get(f"{place}/hotplug-status", _UNFINISHED)
+        if (key, value) == ("params", resource) and status != "error":
+            users[place] = _User(int(place.split("/")[-2]), status)
     return users
 
 
@@ -286,7 +304,7 @@ def _connected(host: Host, xenbus_path: str, minor: int) -> None:
     values = {
         "physical-device-path": f"/dev/drbd{minor}",
         "physical-device": f"{_DRBD_MAJOR:x}:{minor:x}",
-        "hotplug-status": "connected",
+        "hotplug-status": _CONNECTED,
     }
     _write(host, xenbus_path, values)
 

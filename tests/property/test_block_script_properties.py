@@ -9,113 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interleave import Interleaving, Outside
-from pair import NODES, check_safety, converge, empty_world, failures, slices
+from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, decide_split_brain, mend, other, windows
+from pair import NODES, check_safety, converge, empty_world, slices
 
 from saltern.converge import Converge
 from saltern.errors import SalternError
 from saltern.model.places import BLOCK_SCRIPT
+from saltern.sim import block, processes
 from saltern.sim import drbd as drbd_io
-from saltern.sim.drbd import store
-from saltern.sim.drbd.kernel import Disk, Resource
-from saltern.sim.host import SimHost
-from saltern.sim.model import SimDomain, SimNode
+from saltern.sim.drbd.kernel import Disk
+from saltern.sim.host import Killed, SimHost
 from saltern.sim.world import World
 
-SHARES = slices("""
-saltern:
-  nodes:
-    dom0: {address: 192.168.1.190, volume_group: XEN}
-    dom0m: {address: 192.168.1.191, volume_group: XEN}
-  domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
-""")
-RESOURCES = sorted(SHARES["dom0"].resources)
 GENERATIONS = pytest.mark.parametrize("drbd", ["8.4", "9"])
-SLOW = 8192.0  # bytes a second, so that a synchronisation lasts for seconds
-
-
-class Worlds(dict[str, str]):
-    """Converged worlds by generation, as JSON; a failing test does not print them."""
-
-    def __repr__(self) -> str:
-        return "(worlds)"
 
 
 @pytest.fixture(scope="module")
 def worlds() -> Worlds:
-    found = Worlds()
-    for drbd in ("8.4", "9"):
-        world = empty_world(drbd)
-        for outcomes in converge(world, SHARES).values():
-            assert failures(outcomes) == []
-        world.advance(30)
-        world.resync_bytes_per_s = SLOW
-        found[drbd] = world.to_json()
-    return found
-
-
-# --- What must hold at every moment ------------------------------------------------------------------------------------
-class Watch:
-    """Looks at the world before every switch."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.primary = {
-            (node.name, resource.name)
-            for node in world.nodes.values()
-            for resource in node.drbd.resources.values()
-            if resource.primary
-        }
-
-    def __call__(self) -> None:
-        check_safety(self.world, SHARES)
-        for node in self.world.nodes.values():
-            for domain in node.domains:
-                if domain.running:
-                    check_disks(node, domain)
-            for resource in node.drbd.resources.values():
-                self._check_promotion(node, resource)
-        for name in RESOURCES:
-            check_two_primaries(self.world, name)
-
-    def _check_promotion(self, node: SimNode, resource: Resource) -> None:
-        place = (node.name, resource.name)
-        if not resource.primary:
-            self.primary.discard(place)
-        elif place not in self.primary:
-            self.primary.add(place)
-            assert resource.devices[0].disk is Disk.UP_TO_DATE, f"{place} is Primary on {resource.devices[0].disk.word}"
-
-
-def check_disks(node: SimNode, domain: SimDomain) -> None:
-    """A guest runs on Primary disks that hold all that it was told is written."""
-    for disk in domain.disks:
-        found = node.drbd.by_minor(int(disk.path.removeprefix("/dev/drbd")))
-        assert found is not None and found[0].primary, f"{domain.name} runs on {node.name} on a Secondary"
-        if found[1].disk is Disk.UP_TO_DATE:
-            records = store.backing(node, found[1]).records
-            for block, value in disk.acknowledged.items():
-                assert records.get(block) == value, f"block {block} of {domain.name} on {node.name} is lost"
-
-
-def check_two_primaries(world: World, name: str) -> None:
-    """Both sides are used while a domain is on its way, or is left half-way, and at no other time.
-
-    Where a window was left open, two scripts may promote at the same moment; each sees the other then, and gives way.
-    """
-    sides = [node.drbd.resources.get(name) for node in world.nodes.values()]
-    if all(side is not None and side.primary and side.in_use for side in sides):
-        domains = [domain for node in world.nodes.values() for domain in node.domains]
-        moving = any(each.suspended or each.zombie or each.name.endswith("--incoming") for each in domains)
-        assert moving, f"{name} is used on both nodes, without a migration"
+    return converged()
 
 
 # --- What people do ------------------------------------------------------------------------------------------------------
 Door = SimHost | Outside
-
-
-def other(node: str) -> str:
-    return next(name for name in NODES if name != node)
 
 
 def xl(*words: str) -> Callable[[SimHost], object]:
@@ -171,7 +86,7 @@ def person(deeds: Sequence[str]) -> Callable[[SimHost], None]:
 # --- What fails ----------------------------------------------------------------------------------------------------------
 def kill_scripts(world: World) -> None:
     for node in world.nodes.values():
-        node.processes = [process for process in node.processes if process.argv[0] != BLOCK_SCRIPT]
+        processes.kill(node, BLOCK_SCRIPT)
 
 
 FAULTS: dict[str, Callable[[World], object]] = {
@@ -255,19 +170,6 @@ def play(world: World, story: dict[str, Any]) -> None:
     Interleaving(world, story["seed"], Watch(world)).run({**programs, "fate": fate(story["faults"])}, hosts)
 
 
-def mend(world: World) -> None:
-    """Everything is up and connected again, as far as it connects; a node with a zombie needs a new start for that."""
-    world.heal_link(*NODES)
-    world.resync_bytes_per_s = None
-    for name, node in world.nodes.items():
-        node.pins_pages = False
-        if any(domain.zombie for domain in node.domains):
-            world.power_cut(name)
-            world.advance(60)
-        world.boot(name)
-    world.advance(120)
-
-
 def clear_at_once(world: World) -> None:
     """A person ends what interrupted migrations and killed tools have left, once it is seen what runs."""
     for node in world.nodes.values():
@@ -280,32 +182,6 @@ def clear(world: World) -> None:
     """The same, with time for what follows from it."""
     clear_at_once(world)
     world.advance(120)
-
-
-def settle(world: World) -> None:
-    """A person decides a split-brain, as a link that is cut while both sides are Primary leaves it: one has nothing to lose."""
-    for name in RESOURCES:
-        sides = {node.name: node.drbd.resources[name] for node in world.nodes.values()}
-        if not any(side.connected for side in sides.values()):
-            written = {host: world.nodes[host].devices[f"/dev/XEN/{name}"].records for host in sides}
-            old, new = sorted(sides, key=lambda host: (sides[host].in_use, max(written[host].values(), default=0)))
-            lost = {block for block, value in written[old].items() if value > written[new].get(block, 0)}
-            assert not lost, f"{name} was written on both sides"
-            world.host(old).run(["drbdadm", "secondary", name])
-            world.host(old).run(["drbdadm", "connect", "--discard-my-data", name], allowed=range(256))
-            world.host(new).run(["drbdadm", "connect", name], allowed=range(256))
-    world.advance(60)
-
-
-def windows(world: World) -> dict[str, list[str]]:
-    """What each node has for allow-two-primaries, by resource."""
-    return {
-        name: [
-            node.drbd.resources[name].connection.options.get("allow-two-primaries", "no")
-            for node in world.nodes.values()
-        ]
-        for name in RESOURCES
-    }
 
 
 ATTEMPTS = [
@@ -390,6 +266,140 @@ def test_a_migration_that_is_cut_at_any_moment_leaves_no_second_start_to_a_side_
     assert moment > 10
 
 
+# --- What a migration leaves whose cable was pulled at its height --------------------------------------------------------
+def cut_at_the_height(world: World, then: Callable[[World], object] = lambda world: None) -> None:
+    """A migration from dom0 over the management network, whose cable is pulled when both sides have become Primary."""
+    world.management_network = True
+    host = world.host("dom0")
+    cut = False
+
+    def turn(seconds: float) -> None:
+        nonlocal cut
+        world.advance(seconds)
+        sides = [node.drbd.resources[name] for node in world.nodes.values() for name in RESOURCES]
+        if not cut and all(side.primary for side in sides):
+            cut = True
+            world.cut_link(*NODES)
+            then(world)
+
+    host.enter(turn)
+    migrate(host)
+    host.leave()
+    assert cut
+
+
+def read_on(node: str) -> Callable[[World], None]:
+    """Something reads the disks of a node from now on."""
+
+    def begin(world: World) -> None:
+        for resource in world.nodes[node].drbd.resources.values():
+            drbd_io.open(world, node, resource.devices[0].minor, "backup", False)
+
+    return begin
+
+
+def pin_pages(world: World) -> None:
+    world.nodes["dom0"].pins_pages = True
+
+
+def bury(world: World) -> None:
+    """The network lets go of the pages of a zombie: it is gone, and no script is told."""
+    node = world.nodes["dom0"]
+    node.pins_pages = False
+    for domain in [domain for domain in node.domains if domain.zombie]:
+        for disk in domain.disks:
+            block.close_device(world, "dom0", disk.path, f"xen-{domain.domid}")
+        node.domains.remove(domain)
+
+
+@GENERATIONS
+@pytest.mark.parametrize(
+    ("leave", "end"),
+    [(read_on("dom0"), lambda world: let_go(world, "backup")), (pin_pages, bury)],
+    ids=["something reads the disks of the sender", "the sender is a zombie"],
+)
+def test_a_primary_that_a_cut_migration_has_left_is_no_proof_also_after_its_connection_was_given_up(
+    drbd, worlds, leave, end
+) -> None:
+    world = World.from_json(worlds[drbd])
+    cut_at_the_height(world, leave)
+    watch = Watch(world)
+    world.advance(60)
+    world.heal_link(*NODES)
+    world.advance(30)
+    end(world)
+    for deed in ("create", "apply", "create"):
+        DEEDS[deed](world.host("dom0"))
+        world.advance(5)
+        watch()
+
+
+@GENERATIONS
+def test_a_sender_that_was_renamed_by_hand_leaves_no_proof(drbd, worlds) -> None:
+    """What xl itself advises after a migration whose end it does not know."""
+    world = World.from_json(worlds[drbd])
+    world.management_network = True
+    host = world.host("dom0")
+
+    def turn(seconds: float) -> None:
+        world.advance(seconds)
+        host.dead = host.dead or any(each.name == "dns" and each.running for each in world.nodes["dom0m"].domains)
+
+    host.enter(turn)
+    with suppress(Killed):
+        migrate(host)
+    host.leave()
+    watch = Watch(world)
+    world.cut_link(*NODES)
+    world.advance(3)
+    for words in (["rename", "dns--migratedaway", "dns"], ["destroy", "dns"]):
+        world.host("dom0").run(["xl", *words])
+    world.advance(60)
+    world.heal_link(*NODES)
+    world.advance(20)
+    for deed in ("create", "apply", "create"):
+        DEEDS[deed](world.host("dom0"))
+        world.advance(5)
+        watch()
+
+
+ONE_DISK = """
+saltern:
+  nodes:
+    dom0: {{address: 192.168.1.190, volume_group: XEN}}
+    dom0m: {{address: 192.168.1.191, volume_group: XEN}}
+  domains:
+    dns: {{home: dom0, partner: dom0m, memory: 64M, disks: {{xvda: {{size: {size}}}}}}}
+"""
+
+
+@GENERATIONS
+def test_a_promotion_for_growth_that_met_nobody_is_taken_back(drbd) -> None:
+    """Between the look and the promotion the domain starts on the partner, and the cable is pulled."""
+    world, grown = empty_world(drbd), slices(ONE_DISK.format(size="16M"))
+    converge(world, slices(ONE_DISK.format(size="8M")))
+    world.advance(30)
+    DEEDS["destroy"](world.host("dom0"))
+    Converge(world.host("dom0m"), grown["dom0m"], wait_s=2.0).all()
+    world.advance(5)
+
+    class Late(SimHost):
+        """Much happens before it promotes."""
+
+        def run(self, argv: Sequence[str], **options: Any) -> Any:
+            if list(argv[:2]) == ["drbdadm", "primary"] and world.linked(*NODES):
+                DEEDS["create"](world.host("dom0m"))
+                world.advance(2)
+                world.cut_link(*NODES)
+                world.advance(3)
+            return super().run(argv, **options)
+
+    Converge(Late(world, "dom0"), grown["dom0"], wait_s=2.0).all()
+    assert not world.linked(*NODES)
+    DEEDS["create"](world.host("dom0"))
+    check_safety(world, grown)
+
+
 @GENERATIONS
 @settings(max_examples=100, deadline=None)
 @given(story=stories())
@@ -402,7 +412,7 @@ def test_a_domain_runs_once_on_good_data_whatever_is_typed_and_whatever_fails(dr
     clear(world)
     watch()
     for _ in range(2):
-        for decide in (lambda world: None, settle):
+        for decide in (lambda world: None, decide_split_brain):
             converge(world, SHARES, wait_s=10)
             world.advance(60)
             decide(world)

@@ -355,6 +355,19 @@ def test_a_side_that_cannot_be_made_secondary_again_keeps_the_window_that_tells_
     assert (node.role, node.window) == ("Primary", True)
 
 
+def test_a_partner_that_vanishes_during_the_attach_is_given_time_before_the_window_closes() -> None:
+    node = arriving()
+
+    def cut(argv: list[str]) -> None:
+        if argv[1] == "primary":
+            node.connection = "NetworkFailure"
+
+    node.breaks = cut
+    assert add(node, PATH) == 1
+    assert (node.role, node.window) == ("Secondary", True)
+    assert node.detached == [[BLOCK_SCRIPT, "close", "dns"]]
+
+
 # --- remove ------------------------------------------------------------------------------------------------------------
 def attached(**parts: str) -> Node:
     node = Node(role="Primary", **parts)
@@ -391,6 +404,13 @@ def test_without_the_partner_a_primary_stays_one() -> None:
     node.connection = "Connecting"
     assert remove(node, PATH) == 0
     assert node.role == "Primary"
+
+
+def test_without_the_partner_a_primary_beside_which_another_is_allowed_does_not_stay_one() -> None:
+    node = attached()
+    node.connection, node.window = "Connecting", True
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
 
 
 def test_after_a_refused_attach_nothing_is_taken_away_from_anybody() -> None:
@@ -461,6 +481,7 @@ def test_whatever_fails_libxl_is_not_held_up(failure: Exception | str) -> None:
 def migrating(**parts: str) -> Node:
     node = Node(role="Primary", peer="Primary", **parts)
     node.window = True
+    node.store[f"{PATH}/hotplug-status"] = "connected"
     return node
 
 
@@ -506,6 +527,21 @@ def test_without_the_partner_the_window_closes_under_a_guest_that_has_arrived_an
     node.connection = "Connecting"
     assert close(node, "dns") == 0
     assert (node.role, node.window) == ("Primary", False)
+
+
+def test_a_disk_that_is_only_just_being_given_to_a_domain_does_not_make_the_window_close() -> None:
+    node = migrating()
+    node.connection = "Connecting"
+    del node.store[STATUS]
+
+    def sleep() -> None:
+        assert node.window
+        if node.clock_s > 300:
+            node.store[STATUS] = "error"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert (node.role, node.window) == ("Secondary", False)
 
 
 @pytest.mark.parametrize("listed", [None, CommandFailed(["xenstore-ls"], 1, "", "No such file or directory")])

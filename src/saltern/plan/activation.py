@@ -58,12 +58,16 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
 
 
 def _may_have_been_one_of_two(resource: Resource, running: RunningResource | None, view: View) -> bool:
-    """True for a Primary without its partner whose connection has other options than its file: two primaries, perhaps.
+    """True for a Primary without its partner that was perhaps allowed beside another.
 
-    Once that is closed, nothing tells any more that to be Primary here does not prove that nobody else was.
+    Its connection has other options than its file, or was given up: 8.4 then forgets its options, and sides that part while
+    both are Primary end there. Once it connects as its file says, nothing tells any more that to be Primary here does not
+    prove that nobody else was.
     """
-    alone = running is not None and running.role is Role.PRIMARY and not attach.connected(running)
-    return alone and any(line.split()[1] == "net-options" for line in view.adjustments.get(resource.name, ()))
+    if running is None or running.role is not Role.PRIMARY or attach.connected(running):
+        return False
+    differs = any(line.split()[1] == "net-options" for line in view.adjustments.get(resource.name, ()))
+    return differs or attach.given_up(running)
 
 
 def _condition(running: RunningResource | None) -> str:

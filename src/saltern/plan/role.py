@@ -12,7 +12,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Demote a Primary whose domain is not on this node. DRBD itself refuses while something holds the device open.
 
     Without its partner a Primary is left one: to be Primary without a break is the proof that the partner was not, by which
-    the domain may be started here (``saltern.plan.attach``).
+    the domain may be started here (``saltern.plan.attach``). What this run itself has promoted, on an earlier look, is none.
     """
     running = view.running.get(resource.name)
     if running is None:
@@ -23,7 +23,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         return Step(comment=f"{resource.name} is Primary for domain {resource.domain}")
     settled.require_configured(resource, view)
     settled.require_own_minor(resource, node_slice, view)
-    if not attach.connected(running):
+    if not attach.connected(running) and resource.name not in view.promoted:
         partner = resource.peer_of(node_slice.node).node
         alone = (
             f"{resource.name} stays Primary although domain {resource.domain} is not here: {partner} is out of sight"

@@ -65,6 +65,14 @@ def test_a_primary_that_was_one_of_two_is_made_secondary_before_nothing_tells_of
     assert look(resources=LEFT, adjustments=WINDOW).actions == (Demote(resource="dns"), *ADJUST)
 
 
+@pytest.mark.parametrize("state", [None, ConnectionState.STANDALONE])
+def test_a_primary_whose_connection_was_given_up_is_made_secondary_before_it_connects(state) -> None:
+    given_up = running(role=Role.PRIMARY, state=state, peer_role=Role.UNKNOWN)
+    assert look(resources=given_up).actions == (Demote(resource="dns"), *ADJUST)
+    assert look(resources=given_up, domains=(domain(),)).actions == ADJUST
+    assert look(resources=given_up, domains=(domain("dns--migratedaway"),)).actions == ()
+
+
 def test_a_primary_whose_domain_runs_here_stays_one() -> None:
     assert look(resources=LEFT, adjustments=WINDOW, domains=(domain(),)).actions == ADJUST
 

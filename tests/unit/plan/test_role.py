@@ -64,3 +64,10 @@ def test_a_primary_whose_partner_is_out_of_sight_keeps_the_proof_that_nobody_els
     found = step(share.resources["dns"], share, view(resources=alone))
     assert found.actions == ()
     assert "stays Primary" in found.comment
+
+
+@pytest.mark.parametrize("share", [HOME, SLICE])
+def test_what_this_run_has_promoted_itself_is_no_proof(share) -> None:
+    alone = running(role=Role.PRIMARY, state=ConnectionState.CONNECTING, peer_role=Role.UNKNOWN)
+    found = step(share.resources["dns"], share, view(resources=alone, promoted=("dns",)))
+    assert found.actions == (Demote(resource="dns"),)
