@@ -191,8 +191,9 @@ def move(domain, identifier, target=None, timeout=3600):
         wrong = migrate.arrived(share.domains[domain], surveys, found.target)
         if not wrong:
             return f"{domain} runs on {found.target}, {time.monotonic() - begun:.0f} s after its migration began"
-        if all(each.standing is None for each in surveys.values()) and surveys[found.source].condition == "running":
-            raise SaltRunnerError(f"{domain} stays on {found.source}: {_last_lines(found.source, domain)}")
+        over = all(each.standing is None for each in surveys.values())
+        if over and surveys[found.target].condition != "running":
+            raise SaltRunnerError(_not_moved(domain, found.source, surveys[found.source].condition))
         if time.monotonic() - begun > timeout:
             raise SaltRunnerError(f"{domain} is not on {found.target} after {timeout} s: {'; '.join(wrong)}")
         time.sleep(_POLL_S)
@@ -258,9 +259,13 @@ def _withdraw(nodes, domain, identifier):
     _ask(nodes, "operation.withdraw", domain, identifier)
 
 
-def _last_lines(node, domain):
-    lines = _ask([node], "operation.log", domain)[node].strip().splitlines()
-    return " / ".join(lines[-6:]) or "xl said nothing"
+def _not_moved(domain, source, condition):
+    """Why a migration that is over has not moved anything."""
+    where = (
+        f"stays on {source}" if condition == "running" else "runs nowhere now; `salt '*' state.apply` starts it at home"
+    )
+    lines = _ask([source], "operation.log", domain)[source].strip().splitlines()
+    return f"{domain} {where}: {' / '.join(lines[-6:]) or 'xl said nothing'}"
 
 
 def _tell(text):

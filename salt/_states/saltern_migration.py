@@ -8,6 +8,8 @@ of Salt's mine; a partner lets that key take domains in, and nothing else.
 .. versionadded:: 0.1.0
 """
 
+import time
+
 WRITTEN_FOR = "0.1.0"
 
 try:
@@ -18,10 +20,12 @@ else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
         from saltern.errors import SliceError
+        from saltern.plan import transport
         from saltern.plan.items import Item, Kind
 
 __virtualname__ = "migration"
 _MINE = "saltern_keys"
+_PATIENCE_S, _POLL_S = 60, 1
 
 
 def __virtual__():
@@ -62,7 +66,8 @@ def partners_trusted(name):
     Ensure that the partners of this node can send domains to it, and that their hosts are known.
 
     Each partner's key gets a line in root's ``authorized_keys`` which allows ``/usr/lib/saltern/migration receive`` and
-    nothing else; other lines stay as they are. What a partner has not told yet is waited for.
+    nothing else; other lines stay as they are. A partner that is applied at the same time, and has not told its keys yet, is
+    waited for, a minute at most.
 
     name
         Free text
@@ -72,6 +77,13 @@ def partners_trusted(name):
         partners:
           migration.partners_trusted: []
     """
+    try:
+        partners = transport.partners(bridge.node_slice(__pillar__))
+    except SliceError as error:
+        return {"name": name, "result": False, "changes": {}, "comment": str(error)}
+    deadline = time.monotonic() + (0 if __opts__["test"] else _PATIENCE_S)
+    while time.monotonic() < deadline and not all(map(_keys_of, partners)):
+        time.sleep(_POLL_S)
     return _item(name, Item(Kind.TRUST))
 
 

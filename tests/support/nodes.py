@@ -32,7 +32,7 @@ from saltern.model.observed import (
     Xen,
     XenDomain,
 )
-from saltern.model.operation import Standing
+from saltern.model.operation import Half, Operation, OperationKind, Standing
 from saltern.model.places import BLOCK_SCRIPT
 from saltern.observe import Observation
 from saltern.plan.project import (
@@ -172,6 +172,22 @@ def as_it_should_be(share: NodeSlice | None = None, generation: Generation = Gen
     }
     domains = {f"/etc/xen/{name}.cfg": xl_config.render(domain) for name, domain in share.domains.items()}
     return {**resources, BLOCK_SCRIPT: block_script.render(), **domains}
+
+
+MIGRATION = Operation(
+    id="0a1b",
+    kind=OperationKind.MIGRATE,
+    domain="dns",
+    uuid=UUID,
+    half=Half.SOURCE,
+    source="dom0",
+    target="dom0m",
+    address="192.168.1.191",
+    resources=("dns",),
+    owner="root on master",
+    since="2026-11-26 10:00:00",
+    renewed_s=1000.0,
+)
 
 
 class _NoHost:

@@ -11,28 +11,16 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
+from nodes import MIGRATION
 
 from saltern import operations
 from saltern.errors import Refused
-from saltern.model.operation import Half, Operation, OperationKind
+from saltern.model.operation import Half
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
 from saltern.run import LocalHost
 
-ENTRY = Operation(
-    id="0a1b",
-    kind=OperationKind.MIGRATE,
-    domain="dns",
-    uuid="11111111-2222-3333-4444-555555555555",
-    half=Half.SOURCE,
-    source="dom0",
-    target="dom0m",
-    address="192.168.1.191",
-    resources=("dns",),
-    owner="root on master",
-    since="2026-11-26 10:00:00",
-    renewed_s=0.0,
-)
+ENTRY = replace(MIGRATION, renewed_s=0.0)
 
 
 class Clocked(LocalHost):

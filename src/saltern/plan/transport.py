@@ -5,7 +5,7 @@ from saltern.model.action import MakeMigrationKey, WriteFile
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY
-from saltern.plan.step import Step, Wait
+from saltern.plan.step import Step
 from saltern.plan.view import View
 from saltern.render import ssh_files
 
@@ -23,7 +23,8 @@ def key_step(node_slice: NodeSlice, view: View) -> Step:
     if mode is None:
         return Step(
             comment="the key by which domains are sent is made",
-            actions=(MakeMigrationKey(node=node_slice.node),),
+            # ssh-keygen makes no directory; the first file in it does.
+            actions=(*_known_hosts_first(view), MakeMigrationKey(node=node_slice.node)),
             changes={f"file {MIGRATION_KEY}": {"old": None, "new": "a new key pair"}},
         )
     if mode & 0o077:
@@ -35,15 +36,25 @@ def key_step(node_slice: NodeSlice, view: View) -> Step:
     return Step(comment=f"{MIGRATION_KEY} is there")
 
 
-def trust_step(node_slice: NodeSlice, view: View) -> Step | Wait:
-    """Let the partners send domains to this node, and know their hosts; waits for what they have not told yet."""
+def _known_hosts_first(view: View) -> tuple[WriteFile, ...]:
+    if view.file(KNOWN_HOSTS) is not None:
+        return ()
+    return (WriteFile(path=KNOWN_HOSTS, text=ssh_files.known_hosts({}), mode=_PRIVATE),)
+
+
+def trust_step(node_slice: NodeSlice, view: View) -> Step:
+    """Let the partners send domains to this node, and know their hosts. Raises ``Refused`` while one has not told its keys.
+
+    A partner that is applied at the same time tells them at the beginning, and this comes last.
+    """
     told: dict[str, SshKeys] = {}
     for node in partners(node_slice):
         keys = view.partner_keys(node)
         if keys is None:
-            return Wait(
-                reason=f"{node} has not told its keys yet, so no domain can be sent between the two",
-                remedy=f"Apply {node}, then this node again",
+            raise Refused(
+                f"node {node}",
+                "it has not told its keys yet, so no domain can be sent between the two",
+                f"Apply {node}, then this node again",
             )
         told[node] = keys
     found = view.file(AUTHORIZED_KEYS) or ""

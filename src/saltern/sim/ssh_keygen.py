@@ -22,6 +22,9 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     except UsageError as error:
         return Result(1, "", f"ssh-keygen: {error}\n")
     path, files = options.last("file"), world.nodes[node].files
+    directory = f"{path.rpartition('/')[0]}/"
+    if not any(each.startswith(directory) for each in files):
+        return Result(1, "", f'Saving key "{path}" failed: No such file or directory\n')
     if path in files:
         return Result(1, f"{path} already exists.\nOverwrite (y/n)? ", "")
     files[path] = (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{world.random64():x}\n", 0o600)

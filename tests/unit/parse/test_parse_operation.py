@@ -1,28 +1,16 @@
 """The entry of an operation is read as it was written, or not at all."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from nodes import MIGRATION
 
 from saltern.errors import ParseError
-from saltern.model.operation import Half, Operation, OperationKind
 from saltern.parse import operation as parse
 from saltern.render import operation as render
 
-ENTRY = Operation(
-    id="0a1b",
-    kind=OperationKind.MIGRATE,
-    domain="dns",
-    uuid="11111111-2222-3333-4444-555555555555",
-    half=Half.TARGET,
-    source="dom0",
-    target="dom0m",
-    address="192.168.1.191",
-    resources=("dns", "dns-xvdb"),
-    owner="root on master",
-    since="2026-11-26 10:00:00",
-    renewed_s=1000.5,
-)
+ENTRY = replace(MIGRATION, resources=("dns", "dns-xvdb"), renewed_s=1000.5)
 
 
 def test_an_entry_is_read_as_it_was_written() -> None:

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from nodes import as_it_should_be, domain, pair_slice, running, view
+from nodes import MIGRATION, as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import StartDomain
 from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
+from saltern.model.operation import Standing
 from saltern.plan.domain import step
 from saltern.plan.step import Step, Wait
 from saltern.units import MIB
@@ -205,3 +206,15 @@ def test_a_domain_whose_disks_are_all_free_is_started() -> None:
     resources = {**running(), "two": second()}
     found = step(share.domains["dns"], share, view(files=as_it_should_be(share), resources=resources))
     assert found.actions == (StartDomain(domain="dns"),)
+
+
+@pytest.mark.parametrize("found", [(), (domain("dns--migratedaway", suspended=True, shut_down=True),)])
+def test_a_domain_that_somebody_moves_is_left_alone_whatever_of_it_is_here(found) -> None:
+    moving = at_home(operation=Standing(operation=MIGRATION, alive=True), domains=found)
+    assert moving.actions == ()
+    assert "begun by root on master" in moving.comment
+
+
+def test_a_domain_is_not_started_beside_an_operation_that_is_not_settled() -> None:
+    with pytest.raises(Refused, match="left half-done"):
+        at_home(operation=Standing(operation=MIGRATION, alive=False), resources=running())

@@ -4,36 +4,20 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from nodes import MIGRATION, domain
 
 from saltern.errors import Refused
 from saltern.model.action import EndDomain, EndOperation, UnpauseDomain
-from saltern.model.observed import Xen, XenDomain
-from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.observed import Xen
+from saltern.model.operation import Half, Standing
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 
-UUID = "11111111-2222-3333-4444-555555555555"
-MIGRATION = Operation(
-    id="0a1b",
-    kind=OperationKind.MIGRATE,
-    domain="dns",
-    uuid=UUID,
-    half=Half.SOURCE,
-    source="dom0",
-    target="dom0m",
-    address="192.168.1.191",
-    resources=("dns",),
-    owner="root on master",
-    since="2026-11-26 10:00:00",
-    renewed_s=1000.0,
-)
 OVER = (EndOperation(domain="dns"),)
 
 
 def found(name: str | None, **flags: bool) -> Xen:
-    conditions = dict.fromkeys(("running", "blocked", "paused", "shut_down", "suspended", "crashed", "dying"), False)
-    domain = XenDomain(domid=7, name=name, uuid=UUID, memory_bytes=2**26, vcpus=1, **{**conditions, **flags})
-    return Xen(domains=(domain,))
+    return Xen(domains=(domain(name, **flags),))
 
 
 SUSPENDED = {"suspended": True, "shut_down": True}

@@ -10,7 +10,6 @@ from saltern.model.action import MakeMigrationKey, WriteFile
 from saltern.model.observed import SshKeys
 from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS
 from saltern.plan import transport
-from saltern.plan.step import Wait
 from saltern.render import ssh_files
 
 SHARE = slices()["dom0"]
@@ -24,7 +23,9 @@ def view(files: dict[str, str] | None = None, mode: int | None = None, keys: Ssh
 
 
 def test_a_key_is_made_once() -> None:
-    assert transport.key_step(SHARE, view()).actions == (MakeMigrationKey(node="dom0"),)
+    first = WriteFile(path=KNOWN_HOSTS, text=f"{ssh_files.HEADER}\n", mode=0o600)  # ssh-keygen makes no directory
+    assert transport.key_step(SHARE, view()).actions == (first, MakeMigrationKey(node="dom0"))
+    assert transport.key_step(SHARE, view({KNOWN_HOSTS: ""})).actions == (MakeMigrationKey(node="dom0"),)
     assert transport.key_step(SHARE, view(mode=0o600)).actions == ()
 
 
@@ -33,8 +34,9 @@ def test_a_key_that_others_can_read_is_not_used() -> None:
         transport.key_step(SHARE, view(mode=0o644))
 
 
-def test_a_partner_that_has_told_nothing_is_waited_for() -> None:
-    assert isinstance(transport.trust_step(SHARE, view(keys=None)), Wait)
+def test_a_partner_that_has_told_nothing_is_not_waited_for() -> None:
+    with pytest.raises(Refused, match="Apply dom0m"):
+        transport.trust_step(SHARE, view(keys=None))
 
 
 def test_a_partner_is_let_in_to_do_one_thing_and_known_by_its_host_keys() -> None:
