@@ -91,7 +91,8 @@ def settle_left(host: Host, domain: str) -> str:
         raise busy(found, domain)
     try:
         with host.hold(operation_lock(domain)):
-            return settle_half(host, found.operation)
+            # Somebody may have settled it before us, and begun another one since.
+            return settle_half(host, require(host, domain, found.operation.id))
     except BlockingIOError:
         raise busy(replace(found, alive=True), domain) from None
 

@@ -284,11 +284,6 @@ class Served:
         """End it at once."""
         self._process.kill()
 
-    @property
-    def returncode(self) -> int:
-        """What it ended with; negative for the signal that did it."""
-        return self._process.wait()
-
 
 def _bound_to(parent: int) -> Callable[[], None]:
     """What a child does first, so that it dies when its parent does, in whatever way (prctl(2))."""

@@ -8,7 +8,7 @@ from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, decide_split
 from pair import NODES, converge, failures
 
 from saltern import migration, operations
-from saltern.errors import SalternError
+from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION, MIGRATION_KEY, operation_file
 from saltern.plan.operation import LEFT_AFTER_S
@@ -169,3 +169,20 @@ def test_without_the_keys_of_the_other_nothing_moves_and_nothing_is_left(worlds,
     world.advance(LEFT_AFTER_S)
     settle_by_apply(world, Watch(world))
     assert entered(world) == []
+
+
+def test_a_receiver_is_not_even_started_for_what_is_not_expected(worlds) -> None:
+    world = World.from_json(worlds["8.4"])
+    begin(world, "dom0")
+    started: list[str] = []
+
+    def start() -> processes.Gone:
+        started.append("xl migrate-receive")
+        return processes.Gone()
+
+    for node, identifier in (("dom0m", "ffff"), ("dom0", ID)):
+        with pytest.raises(Refused):
+            list(migration.receiving(world.host(node), "dns", identifier, start))
+    assert started == []
+    list(migration.receiving(world.host("dom0m"), "dns", ID, start))
+    assert started == ["xl migrate-receive"]

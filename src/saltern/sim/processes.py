@@ -79,6 +79,6 @@ def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
                 migration.send(host, domain, identifier)
         case (program, "receive", domain, identifier) if program == MIGRATION:
             with suppress(SalternError, OSError):
-                yield from migration.receiving(host, domain, identifier, process.child or Gone())
+                yield from migration.receiving(host, domain, identifier, lambda: process.child or Gone())
         case _:
             raise NotImplementedError(f"nothing simulates {process.argv}")
