@@ -173,6 +173,24 @@ def migrate(cluster: Cluster) -> None:
         expect(code == 0 and re.search("^dns ", output, re.MULTILINE) is not None, f"dns does not run on {target}")
 
 
+def evacuate(cluster: Cluster) -> None:
+    """A node is emptied, and its domains come home."""
+    heading(
+        "A node is emptied",
+        "All that runs on dom0 moves to dom0m, so that dom0 can be maintained. First, what would be done; then, it is done; then "
+        "everything returns to where it belongs.",
+    )
+    for words, there in (
+        (("evacuate", "pillar={node: dom0}", "test=True"), True),
+        (("evacuate", "pillar={node: dom0}"), False),
+        (("return",), True),
+    ):
+        code, _ = run(cluster, "salt-run", "state.orch", *words)
+        expect(code == 0, f"{' '.join(words)} ended with exit code {code}")
+        code, output = run(cluster, "on", "dom0", "xl", "list")
+        expect(code == 0 and ("\ndns " in output) == there, f"dns is not where it should be after {' '.join(words)}")
+
+
 def refuse(cluster: Cluster) -> None:
     """Everything wrong at once, and no node touched."""
     heading(
@@ -217,7 +235,7 @@ def main() -> int:
     )
     try:
         with Cluster() as cluster:
-            for step in (apply_first, show_status, apply_again, repair, migrate, refuse):
+            for step in (apply_first, show_status, apply_again, repair, migrate, evacuate, refuse):
                 step(cluster)
             heading(
                 "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."

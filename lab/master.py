@@ -154,6 +154,7 @@ class Master:
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
             "runner_dirs": [str(CHECKOUT / "salt/_runners")],
+            "states_dirs": [str(CHECKOUT / "salt/_states")],
             "ext_pillar": [{"saltern": {}}],
             "state_output": "mixed",
             "state_output_profile": False,

@@ -3,7 +3,7 @@ Operations on domains of this node
 ==================================
 
 What is being done with a domain across its two nodes, such as a migration. Each node keeps an entry of it until it is over
-there: it keeps a second operation out, and tells whoever comes next what an interruption has left. The runners ``migration``
+there: it keeps a second operation out, and tells whoever comes next what an interruption has left. The runners ``operation``
 and ``cluster`` call these functions on both nodes; by hand they are of use to look.
 
 .. versionadded:: 0.1.0
@@ -19,9 +19,9 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import bridge, observe, operations, survey
+        from saltern import bridge, observe, operations, survey, work
         from saltern.errors import SalternError
-        from saltern.model.places import MIGRATION, operation_log
+        from saltern.model.places import operation_log
 
 __virtualname__ = "operation"
 
@@ -46,15 +46,15 @@ def _core(function, *args):
         raise CommandExecutionError(str(error)) from error
 
 
-def look(domain):
+def look(domains=None):
     """
-    Return what this node has of a domain: its condition, the sides of its disks, what is not as the topology says, and
-    the operation that it is in.
+    Return what this node has of domains: their condition, the sides of their disks, what is not as the topology says, and
+    the operations that they are in.
 
-    Runs ``xl list -v``, ``xl info`` and ``drbdsetup events2``.
+    Runs ``xl list -v``, ``xl info`` and ``drbdsetup events2``, once for all.
 
-    domain
-        The domain
+    domains
+        A name, or several. Default: all of this node's share of the topology
 
     .. versionadded:: 0.1.0
 
@@ -67,17 +67,18 @@ def look(domain):
 
     def seen(host):
         share = bridge.node_slice(__pillar__)
-        return survey.look(domain, share, observe.Observation(host, share.node))
+        names = share.domains if domains is None else _list(domains)
+        return survey.look(names, share, observe.Observation(host, share.node))
 
     return _core(seen)
 
 
-def begin(entry):
+def begin(entries):
     """
-    Enter an operation, unless there is another one for this domain.
+    Enter operations, each unless there is another one for its domain: all of them, or none.
 
-    entry
-        The operation, as the runner made it
+    entries
+        The operations, as the runner made them
 
     .. versionadded:: 0.1.0
 
@@ -85,20 +86,20 @@ def begin(entry):
 
     .. code-block:: bash
 
-        salt dom0 operation.begin '{...}'
+        salt dom0 operation.begin '[{...}]'
     """
-    return _core(lambda host: operations.begin(host, survey.operation_from_plain(entry)))
+    return _core(lambda host: operations.begin_all(host, [survey.operation_from_plain(each) for each in entries]))
 
 
-def renew(domain, identifier):
+def renew(domains, identifier):
     """
-    Say that an operation is still being prepared: what nobody says this of for two minutes counts as left.
+    Say that operations are still being prepared: what nobody says this of for two minutes counts as left.
 
-    domain
-        The domain
+    domains
+        The domains
 
     identifier
-        The operation
+        The id that their operations have
 
     .. versionadded:: 0.1.0
 
@@ -108,18 +109,19 @@ def renew(domain, identifier):
 
         salt dom0 operation.renew dns 7c3f0c1e
     """
-    return _core(operations.renew, domain, identifier)
+    return _core(lambda host: [operations.renew(host, domain, identifier) for domain in _list(domains)])
 
 
-def move(domain, identifier):
+def carry_out(domain, identifier):
     """
-    Start to send a domain to its partner. The process outlives this minion; it settles this node's half at its end.
+    Begin this node's half of an operation: send a domain, shut it down, or start it. The process outlives this minion, and
+    settles this half at its end.
 
     domain
         The domain
 
     identifier
-        The operation
+        The id of the operation
 
     .. versionadded:: 0.1.0
 
@@ -127,12 +129,13 @@ def move(domain, identifier):
 
     .. code-block:: bash
 
-        salt dom0 operation.move dns 7c3f0c1e
+        salt dom0 operation.carry_out dns 7c3f0c1e
     """
 
     def start(host):
-        operations.require(host, domain, identifier)
-        host.detach([MIGRATION, "send", domain, identifier])
+        command = work.command(operations.require(host, domain, identifier))
+        if command is not None:
+            host.detach(command)
 
     return _core(start)
 
@@ -173,15 +176,15 @@ def settle(domain):
     return _core(operations.settle_left, domain)
 
 
-def withdraw(domain, identifier):
+def withdraw(domains, identifier):
     """
-    Take back an operation that was entered and not begun.
+    Take back operations that were entered and came to nothing.
 
-    domain
-        The domain
+    domains
+        The domains
 
     identifier
-        The operation
+        The id that their operations have
 
     .. versionadded:: 0.1.0
 
@@ -191,7 +194,28 @@ def withdraw(domain, identifier):
 
         salt dom0 operation.withdraw dns 7c3f0c1e
     """
-    return _core(operations.withdraw, domain, identifier)
+    return _core(lambda host: [operations.withdraw(host, domain, identifier) for domain in _list(domains)])
+
+
+def finish(domains, identifier):
+    """
+    Take away the entries of halves that had nothing to do, when the other node has done its half.
+
+    domains
+        The domains
+
+    identifier
+        The id that their operations have
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 operation.finish dns 7c3f0c1e
+    """
+    return _core(lambda host: [operations.finish(host, domain, identifier) for domain in _list(domains)])
 
 
 def release(domain):
@@ -210,3 +234,7 @@ def release(domain):
         salt dom0 operation.release dns
     """
     return _core(operations.release, domain)
+
+
+def _list(domains):
+    return [domains] if isinstance(domains, str) else list(domains)

@@ -65,7 +65,7 @@ def partners_trusted(name):
     """
     Ensure that the partners of this node can send domains to it, and that their hosts are known.
 
-    Each partner's key gets a line in root's ``authorized_keys`` which allows ``/usr/lib/saltern/migration receive`` and
+    Each partner's key gets a line in root's ``authorized_keys`` which allows ``/usr/lib/saltern/operation receive`` and
     nothing else; other lines stay as they are. A partner that is applied at the same time, and has not told its keys yet, is
     waited for, a minute at most.
 

@@ -16,7 +16,7 @@ except ImportError:
 else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
-        from saltern.model.places import BLOCK_SCRIPT, MIGRATION
+        from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
         from saltern.plan.items import Item, Kind
 
 __virtualname__ = "xen"
@@ -57,9 +57,9 @@ def block_script_installed(name):
     return _item(name, Item(Kind.SCRIPT, BLOCK_SCRIPT))
 
 
-def migration_script_installed(name):
+def operation_script_installed(name):
     """
-    Ensure that ``/usr/lib/saltern/migration`` is there, which sends domains to the partner and takes them in.
+    Ensure that ``/usr/lib/saltern/operation`` is there, which sends domains to the partner and takes them in.
 
     name
         Free text; the script is always the same
@@ -67,9 +67,9 @@ def migration_script_installed(name):
     .. code-block:: yaml
 
         migration script:
-          xen.migration_script_installed: []
+          xen.operation_script_installed: []
     """
-    return _item(name, Item(Kind.SCRIPT, MIGRATION))
+    return _item(name, Item(Kind.SCRIPT, OPERATION_SCRIPT))
 
 
 def operation_settled(name):

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
 from saltern.errors import Refused
-from saltern.model.action import Action, EndOperation, StartDomain, WriteFile
+from saltern.model.action import Action, EndOperation, ForgetStop, StartDomain, WriteFile
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
-from saltern.model.places import operation_file
+from saltern.model.places import operation_file, stopped_file
 from saltern.parse import xl_create
 from saltern.run import DEFAULT_TIMEOUT_S, Host
 
@@ -31,6 +31,9 @@ def perform(host: Host, action: Action) -> None:
         return
     if isinstance(action, EndOperation):
         host.remove(operation_file(action.domain))
+        return
+    if isinstance(action, ForgetStop):
+        host.remove(stopped_file(action.domain))
         return
     timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
     host.run(command_for(action), timeout_s=timeout_s)

@@ -25,7 +25,7 @@ from saltern.model.observed import (
     Xen,
 )
 from saltern.model.operation import Standing
-from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock
+from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, stopped_file
 from saltern.parse import (
     drbd_version,
     drbdadm_adjust,
@@ -263,6 +263,11 @@ class Observation:
     def operation(self, domain: str) -> Standing | None:
         """See ``View``: a file, and no process."""
         return self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
+
+    def stopped(self, domain: str) -> str | None:
+        """See ``View``: a file, and no process."""
+        text = self.file(stopped_file(domain))
+        return None if text is None else text.strip()
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

@@ -1,6 +1,6 @@
 """The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -8,8 +8,8 @@ from typing import Final
 from saltern.act import perform
 from saltern.errors import Refused
 from saltern.model.action import EndOperation
-from saltern.model.operation import Half, Operation, Standing
-from saltern.model.places import operation_file, operation_lock
+from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
 from saltern.observe import read_operation, read_xen
 from saltern.plan.operation import is_ready, settle
 from saltern.plan.step import Wait
@@ -22,11 +22,32 @@ _SETTLE_S: Final = 60.0
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain."""
+    """Enter an operation; raises ``Refused`` where there is another one for this domain.
+
+    What is stopped is to stay so, whatever happens next; and what is started, or moved, is not.
+    """
     try:
         host.create_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
     except FileExistsError as error:
         raise busy(read_operation(host, operation.domain), operation.domain) from error
+    host.remove(operation_log(operation.domain))
+    if operation.kind is OperationKind.STOP:
+        host.write_text(stopped_file(operation.domain), f"stopped by {operation.owner} at {operation.since}\n", _MODE)
+    else:
+        host.remove(stopped_file(operation.domain))
+
+
+def begin_all(host: Host, entries: Sequence[Operation]) -> None:
+    """Enter several operations, or none; raises ``Refused`` as ``begin``."""
+    entered: list[Operation] = []
+    try:
+        for each in entries:
+            begin(host, each)
+            entered.append(each)
+    except BaseException:
+        for each in entered:
+            withdraw(host, each.domain, each.id)
+        raise
 
 
 def renew(host: Host, domain: str, identifier: str) -> None:
@@ -126,7 +147,16 @@ def release(host: Host, domain: str) -> None:
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
-    """Take back what was entered and not begun; raises ``Refused`` when it was."""
+    """Take back what was entered and came to nothing; raises ``Refused`` while somebody carries it out."""
+    found = read_operation(host, domain)
+    if found is not None and found.operation.id == identifier:
+        _remove(host, found.operation)
+        if found.operation.kind is OperationKind.STOP:
+            host.remove(stopped_file(domain))
+
+
+def finish(host: Host, domain: str, identifier: str) -> None:
+    """Take the entry of a half away that had nothing to do, when the other one is done; raises ``Refused`` as ``withdraw``."""
     found = read_operation(host, domain)
     if found is not None and found.operation.id == identifier:
         _remove(host, found.operation)

@@ -1,6 +1,6 @@
 """Looking at one domain on one node, and the way what was seen travels to the master."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,18 @@ Tree = Mapping[str, Any]
 _CONDITIONS = ("dying", "crashed", "suspended", "shut_down", "paused")
 
 
-def look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
-    """What this node has of a domain; raises ``Refused`` for one that it has no share in, and what a read raises."""
+def look(domains: Iterable[str], node_slice: NodeSlice, view: View) -> dict[str, Survey]:
+    """What this node has of each domain; raises ``Refused`` for one that it has no share in, and what a read raises.
+
+    The operations first: where one is over, all that is seen afterwards is what the domain has become.
+    """
+    names = list(domains)
+    for name in names:
+        view.operation(name)
+    return {name: _look(name, node_slice, view) for name in names}
+
+
+def _look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
     spec = node_slice.domains.get(domain)
     if spec is None:
         raise Refused(f"domain {domain}", f"it has nothing to do with {node_slice.node}", "Correct the name")
@@ -25,10 +35,12 @@ def look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
     return Survey(
         node=node_slice.node,
         condition=None if found is None else _condition(found, domain),
+        memory_bytes=None if found is None else found.memory_bytes,
         sides={disk.resource: _side(view.running.get(disk.resource), node_slice, disk.resource) for disk in spec.disks},
         obstacles=tuple(_obstacles(spec, node_slice, view)),
         free_memory_bytes=view.free_memory_bytes,
         standing=view.operation(domain),
+        stopped=view.stopped(domain),
     )
 
 

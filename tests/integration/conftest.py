@@ -62,6 +62,7 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
             "pillar_roots": {"base": [str(pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
             "runner_dirs": [str(CHECKOUT / "salt/_runners")],
+            "states_dirs": [str(CHECKOUT / "salt/_states")],
             "ext_pillar": [{"saltern": {}}],
             "worker_threads": 3,
         },

@@ -7,7 +7,7 @@ from minions import NODES, Salted
 from saltern.model.places import operation_file
 
 
-def migrate(salted: Salted, **pillar: str) -> tuple[int, object]:
+def migrate(salted: Salted, **pillar: object) -> tuple[int, object]:
     return salted.run("state.orch", "migrate", f"pillar={json.dumps({'domain': 'dns', **pillar})}")
 
 
@@ -30,7 +30,7 @@ def test_a_domain_that_cannot_move_is_left_and_the_reason_told(converged: Salted
 
 
 def test_a_second_operation_is_refused_and_an_abandoned_one_settled_by_the_next_apply(converged: Salted) -> None:
-    code, told = converged.run("migration.begin", "dns", "0a1b2c")
+    code, told = converged.run("operation.begin", "0a1b2c", "dns")
     assert code == 0, told
     code, told = migrate(converged)
     assert code == 1
@@ -38,7 +38,39 @@ def test_a_second_operation_is_refused_and_an_abandoned_one_settled_by_the_next_
     for node in NODES:
         file = converged.file(node, operation_file("dns"))
         file.write_text(json.dumps({**json.loads(file.read_text()), "renewed_s": 0.0}))
-    assert converged.run("migration.plan", "dns")[0] == 1
+    assert converged.run("operation.plan", "dns")[0] == 1
     converged.apply_layers()
     assert not any(converged.file(node, operation_file("dns")).exists() for node in NODES)
     assert "dns" in converged.domains("dom0")
+
+
+def test_a_plan_is_told_and_nothing_is_done(converged: Salted) -> None:
+    code, told = converged.run("state.orch", "evacuate", 'pillar={"node": "dom0"}', "test=True")
+    assert code == 0, told
+    assert "dns moves from dom0 to dom0m" in json.dumps(told)
+    assert "dns" in converged.domains("dom0")
+    assert not any(converged.file(node, operation_file("dns")).exists() for node in NODES)
+
+
+def test_a_node_is_evacuated_and_its_domains_return(converged: Salted) -> None:
+    before = {node: converged.domains(node) for node in NODES}
+    code, told = converged.run("state.orch", "evacuate", 'pillar={"node": "dom0"}')
+    assert code == 0, told
+    assert (converged.domains("dom0"), converged.domains("dom0m")) == (
+        [],
+        sorted(name for names in before.values() for name in names),
+    )
+    code, told = converged.run("state.orch", "return")
+    assert code == 0, told
+    assert {node: converged.domains(node) for node in NODES} == before
+
+
+def test_what_is_stopped_stays_so_until_it_is_started_elsewhere_or_moved_offline(converged: Salted) -> None:
+    code, told = converged.run("state.orch", "stop", 'pillar={"domain": "dns"}')
+    assert code == 0, told
+    converged.apply_layers()
+    assert not any("dns" in converged.domains(node) for node in NODES)
+    code, told = converged.run("state.orch", "start", 'pillar={"domain": "dns"}')
+    assert code == 0, told
+    assert migrate(converged, offline=True)[0] == 0
+    assert [node for node in NODES if "dns" in converged.domains(node)] == ["dom0m"]

@@ -10,7 +10,7 @@ from pair import NODES, converge, failures
 from saltern import migration, operations
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION, MIGRATION_KEY, operation_file
+from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY, OPERATION_SCRIPT, operation_file
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim import processes
 from saltern.sim.host import Killed, SimHost
@@ -58,7 +58,7 @@ def where(world: World) -> list[str]:
 
 # --- What interrupts it ---------------------------------------------------------------------------------------------------
 def kill_receiver(world: World, mover: SimHost) -> None:
-    processes.kill(world.nodes[other(mover.name)], MIGRATION)
+    processes.kill(world.nodes[other(mover.name)], OPERATION_SCRIPT)
 
 
 def kill_sender(world: World, mover: SimHost) -> None:

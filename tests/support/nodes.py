@@ -33,7 +33,7 @@ from saltern.model.observed import (
     XenDomain,
 )
 from saltern.model.operation import Half, Operation, OperationKind, Standing
-from saltern.model.places import BLOCK_SCRIPT
+from saltern.model.places import BLOCK_SCRIPT, stopped_file
 from saltern.observe import Observation
 from saltern.plan.project import (
     ADJUSTMENTS,
@@ -157,10 +157,11 @@ def running(
     }
 
 
-def domain(name: str | None = "dns", uuid: str = UUID, **flags: bool) -> XenDomain:
+def domain(name: str | None = "dns", uuid: str = UUID, **flags: object) -> XenDomain:
     """A domain as the hypervisor shows it; ``flags`` such as ``paused=True``."""
     letters = dict.fromkeys(("running", "blocked", "paused", "shut_down", "suspended", "crashed", "dying"), False)
-    return XenDomain(domid=7, name=name, uuid=uuid, memory_bytes=256 * MIB, vcpus=1, **{**letters, **flags})
+    told = {"domid": 7, "memory_bytes": 256 * MIB, "vcpus": 1, "cpu_time_s": 4.5}
+    return XenDomain(name=name, uuid=uuid, **{**told, **letters, **flags})
 
 
 def as_it_should_be(share: NodeSlice | None = None, generation: Generation = Generation.V84) -> dict[str, str | None]:
@@ -212,6 +213,7 @@ def view(
     host: Any = None,
     promoted: tuple[str, ...] = (),
     operation: Standing | None = None,
+    stopped: str | None = None,
 ) -> Observation:
     """A view in which these things are known, and nothing else can be read."""
     known = Observation(host or _NoHost(), "dom0")
@@ -225,6 +227,7 @@ def view(
             XEN: Xen(domains=domains),
             MEMORY: free_memory_bytes,
             operation_on("dns"): operation,
+            file_at(stopped_file("dns")): stopped,
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},
             **{mode_at(path): mode for path, mode in {BLOCK_SCRIPT: block_script.MODE, **(modes or {})}.items()},

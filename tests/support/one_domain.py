@@ -1,8 +1,11 @@
 """A pair of nodes with one domain of two disks, converged, to be broken; and what must hold at every moment of that."""
 
+from collections.abc import Mapping
+
 from pair import NODES, check_safety, converge, empty_world, failures, slices
 
 from saltern.converge import Converge
+from saltern.model.desired import NodeSlice
 from saltern.observe import read_own_keys
 from saltern.plan.items import Item, Kind
 from saltern.sim.drbd import store
@@ -43,10 +46,10 @@ def converged() -> Worlds:
     return found
 
 
-def exchange_keys(world: World) -> None:
+def exchange_keys(world: World, shares: Mapping[str, NodeSlice] = SHARES) -> None:
     """What two states and Salt's mine do: each node makes its key, and lets that of the other in."""
     for kind in (Kind.MIGRATION_KEY, Kind.TRUST):
-        for node, share in SHARES.items():
+        for node, share in shares.items():
             ask = lambda name: read_own_keys(world.host(name))  # noqa: E731
             assert Converge(world.host(node), share, ask_keys=ask).item(Item(kind)).result
 

@@ -6,8 +6,8 @@ include:
 {%- if domains %}
 block script is installed:
   xen.block_script_installed: []
-migration script is installed:
-  xen.migration_script_installed: []
+operation script is installed:
+  xen.operation_script_installed: []
 {%- endif %}
 {%- for step in ('operation_settled', 'domain_configured', 'domain_running') %}
 {%- for domain in domains %}

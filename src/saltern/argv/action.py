@@ -10,6 +10,7 @@ from saltern.model.action import (
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
@@ -29,7 +30,7 @@ def command_for(action: Action) -> list[str]:
     match action:
         case LoadDrbd():
             return drbd.modprobe()
-        case WriteFile() | EndOperation():
+        case WriteFile() | EndOperation() | ForgetStop():
             raise ValueError(f"{action} is done to a file, and not run")
         case MakeMigrationKey():
             return ssh.make_key(f"saltern migration of {action.node}")

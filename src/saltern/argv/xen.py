@@ -24,8 +24,8 @@ def create_dry_run_stdin() -> list[str]:
 
 
 def shutdown(domain: str) -> list[str]:
-    """Ask a domain to shut down; it goes on running until it does."""
-    return ["xl", "shutdown", name(domain)]
+    """Ask a domain to shut down, by its power button where it has no other ear; it goes on running until it does."""
+    return ["xl", "shutdown", "-F", name(domain)]
 
 
 def destroy(domain: str) -> list[str]:

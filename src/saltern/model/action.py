@@ -134,6 +134,13 @@ class UnpauseDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetStop:
+    """Take away the note that a domain is to stay stopped."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndOperation:
     """Take away the entry of an operation that is over on this node."""
 
@@ -158,4 +165,5 @@ Action = (
     | EndDomain
     | UnpauseDomain
     | EndOperation
+    | ForgetStop
 )

@@ -233,6 +233,7 @@ class XenDomain:
     uuid: str
     memory_bytes: int
     vcpus: int
+    cpu_time_s: float
     running: bool
     blocked: bool
     paused: bool

@@ -5,13 +5,19 @@ from enum import StrEnum
 
 
 class OperationKind(StrEnum):
-    """What can be done."""
+    """What can be done. An ``offline`` migration shuts the domain down and starts it over there; what is stopped stays so."""
 
     MIGRATE = "migrate"
+    OFFLINE = "offline migrate"
+    START = "start"
+    STOP = "stop"
 
 
 class Half(StrEnum):
-    """Which half of an operation a node has."""
+    """Which half of an operation a node has: where the domain is before it, or where it is after it.
+
+    A start has its target, a stop its source; the other node has the other half, so that it knows, and has nothing to do.
+    """
 
     SOURCE = "source"
     TARGET = "target"
@@ -39,9 +45,32 @@ class Operation:
     renewed_s: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind} of {self.domain} from {self.source} to {self.target}, begun by {self.owner} at {self.since}"
-        )
+        way = {OperationKind.START: f"on {self.target}", OperationKind.STOP: f"on {self.source}"}
+        where = way.get(self.kind, f"from {self.source} to {self.target}")
+        return f"{self.kind} of {self.domain} {where}, begun by {self.owner} at {self.since}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """An operation that can be begun; ``waits_for`` tells, in words, what time has to bring before it is carried out."""
+
+    kind: OperationKind
+    domain: str
+    source: str
+    target: str
+    waits_for: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        match self.kind:
+            case OperationKind.START:
+                text = f"{self.domain} starts on {self.target}"
+            case OperationKind.STOP:
+                text = f"{self.domain} is shut down on {self.source}, and stays so"
+            case OperationKind.OFFLINE:
+                text = f"{self.domain} is shut down on {self.source}, then starts on {self.target}"
+            case _:
+                text = f"{self.domain} moves from {self.source} to {self.target}"
+        return f"{text}, after: {', '.join(self.waits_for)}" if self.waits_for else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

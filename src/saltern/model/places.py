@@ -5,7 +5,9 @@ from typing import Final
 CORE: Final = "/usr/lib/saltern"  # holds the package `saltern`, for the node's own Python
 BLOCK_SCRIPT: Final = "/etc/xen/scripts/block-saltern"
 HOTPLUG_LOG: Final = "/var/log/xen/xen-hotplug.log"
-MIGRATION: Final = "/usr/lib/saltern/migration"  # sends and receives domains
+OPERATION_SCRIPT: Final = (
+    "/usr/lib/saltern/operation"  # does what is asked of a node: it sends domains, takes them in, starts and stops them
+)
 MIGRATION_KEY: Final = "/etc/saltern/migration_key"
 HOST_KEYS: Final = tuple(f"/etc/ssh/ssh_host_{kind}_key.pub" for kind in ("ed25519", "ecdsa", "rsa"))
 AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
@@ -21,6 +23,11 @@ def operation_file(domain: str) -> str:
 def operation_lock(domain: str) -> str:
     """What whoever works on it holds."""
     return f"{OPERATIONS}/{domain}.lock"
+
+
+def stopped_file(domain: str) -> str:
+    """Where a node keeps that a domain is to stay stopped, and who said so."""
+    return f"{OPERATIONS}/{domain}.stopped"
 
 
 def operation_log(domain: str) -> str:

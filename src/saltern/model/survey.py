@@ -26,12 +26,15 @@ class Survey:
     """One node and one domain.
 
     ``condition`` is ``running``, or what keeps it from that (``paused``, ``dying``, ``migratedaway`` ...), ``None`` when it is
-    not here. ``obstacles`` tell, in words, what is not as the topology says and has to be before the domain can run here.
+    not here; ``memory_bytes`` is what it has here, which grows while it arrives. ``obstacles`` tell, in words, what is not as
+    the topology says and has to be before the domain can run here. ``stopped`` tells by whom it is kept stopped.
     """
 
     node: str
     condition: str | None
+    memory_bytes: int | None
     sides: Mapping[str, DiskSide]
     obstacles: tuple[str, ...]
     free_memory_bytes: int
     standing: Standing | None
+    stopped: str | None

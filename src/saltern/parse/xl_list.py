@@ -13,7 +13,7 @@ _HEADER: Final = ["Name", "ID", "Mem", "VCPUs", "State", "Time(s)", "UUID", "Rea
 # takes all that the columns behind it leave over, so that a line is read from the right.
 _LINE: Final = re.compile(
     r"(?P<name>.+) +(?P<domid>[0-9]{1,10}) +(?P<memory_mib>[0-9]{1,15}) +(?P<vcpus>[0-9]{1,10})"
-    r" +(?P<state>[r-][b-][p-][s-][-rscwS?][d-]) +[0-9]+\.[0-9]"
+    r" +(?P<state>[r-][b-][p-][s-][-rscwS?][d-]) +(?P<cpu_time_s>[0-9]+\.[0-9])"
     r" (?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?:-|[0-9a-f]{1,8}) +\S+"
 )
 _DOMAIN_0 = 0
@@ -54,6 +54,7 @@ def _domain(line: str) -> XenDomain:
         uuid=match["uuid"],
         memory_bytes=int(match["memory_mib"]) * MIB,
         vcpus=int(match["vcpus"]),
+        cpu_time_s=float(match["cpu_time_s"]),
         running=state[0] == "r",
         blocked=state[1] == "b",
         paused=state[2] == "p",

@@ -7,12 +7,12 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
-from saltern.model.places import BLOCK_SCRIPT, MIGRATION
+from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
 from saltern.plan import metadata, settled
 from saltern.plan.project import configuration
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
-from saltern.render import block_script, drbd_resource, migration_script, xl_config
+from saltern.render import block_script, drbd_resource, operation_script, xl_config
 from saltern.render.header import is_ours
 from saltern.secrets import redact
 
@@ -22,7 +22,7 @@ _MODE = 0o600
 # What each script is to say, and its mode.
 SCRIPTS = {
     BLOCK_SCRIPT: (block_script.render(), block_script.MODE),
-    MIGRATION: (migration_script.render(), migration_script.MODE),
+    OPERATION_SCRIPT: (operation_script.render(), operation_script.MODE),
 }
 
 

@@ -1,9 +1,10 @@
 """Running domains: started at home, once, on good data, and never because the partner is out of sight."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from saltern.errors import Refused
-from saltern.model.action import StartDomain
+from saltern.model.action import ForgetStop, StartDomain
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.observed import (
     Connection,
@@ -37,15 +38,18 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
             "See what the state about the operation says",
         )
     found = view.xen.by_uuid(domain.uuid)
+    stopped = view.stopped(domain.name)
     if found is not None:
-        return _present(domain, node_slice, found, view)
+        return _no_longer_stopped(domain, stopped, _present(domain, node_slice, found, view))
     _refuse_taken_name(domain, view)
     if node_slice.node != domain.home:
-        return Step(comment=f"{domain.name} belongs to {domain.home}")
+        return _on_the_partner(domain, stopped, view)
     sides = [settled.require_running(node_slice.resources[disk.resource], node_slice, view) for disk in domain.disks]
     away = _runs_on_partner(domain, sides)
     if away is not None:
-        return away
+        return _no_longer_stopped(domain, stopped, away)
+    if stopped is not None:
+        return Step(comment=f"{domain.name} stays stopped: {stopped}; `salt-run state.orch start` starts it")
     for wait in _obstacles(domain, sides):
         return wait
     settled.require_block_script(view)
@@ -55,6 +59,24 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
         comment=f"{domain.name} is started",
         actions=(StartDomain(domain=domain.name),),
         changes={f"domain {domain.name}": {"old": None, "new": "running"}},
+    )
+
+
+def _on_the_partner(domain: DomainSpec, stopped: str | None, view: View) -> Step | Wait:
+    step = Step(comment=f"{domain.name} belongs to {domain.home}")
+    sides = [view.running[disk.resource] for disk in domain.disks if disk.resource in view.running] if stopped else []
+    there = len(sides) == len(domain.disks) and _partner_has(sides)
+    return _no_longer_stopped(domain, stopped, step) if there else step
+
+
+def _no_longer_stopped(domain: DomainSpec, stopped: str | None, step: Step | Wait) -> Step | Wait:
+    """What runs was started since, by whomever: a note that it is to stay stopped would come to light at its next end."""
+    if stopped is None or isinstance(step, Wait):
+        return step
+    return replace(
+        step,
+        actions=(ForgetStop(domain=domain.name),),
+        changes={f"stop of {domain.name}": {"old": stopped, "new": None}},
     )
 
 
@@ -137,10 +159,14 @@ def _connection(side: RunningResource) -> Connection | None:
 
 
 def _runs_on_partner(domain: DomainSpec, sides: list[RunningResource]) -> Step | None:
-    roles = [connection.role if (connection := _connection(side)) is not None else Role.UNKNOWN for side in sides]
-    if all(role is Role.PRIMARY for role in roles):
+    if _partner_has(sides):
         return Step(comment=f"{domain.name} runs on {domain.partner}, or its disks are in use there")
     return None
+
+
+def _partner_has(sides: list[RunningResource]) -> bool:
+    connections = [_connection(side) for side in sides]
+    return all(connection is not None and connection.role is Role.PRIMARY for connection in connections)
 
 
 def _obstacles(domain: DomainSpec, sides: list[RunningResource]) -> Iterator[Wait]:

@@ -5,13 +5,14 @@ suspends the guest, gives its name away, and only then allows the receiver to st
 goes on only for a receiver that has destroyed its own.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from saltern.errors import Refused
-from saltern.model.action import Action, EndDomain, EndOperation, UnpauseDomain
+from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain
 from saltern.model.desired import DomainSpec
-from saltern.model.observed import Xen, XenDomain
-from saltern.model.operation import Half, Operation, Standing
+from saltern.model.observed import ConnectionState, DiskState, Role, RunningResource, Xen, XenDomain
+from saltern.model.operation import Half, Operation, OperationKind, Standing
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 
@@ -54,8 +55,7 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
 def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
     """What makes this half whole, one action at a time; the last one ends the operation here.
 
-    Only to be asked while no process of the operation is left on this node. Raises ``Refused`` for what is not of a
-    migration.
+    Only to be asked while no process of the operation is left on this node. Raises ``Refused`` for what it does not leave.
     """
     found = xen.by_uuid(operation.uuid)
     if found is None:
@@ -65,6 +65,8 @@ def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
             reason=f"what is left of {operation.domain} (domid {found.domid}) is going away",
             remedy=f"Apply again when `xl list` no longer shows it; while it stays, {operation.domain} cannot be started here",
         )
+    if operation.kind is not OperationKind.MIGRATE:
+        return _apart(operation, found, found.name)
     if operation.half is Half.SOURCE:
         return _sender(operation, found, found.name)
     return _receiver(operation, found, found.name)
@@ -88,10 +90,52 @@ def _receiver(operation: Operation, found: XenDomain, name: str) -> tuple[Action
     raise _strange(operation, name)
 
 
+def _apart(operation: Operation, found: XenDomain, name: str) -> tuple[Action, ...] | Wait:
+    """Of a start or a stop, which one node does alone: what was created and has never run is not whole, and has lost nothing."""
+    if name != operation.domain:
+        raise _strange(operation, name)
+    if found.shut_down:
+        return Wait(
+            reason=f"{name} (domid {found.domid}) is being shut down",
+            remedy="Apply again when `xl list` no longer shows it",
+        )
+    if operation.half is Half.TARGET and found.paused and found.cpu_time_s == 0:
+        return (EndDomain(domain=name),)
+    return (EndOperation(domain=operation.domain),)
+
+
+def start(operation: Operation, xen: Xen, running: Mapping[str, RunningResource]) -> tuple[Action, ...] | Wait:
+    """What starts the domain of an operation on this node, its target: nothing, when it is here already.
+
+    That it runs nowhere else is proven as ever: the partner of every disk is connected, and Secondary. Who planned the
+    operation has seen to all that does not change by itself, and the block script looks again.
+    """
+    if xen.by_uuid(operation.uuid) is not None:
+        return ()
+    for name in operation.resources:
+        reason = _not_startable(name, running.get(name))
+        if reason:
+            return Wait(reason=reason, remedy="See `drbdsetup status` on both nodes")
+    return (StartDomain(domain=operation.domain),)
+
+
+def _not_startable(name: str, side: RunningResource | None) -> str | None:
+    if side is None or not side.connections:
+        return f"{name} has no connection"
+    connection = side.connections[0]
+    if connection.state is not ConnectionState.CONNECTED:
+        return f"{name} is not connected ({connection.state}): unknown is not down"
+    if connection.role is not Role.SECONDARY:
+        return f"{name} is {connection.role} on the other node"
+    if 0 not in side.devices or side.devices[0].disk is not DiskState.UP_TO_DATE:
+        return f"{name} is not UpToDate here"
+    return None
+
+
 def _strange(operation: Operation, name: str) -> Refused:
     return Refused(
         f"domain {operation.domain}",
-        f"it is here as {name}, which a {operation.kind} does not leave on its {operation.half}",
+        f"it is here as {name}, which the {operation.kind} does not leave on its {operation.half}",
         "Look at `xl list` on both nodes and end what does not belong there; then `salt-run cluster.release "
         f"{operation.domain}`",
     )

@@ -18,6 +18,7 @@ from saltern.model.action import (
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
@@ -50,7 +51,7 @@ from saltern.model.observed import (
     Xen,
     XenDomain,
 )
-from saltern.model.places import MIGRATION_KEY
+from saltern.model.places import MIGRATION_KEY, stopped_file
 from saltern.plan.view import View
 
 T = TypeVar("T")
@@ -120,6 +121,8 @@ def touched(action: Action) -> frozenset[Part]:
             return frozenset({RUNNING, metadata_of(action.resource)})
         case MakeMigrationKey():
             return frozenset({file_at(f"{MIGRATION_KEY}.pub"), mode_at(MIGRATION_KEY)})
+        case ForgetStop():
+            return frozenset({file_at(stopped_file(action.domain))})
         case EndOperation():
             return frozenset({operation_on(action.domain)})
         case _:
@@ -325,6 +328,7 @@ def _(action: StartDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, o
         uuid=domain.uuid,
         memory_bytes=domain.memory_bytes,
         vcpus=domain.vcpus,
+        cpu_time_s=0.0,
         running=True,
         blocked=False,
         paused=False,
@@ -371,3 +375,8 @@ def _(action: MakeMigrationKey, node_slice: NodeSlice, view: View) -> Mapping[Pa
 @project.register
 def _(action: EndOperation, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     return {operation_on(action.domain): None}
+
+
+@project.register
+def _(action: ForgetStop, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {file_at(stopped_file(action.domain)): None}

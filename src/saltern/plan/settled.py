@@ -7,9 +7,9 @@ refused does not stop the states after it, so every step makes sure for itself.
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, domain_file, resource_file
 from saltern.model.observed import DiskState, RunningResource
-from saltern.model.places import BLOCK_SCRIPT, MIGRATION
+from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
 from saltern.plan.view import View
-from saltern.render import block_script, drbd_resource, migration_script, xl_config
+from saltern.render import block_script, drbd_resource, operation_script, xl_config
 
 
 def require_configured(resource: Resource, view: View) -> None:
@@ -49,9 +49,9 @@ def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> 
 def require_scripts(view: View) -> None:
     """Raises ``Refused`` unless both scripts of ours are there: domains are received by the one, attached to by the other."""
     require_block_script(view)
-    if (view.file(MIGRATION), view.mode(MIGRATION)) != (migration_script.render(), migration_script.MODE):
+    if (view.file(OPERATION_SCRIPT), view.mode(OPERATION_SCRIPT)) != (operation_script.render(), operation_script.MODE):
         raise Refused(
-            f"file {MIGRATION}",
+            f"file {OPERATION_SCRIPT}",
             "it is not the script of this version of Saltern, which takes domains in, or not executable",
             "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
         )

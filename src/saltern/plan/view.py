@@ -76,6 +76,10 @@ class View(Protocol):
         """What is being done with a domain, as this node has it; ``None`` for nothing."""
         ...
 
+    def stopped(self, domain: str) -> str | None:
+        """Who has stopped a domain, and when, so that it stays so; ``None`` when nobody has."""
+        ...
+
     def partner_keys(self, node: str) -> SshKeys | None:
         """What a partner has told of its keys; ``None`` when it has not yet."""
         ...

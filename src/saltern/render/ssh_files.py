@@ -5,7 +5,7 @@ from typing import Final
 
 from saltern.errors import RenderError
 from saltern.model.observed import SshKeys
-from saltern.model.places import MIGRATION
+from saltern.model.places import OPERATION_SCRIPT
 from saltern.render.header import HEADER
 
 _MARK: Final = "saltern-migration-of-"
@@ -20,7 +20,7 @@ def authorized_keys(found: str, partners: Mapping[str, SshKeys]) -> str:
     """
     kept = [line for line in found.splitlines() if not line.rpartition(" ")[2].startswith(_MARK)]
     ours = [
-        f'restrict,command="{MIGRATION} receive" {_key(keys.migration, ("ssh-ed25519",), node)} {_MARK}{node}'
+        f'restrict,command="{OPERATION_SCRIPT} receive" {_key(keys.migration, ("ssh-ed25519",), node)} {_MARK}{node}'
         for node, keys in sorted(partners.items())
     ]
     return "".join(f"{line}\n" for line in [*kept, *ours])

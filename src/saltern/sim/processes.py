@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from saltern.errors import SalternError
-from saltern.model.places import BLOCK_SCRIPT, MIGRATION
+from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
 from saltern.sim.model import Process
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _run(world: "World", node: "SimNode", process: Process) -> None:
 
 def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
     """What a process does, to its end; yields for how long it sleeps. A world that is read from JSON begins it anew."""
-    from saltern import block_script, migration
+    from saltern import block_script, migration, start_stop
     from saltern.sim import xen
 
     match process.argv:
@@ -74,11 +74,17 @@ def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
             xen.reap(host, int(domid))
         case (program, "close", resource) if program == BLOCK_SCRIPT:
             yield from block_script.closing(host, resource)
-        case (program, "send", domain, identifier) if program == MIGRATION:
+        case (program, "send", domain, identifier) if program == OPERATION_SCRIPT:
             with suppress(SalternError, OSError):
                 migration.send(host, domain, identifier)
-        case (program, "receive", domain, identifier) if program == MIGRATION:
+        case (program, "receive", domain, identifier) if program == OPERATION_SCRIPT:
             with suppress(SalternError, OSError):
                 yield from migration.receiving(host, domain, identifier, lambda: process.child or Gone())
+        case (program, "stop", domain, identifier) if program == OPERATION_SCRIPT:
+            with suppress(SalternError, OSError):
+                yield from start_stop.stopping(host, domain, identifier)
+        case (program, "start", domain, identifier) if program == OPERATION_SCRIPT:
+            with suppress(SalternError, OSError):
+                yield from start_stop.starting(host, domain, identifier)
         case _:
             raise NotImplementedError(f"nothing simulates {process.argv}")

@@ -324,7 +324,7 @@ _COMMANDS = {
         operands=1,
     ),
     "destroy": _Command(_destroy, {"-f": "force"}, operands=1),
-    "shutdown": _Command(_shutdown, {"-a": "all", "--all": "all", "-w": "wait", "--wait": "wait"}),
+    "shutdown": _Command(_shutdown, {"-a": "all", "--all": "all", "-w": "wait", "--wait": "wait", "-F": "fallback"}),
     "reboot": _Command(_reboot, {"-a": "all", "--all": "all", "-w": "wait", "--wait": "wait"}),
     "migrate": _Command(_for_domain(xl_migrate.migrate), {"-s": "ssh="}, operands=2),
     "pause": _Command(_for_domain(_pause), {}, operands=1),

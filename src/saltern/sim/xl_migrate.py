@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from saltern.model.operation import Half, Operation
-from saltern.model.places import MIGRATION, operation_file, operation_lock
+from saltern.model.places import OPERATION_SCRIPT, operation_file, operation_lock
 from saltern.parse import operation
 from saltern.sim import processes, ssh_keygen, xen, xl_show
 from saltern.sim.host import Killed
@@ -88,7 +88,7 @@ class Receiver:
     def serve(self, world: "World", node: SimNode, domain: str, identifier: str) -> None:
         """Run under Saltern's receiver, and die with it."""
         self._node = node
-        self._parent = processes.start(world, node, (MIGRATION, "receive", domain, identifier), self)
+        self._parent = processes.start(world, node, (OPERATION_SCRIPT, "receive", domain, identifier), self)
 
     @property
     def killed(self) -> bool:
@@ -198,7 +198,7 @@ def _connect(host: "SimHost", node: SimNode, address: str) -> SimNode:
 
 
 def _by_saltern(options: Options) -> bool:
-    return options.given.get("ssh") == [""] and options.operands[1] == f"{MIGRATION} connect"
+    return options.given.get("ssh") == [""] and options.operands[1] == f"{OPERATION_SCRIPT} connect"
 
 
 def _entered(node: SimNode, domain: SimDomain) -> tuple[str, str]:

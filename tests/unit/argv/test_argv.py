@@ -13,6 +13,7 @@ from saltern.model.action import (
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
@@ -80,7 +81,7 @@ def test_a_file_is_written_or_removed_not_run(action: Action) -> None:
 
 def test_every_kind_of_action_has_its_command() -> None:
     tried = {type(action) for action, _ in ACTIONS}
-    assert tried | {WriteFile, EndOperation, MakeMigrationKey} == set(Action.__args__)
+    assert tried | {WriteFile, EndOperation, ForgetStop, MakeMigrationKey} == set(Action.__args__)
 
 
 def test_only_the_first_synchronisation_and_what_is_asked_for_by_name_force_anything() -> None:

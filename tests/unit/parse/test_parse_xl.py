@@ -30,6 +30,7 @@ def test_a_running_domain_is_read_with_memory_in_bytes() -> None:
         uuid="f9c4a00a-3a73-4fa6-9e80-713ef3b46dfb",
         memory_bytes=128 * MIB,
         vcpus=1,
+        cpu_time_s=3.3,
         running=False,
         blocked=True,
         paused=False,

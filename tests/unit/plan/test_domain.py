@@ -6,7 +6,7 @@ import pytest
 from nodes import MIGRATION, as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
-from saltern.model.action import StartDomain
+from saltern.model.action import ForgetStop, StartDomain
 from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
 from saltern.model.operation import Standing
 from saltern.plan.domain import step
@@ -218,3 +218,22 @@ def test_a_domain_that_somebody_moves_is_left_alone_whatever_of_it_is_here(found
 def test_a_domain_is_not_started_beside_an_operation_that_is_not_settled() -> None:
     with pytest.raises(Refused, match="left half-done"):
         at_home(operation=Standing(operation=MIGRATION, alive=False), resources=running())
+
+
+def test_what_was_stopped_stays_so_whatever_is_known_of_its_disks() -> None:
+    found = at_home(stopped="stopped by root on master at 10:00", resources=running())
+    assert isinstance(found, Step)
+    assert (found.actions, found.comment) == (
+        (),
+        "dns stays stopped: stopped by root on master at 10:00; `salt-run state.orch start` starts it",
+    )
+
+
+def test_what_runs_is_no_longer_kept_stopped_here_or_on_the_partner() -> None:
+    forget = (ForgetStop(domain="dns"),)
+    runs = {"domains": (domain(blocked=True),)}
+    there = {"resources": running(peer_role=Role.PRIMARY)}
+    for node_slice, seen in ((HOME, runs), (AWAY, runs), (HOME, there), (AWAY, there)):
+        assert step(node_slice.domains["dns"], node_slice, view(stopped="by root", **seen)).actions == forget
+    for unknown in ({}, {"resources": running()}):
+        assert step(AWAY.domains["dns"], AWAY, view(stopped="by root", **unknown)).actions == ()

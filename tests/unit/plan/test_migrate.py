@@ -6,9 +6,9 @@ import pytest
 from pair import slices
 
 from saltern.errors import Refused
-from saltern.model.operation import Half, Standing
+from saltern.model.operation import Half, OperationKind, Planned, Standing
 from saltern.model.survey import DiskSide, Survey
-from saltern.plan import migrate
+from saltern.plan import migrate, selection
 from saltern.units import GIB
 
 SHARE = slices()["dom0"]
@@ -25,25 +25,25 @@ THERE = replace(HERE, role="Secondary", partner_role="Primary")
 
 
 def survey(node: str, condition: str | None, side: DiskSide, **more: object) -> Survey:
-    told = {"obstacles": (), "free_memory_bytes": GIB, "standing": None}
+    told = {"memory_bytes": None, "obstacles": (), "free_memory_bytes": GIB, "standing": None, "stopped": None}
     return Survey(**{"node": node, "condition": condition, "sides": {"dns": side}, **told, **more})
 
 
 SOURCE, TARGET = survey("dom0", "running", HERE), survey("dom0m", None, THERE)
 
 
-def decide(source: Survey = SOURCE, target: Survey = TARGET, to: str | None = None) -> migrate.Move | None:
+def decide(source: Survey = SOURCE, target: Survey = TARGET, to: str | None = None) -> Planned | None:
     return migrate.decide(DNS, {"dom0": source, "dom0m": target}, target=to)
 
 
 @pytest.mark.parametrize("to", [None, "dom0m"])
 def test_a_domain_moves_to_where_it_does_not_run(to) -> None:
-    assert decide(to=to) == migrate.Move(domain="dns", source="dom0", target="dom0m")
+    assert decide(to=to) == Planned(kind=OperationKind.MIGRATE, domain="dns", source="dom0", target="dom0m")
 
 
 def test_a_domain_that_is_away_moves_home() -> None:
     moved = decide(survey("dom0", None, THERE), survey("dom0m", "running", HERE))
-    assert moved == migrate.Move(domain="dns", source="dom0m", target="dom0")
+    assert moved == Planned(kind=OperationKind.MIGRATE, domain="dns", source="dom0m", target="dom0")
 
 
 def test_a_domain_that_runs_there_already_is_left() -> None:
@@ -110,7 +110,7 @@ def test_disks_that_time_heals_are_waited_for(side, told) -> None:
 def halves() -> dict[str, object]:
     move = decide()
     assert move is not None
-    return migrate.halves(move, DNS, SHARE, identifier="0a1b", owner="root", since="now")
+    return selection.halves(move, DNS, SHARE, identifier="0a1b", owner="root", since="now")
 
 
 def test_the_target_is_told_first_and_each_node_of_its_half() -> None:
@@ -131,15 +131,22 @@ def test_ones_own_operation_is_no_obstacle_and_a_lost_one_is() -> None:
     entries = halves()
     own = {node: Standing(operation=entry, alive=True) for node, entry in entries.items()}
     surveys = {"dom0": replace(SOURCE, standing=own["dom0"]), "dom0m": replace(TARGET, standing=own["dom0m"])}
-    assert migrate.decide(DNS, migrate.without(surveys, "0a1b")) == decide()
-    for identifier, told in (("ffff", surveys), ("0a1b", {**surveys, "dom0m": TARGET})):
-        with pytest.raises(Refused, match="no longer entered"):
-            migrate.without(told, identifier)
+    assert migrate.decide(DNS, selection.without({"dns": surveys}, "0a1b")["dns"]) == decide()
+    assert selection.entered({"dns": surveys}, "0a1b") == (decide(),)
+    selection.require_entered(decide(), surveys, "0a1b")
+    back = Planned(kind=OperationKind.MIGRATE, domain="dns", source="dom0m", target="dom0")
+    for planned, identifier, told in (
+        (decide(), "ffff", surveys),
+        (decide(), "0a1b", {**surveys, "dom0m": TARGET}),
+        (back, "0a1b", surveys),
+    ):
+        with pytest.raises(Refused, match="is not entered, or no longer"):
+            selection.require_entered(planned, told, identifier)
 
 
 def test_a_domain_has_arrived_when_it_runs_there_alone_and_nothing_is_left() -> None:
     there, here = survey("dom0m", "running", HERE), survey("dom0", None, THERE)
-    assert migrate.arrived(DNS, {"dom0": here, "dom0m": there}, "dom0m") == []
+    assert migrate.arrived({"dom0": here, "dom0m": there}, "dom0m") == []
     both = replace(there, sides={"dns": replace(HERE, partner_role="Primary")})
     for surveys in (
         {"dom0": replace(here, condition="migratedaway"), "dom0m": there},
@@ -147,4 +154,4 @@ def test_a_domain_has_arrived_when_it_runs_there_alone_and_nothing_is_left() -> 
         {"dom0": here, "dom0m": both},
         {"dom0": here, "dom0m": replace(there, standing=Standing(operation=halves()["dom0m"], alive=True))},
     ):
-        assert len(migrate.arrived(DNS, surveys, "dom0m")) == 1
+        assert len(migrate.arrived(surveys, "dom0m")) == 1

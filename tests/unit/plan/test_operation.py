@@ -4,19 +4,19 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from nodes import MIGRATION, domain
+from nodes import MIGRATION, domain, running
 
 from saltern.errors import Refused
-from saltern.model.action import EndDomain, EndOperation, UnpauseDomain
-from saltern.model.observed import Xen
-from saltern.model.operation import Half, Standing
+from saltern.model.action import EndDomain, EndOperation, StartDomain, UnpauseDomain
+from saltern.model.observed import ConnectionState, DiskState, Role, Xen
+from saltern.model.operation import Half, OperationKind, Standing
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 
 OVER = (EndOperation(domain="dns"),)
 
 
-def found(name: str | None, **flags: bool) -> Xen:
+def found(name: str | None, **flags: object) -> Xen:
     return Xen(domains=(domain(name, **flags),))
 
 
@@ -39,6 +39,49 @@ SUSPENDED = {"suspended": True, "shut_down": True}
 )
 def test_a_half_is_ended_or_goes_on_by_what_it_is(half, xen, settled) -> None:
     assert plan.settle(replace(MIGRATION, half=half), xen) == settled
+
+
+@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START, OperationKind.STOP])
+@pytest.mark.parametrize(
+    ("half", "xen", "settled"),
+    [
+        (Half.SOURCE, Xen(domains=()), OVER),
+        (Half.SOURCE, found("dns", running=True), OVER),
+        (Half.SOURCE, found("dns", paused=True, cpu_time_s=0.0), OVER),
+        (Half.TARGET, Xen(domains=()), OVER),
+        (Half.TARGET, found("dns", running=True), OVER),
+        (Half.TARGET, found("dns", paused=True), OVER),
+        (Half.TARGET, found("dns", paused=True, cpu_time_s=0.0), (EndDomain(domain="dns"),)),
+    ],
+)
+def test_of_a_start_only_what_has_never_run_is_ended(kind, half, xen, settled) -> None:
+    assert plan.settle(replace(MIGRATION, kind=kind, half=half), xen) == settled
+
+
+def test_a_guest_that_is_shutting_down_is_waited_for_and_a_strange_one_is_for_a_person() -> None:
+    stopping = replace(MIGRATION, kind=OperationKind.STOP)
+    assert isinstance(plan.settle(stopping, found("dns", shut_down=True)), Wait)
+    with pytest.raises(Refused, match=r"cluster\.release"):
+        plan.settle(stopping, found("dns--incoming", paused=True))
+
+
+@pytest.mark.parametrize(
+    ("side", "told"),
+    [
+        ({"state": None}, "no connection"),
+        ({"state": ConnectionState.CONNECTING}, "unknown is not down"),
+        ({"peer_role": Role.PRIMARY}, "Primary on the other node"),
+        ({"disk": DiskState.OUTDATED}, "not UpToDate"),
+    ],
+)
+def test_a_start_waits_for_proof_that_the_domain_runs_nowhere(side, told) -> None:
+    starting = replace(MIGRATION, kind=OperationKind.START, half=Half.TARGET)
+    wanted = plan.start(starting, Xen(domains=()), running(**side))
+    assert isinstance(wanted, Wait)
+    assert told in wanted.reason
+    assert isinstance(plan.start(starting, Xen(domains=()), {}), Wait)
+    assert plan.start(starting, Xen(domains=()), running()) == (StartDomain(domain="dns"),)
+    assert plan.start(starting, found("dns", running=True), {}) == ()
 
 
 @pytest.mark.parametrize("half", Half)

@@ -14,7 +14,7 @@ from saltern.render import ssh_files
 
 SHARE = slices()["dom0"]
 KEYS = SshKeys(migration="ssh-ed25519 AAAAC3Nz= saltern", host=("ssh-ed25519 AAAAHost root@dom0m", "ssh-rsa AAAAB3 x"))
-LINE = 'restrict,command="/usr/lib/saltern/migration receive" ssh-ed25519 AAAAC3Nz= saltern-migration-of-dom0m\n'
+LINE = 'restrict,command="/usr/lib/saltern/operation receive" ssh-ed25519 AAAAC3Nz= saltern-migration-of-dom0m\n'
 
 
 def view(files: dict[str, str] | None = None, mode: int | None = None, keys: SshKeys | None = KEYS) -> SimpleNamespace:

@@ -1,0 +1,307 @@
+"""
+Operations on domains, asked from the master
+============================================
+
+The steps of ``salt-run state.orch`` of ``migrate``, ``evacuate``, ``return``, ``start`` and ``stop``, in their order:
+``begin``, ``synchronise``, ``carry_out``. Each asks the nodes anew; what they have in common is the id of the operations,
+which both nodes of each domain keep until they are over.
+
+What is to be done is named in every step in the same way: ``domain``, with or without a ``target``; or ``evacuate``, a node,
+for all that runs there; or ``home``, a node or ``*``, for all that runs elsewhere and belongs there. ``kind`` is
+``migrate``, ``offline migrate``, ``start`` or ``stop``.
+
+.. versionadded:: 0.1.0
+"""
+
+import sys
+import time
+
+import salt.client
+from salt.exceptions import SaltRunnerError
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    import saltern
+except ImportError:
+    saltern = None
+else:
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern import controller
+        from saltern.desired import slice_from_pillar
+        from saltern.errors import SalternError
+        from saltern.model.operation import OperationKind
+        from saltern.plan.selection import Selection
+
+__virtualname__ = "operation"
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return __virtualname__
+    return False, f"this file belongs to Saltern {WRITTEN_FOR}, but the core in the master's Python is {found}"
+
+
+def plan(domain=None, target=None, evacuate=None, home=None, kind="migrate"):
+    """
+    Tell what would be done now; nothing is changed. What cannot be done is told with every reason.
+
+    domain
+        One domain
+
+    target
+        The node where it goes, or starts. Default: the other one of its two, or its home
+
+    evacuate
+        A node: all that runs there goes to its partner
+
+    home
+        A node: all that belongs there and runs elsewhere comes back. ``*`` for every node
+
+    kind
+        ``migrate``, ``offline migrate``, ``start`` or ``stop``. Default: migrate
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.plan dns
+        salt-run operation.plan evacuate=dom0
+    """
+    return _told(_core(lambda fleet, what: controller.decide(fleet, what), domain, target, evacuate, home, kind))
+
+
+def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
+    """
+    Enter what is to be done on both nodes of each domain, so that nothing else is done with it: all of it, or nothing.
+
+    What earlier operations have left half-done is settled first.
+
+    identifier
+        The id of the operations
+
+    domain
+        One domain; this and the next four as in ``operation.plan``
+
+    target
+        Where it goes, or starts
+
+    evacuate
+        The node that all leaves
+
+    home
+        The node that all comes back to
+
+    kind
+        What is done. Default: migrate
+
+    test
+        Tell only what would be done. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.begin 7c3f0c1e dns
+    """
+
+    def step(fleet, what):
+        if test:
+            return controller.decide(fleet, what)
+        owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        return controller.begin(fleet, what, identifier=identifier, owner=owner, since=since)
+
+    return _told(_core(step, domain, target, evacuate, home, kind))
+
+
+def synchronise(
+    identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", timeout=3600, test=False
+):
+    """
+    Wait until both sides of every disk are connected and UpToDate, with progress on standard error.
+
+    identifier
+        The id of the operations
+
+    domain
+        One domain; this and the next four as in ``operation.plan``
+
+    target
+        Where it goes, or starts
+
+    evacuate
+        The node that all leaves
+
+    home
+        The node that all comes back to
+
+    kind
+        What is done. Default: migrate
+
+    timeout
+        Seconds to wait; then everything is taken back. Default: 3600
+
+    test
+        Tell only what would be waited for. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.synchronise 7c3f0c1e dns
+    """
+
+    def step(fleet, what):
+        if test:
+            return [each for each in controller.decide(fleet, what) if each.waits_for]
+        controller.synchronise(fleet, what, identifier=identifier, timeout_s=timeout)
+        return []
+
+    return _told(_core(step, domain, target, evacuate, home, kind), otherwise="every disk is connected and UpToDate")
+
+
+def carry_out(
+    identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", parallel=2, timeout=3600, test=False
+):
+    """
+    Do it, and wait for the end of it, with progress on standard error. One that fails does not hold the others up.
+
+    identifier
+        The id of the operations
+
+    domain
+        One domain; this and the next four as in ``operation.plan``
+
+    target
+        Where it goes, or starts
+
+    evacuate
+        The node that all leaves
+
+    home
+        The node that all comes back to
+
+    kind
+        What is done. Default: migrate
+
+    parallel
+        How many domains at a time. Default: 2
+
+    timeout
+        Seconds to wait for each; what takes longer goes on by itself. Default: 3600
+
+    test
+        Tell only what would be done. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.carry_out 7c3f0c1e dns
+    """
+
+    def step(fleet, what):
+        if test:
+            return controller.decide(fleet, what)
+        return controller.carry_out(fleet, what, identifier=identifier, parallel=parallel, timeout_s=timeout)
+
+    return _told(_core(step, domain, target, evacuate, home, kind))
+
+
+def ready(node, timeout=3600, test=False):
+    """
+    Wait until a node answers, and every disk of its domains is connected and UpToDate on both sides.
+
+    node
+        The node
+
+    timeout
+        Seconds to wait. Default: 3600
+
+    test
+        Wait for nothing. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.ready dom0
+    """
+    if not test:
+        _with_fleet(lambda fleet: controller.ready(fleet, node, timeout_s=timeout))
+    return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
+
+
+# --- Inside ------------------------------------------------------------------------------------------------------
+def _core(step, domain, target, evacuate, home, kind):
+    def with_selection(fleet):
+        what = Selection(kind=_kind(kind), domain=domain, target=target, evacuate=evacuate, home=home)
+        return step(fleet, what)
+
+    return _with_fleet(with_selection)
+
+
+def _with_fleet(step):
+    """What a step of the core returns, with the nodes to ask."""
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        raise SaltRunnerError("; ".join(found.get("violations", [])) or found.get("error", "no topology"))
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        fleet = controller.Fleet(
+            shares={node: slice_from_pillar(share) for node, share in found.items()},
+            ask=_asking(client),
+            tell=lambda text: print(text, file=sys.stderr, flush=True),
+            now=time.monotonic,
+            sleep=time.sleep,
+        )
+        try:
+            return step(fleet)
+        except SalternError as error:
+            raise SaltRunnerError(str(error)) from error
+
+
+def _asking(client):
+    def ask(nodes, function, *args):
+        said = client.cmd(nodes, function, args, tgt_type="list", full_return=True, timeout=__opts__["timeout"])
+        trouble = {}
+        for node in nodes:
+            answer = said.get(node)
+            if not answer:
+                trouble[node] = "the minion does not answer"
+            elif answer.get("retcode"):
+                trouble[node] = str(answer["ret"]).removeprefix("ERROR: ")
+        if trouble:
+            raise controller.Unanswered(trouble)
+        return {node: said[node]["ret"] for node in nodes}
+
+    return ask
+
+
+def _kind(kind):
+    try:
+        return OperationKind(kind)
+    except ValueError:
+        raise SaltRunnerError(f"no operation {kind!r}; there are {', '.join(OperationKind)}") from None
+
+
+def _told(planned, otherwise="nothing is to be done: everything is in its place"):
+    """What is shown of it, and what a state makes its changes of."""
+    return {
+        "comment": "; ".join(map(str, planned)) or otherwise,
+        "changes": {each.domain: str(each) for each in planned},
+    }

@@ -1,0 +1,25 @@
+# Maintenance of one node after the other: salt-run state.orch rolling pillar='{hook: maintenance.reboot}'
+# `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
+# nodes in the place of all. What fails stops everything after it.
+{%- from 'operation.jinja' import operation with context %}
+{%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
+{%- set before = namespace(step=none) %}
+{%- for node in pillar.get('nodes') or (salt['saltutil.runner']('topology.shares') | list) %}
+{{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
+{{ node }} is maintained:
+  salt.runner:
+    - name: state.orchestrate
+    - mods: {{ pillar['hook'] | json }}
+    - pillar:
+        node: {{ node | json }}
+    - require:
+      - orchestration: {{ node }} is left: it is done
+{{ node }} is back:
+  orchestration.step:
+    - name: operation.ready
+    - node: {{ node | json }}
+    - require:
+      - salt: {{ node }} is maintained
+{{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
+{%- set before.step = node ~ ' has its own again: it is done' %}
+{%- endfor %}

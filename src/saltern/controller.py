@@ -1,0 +1,345 @@
+"""The master's side of operations: it asks the nodes, decides, has them enter what is planned, and watches them carry it out.
+
+Nothing is kept between two steps but the id of the operations, which the nodes have. What the master does not live to see goes
+on by itself, or is settled by each node alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from saltern.bridge import plain
+from saltern.errors import Refused, SalternError
+from saltern.model.desired import DomainSpec, NodeSlice
+from saltern.model.operation import OperationKind, Planned
+from saltern.model.survey import Survey
+from saltern.plan import selection as plan
+from saltern.plan.selection import Selection
+from saltern.survey import from_plain
+
+_POLL_S: Final = 1.0
+_RENEW_S: Final = 30.0
+# When a domain is there, its disks should be in order at once, and its halves over.
+_AFTERWARDS_S: Final = 60.0
+# Between two lines about the same thing, of which only the figures differ.
+_TELL_S: Final = 5.0
+
+
+@dataclass(eq=False)
+class Unanswered(SalternError):
+    """Nodes that did not answer, or failed; ``trouble`` tells why, by node."""
+
+    trouble: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{node}: {why}" for node, why in self.trouble.items())
+
+
+class Ask(Protocol):
+    """What every one of ``nodes`` answers to a function of its execution modules; raises ``Unanswered``."""
+
+    def __call__(self, nodes: Sequence[str], function: str, *args: object) -> Mapping[str, Any]:
+        """The answers by node."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The nodes as the master reaches them. ``tell`` is given what is new, a line at a time."""
+
+    shares: Mapping[str, NodeSlice]
+    ask: Ask
+    tell: Callable[[str], None]
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, Survey]]:
+    """What both nodes of each domain have of it, by domain and node."""
+    found: dict[str, dict[str, Survey]] = {name: {} for name in specs}
+    for node, domains in _by_node(specs).items():
+        for name, told in fleet.ask([node], "operation.look", domains)[node].items():
+            found[name][node] = from_plain(told)
+    return found
+
+
+def decide(fleet: Fleet, selection: Selection) -> tuple[Planned, ...]:
+    """What is to be done now; raises ``Refused`` where it cannot. Nothing is changed."""
+    specs = plan.concerned(selection, fleet.shares)
+    return plan.decide(selection, specs, look(fleet, specs))
+
+
+def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, since: str) -> tuple[Planned, ...]:
+    """Have the nodes enter what is to be done, so that nothing else is done with these domains: all of it, or nothing.
+
+    What earlier operations have left half-done is settled first.
+    """
+    specs = plan.concerned(selection, fleet.shares)
+    surveys = look(fleet, specs)
+    if _settle_left(fleet, surveys):
+        surveys = look(fleet, specs)
+    planned = plan.decide(selection, specs, surveys)
+    entries: dict[str, list[object]] = {}
+    for each in planned:
+        spec = specs[each.domain]
+        halves = plan.halves(each, spec, fleet.shares[spec.home], identifier=identifier, owner=owner, since=since)
+        for node, entry in halves.items():
+            entries.setdefault(node, []).append(plain(entry))
+    entered: list[str] = []
+    try:
+        for node, these in entries.items():
+            fleet.ask([node], "operation.begin", these)
+            entered.append(node)
+    except SalternError:
+        _withdraw(fleet, planned, identifier, only=entered)
+        raise
+    return planned
+
+
+def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_s: float) -> tuple[Planned, ...]:
+    """Wait until the disks of all of them are connected and UpToDate. When that takes too long, everything is taken back."""
+    deadline_s, renewed_s, told_s = fleet.now() + timeout_s, fleet.now(), fleet.now() - _TELL_S
+    while True:
+        planned = _ours(fleet, selection, identifier)
+        waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
+        if not waits or fleet.now() - renewed_s >= _RENEW_S:
+            _renew(fleet, planned, identifier)
+            renewed_s = fleet.now()
+        if not waits:
+            return planned
+        if fleet.now() >= deadline_s:
+            _withdraw(fleet, planned, identifier)
+            raise Refused(
+                str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
+            )
+        if fleet.now() - told_s >= _TELL_S:
+            fleet.tell(waits)
+            told_s = fleet.now()
+        fleet.sleep(_POLL_S)
+
+
+def carry_out(
+    fleet: Fleet, selection: Selection, *, identifier: str, parallel: int, timeout_s: float
+) -> tuple[Planned, ...]:
+    """Have the nodes do what they have entered, ``parallel`` domains at a time, and wait for the end of it.
+
+    One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``.
+    """
+    planned = _ours(fleet, selection, identifier)
+    work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s)
+    while work.waiting or work.going:
+        work.start()
+        work.watch()
+        if work.going:
+            fleet.sleep(_POLL_S)
+    if work.failed:
+        raise Refused(
+            str(selection),
+            "; ".join(work.failed),
+            f"{len(work.done)} of {len(planned)} are done; see `salt-run cluster.status`",
+        )
+    return planned
+
+
+def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
+    """Wait until a node answers, and every disk of its domains is connected and UpToDate on both sides.
+
+    Raises ``Refused`` with what is still missing when that takes too long.
+    """
+    specs = plan.concerned(Selection(kind=OperationKind.MIGRATE, evacuate=node), fleet.shares)
+    deadline_s, told_s = fleet.now() + timeout_s, fleet.now() - _TELL_S
+    while True:
+        try:
+            missing = plan.not_ready(node, look(fleet, specs))
+        except Unanswered as error:
+            missing = [str(error)]
+        if not missing:
+            return
+        if fleet.now() >= deadline_s:
+            raise Refused(f"node {node}", f"after {timeout_s:g} s still: {'; '.join(missing)}", "See to that first")
+        if fleet.now() - told_s >= _TELL_S:
+            fleet.tell(f"{node}: {'; '.join(missing)}")
+            told_s = fleet.now()
+        fleet.sleep(_POLL_S)
+
+
+@dataclass
+class _Work:
+    """What is being carried out: domains that wait, those that are on their way with the time of their start, and what became
+    of the others.
+    """
+
+    fleet: Fleet
+    identifier: str
+    planned: tuple[Planned, ...]
+    parallel: int
+    timeout_s: float
+    waiting: list[Planned] = field(default_factory=list)
+    going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    told: dict[str, tuple[str, float]] = field(default_factory=dict)
+    renewed_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.planned)
+        self.renewed_s = self.fleet.now()
+
+    def start(self) -> None:
+        """As many as may be on their way at a time."""
+        while self.waiting and len(self.going) < self.parallel:
+            each = self.waiting.pop(0)
+            try:
+                # The target first: it waits for the source.
+                self.fleet.ask([each.target], "operation.carry_out", each.domain, self.identifier)
+                self.fleet.ask([each.source], "operation.carry_out", each.domain, self.identifier)
+            except SalternError as error:
+                self._fail(each, str(error))
+                with suppress(SalternError):  # what has begun ends by itself
+                    _withdraw(self.fleet, [each], self.identifier)
+            else:
+                self.going[each.domain] = (each, self.fleet.now())
+        if self.waiting and self.fleet.now() - self.renewed_s >= _RENEW_S:
+            _renew(self.fleet, tuple(self.waiting), self.identifier)
+            self.renewed_s = self.fleet.now()
+
+    def watch(self) -> None:
+        """See how far they are. A node that does not answer now is asked again: what is going on there does."""
+        specs = {name: _spec(self.fleet, name) for name in self.going}
+        try:
+            surveys = look(self.fleet, specs)
+        except SalternError as error:
+            self._say("", str(error))
+            surveys = {}
+        for each, begun_s in list(self.going.values()):
+            took_s = self.fleet.now() - begun_s
+            if each.domain in surveys:
+                self._judge(each, surveys[each.domain], took_s)
+            elif took_s >= self.timeout_s:
+                self._fail(each, f"its nodes do not answer after {self.timeout_s:g} s")
+
+    def _judge(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
+        self._finish_idle_half(each, surveys)
+        missing = plan.missing(each, surveys)
+        over = all(survey.standing is None for survey in surveys.values())
+        if not missing:
+            del self.going[each.domain]
+            self.done.append(each.domain)
+            self.fleet.tell(f"{_after(each)}, {took_s:.0f} s after its {each.kind} began{self._count()}")
+        elif over and (not plan.is_there(each, surveys) or took_s >= _AFTERWARDS_S):
+            self._fail(each, _became(each, surveys, missing, self._log(each)))
+        elif took_s >= self.timeout_s:
+            self._fail(each, f"after {self.timeout_s:g} s: {'; '.join(missing)}; it goes on by itself")
+        else:
+            self._say(each.domain, plan.progress(each, _spec(self.fleet, each.domain), surveys))
+
+    def _finish_idle_half(self, each: Planned, surveys: Mapping[str, Survey]) -> None:
+        """The half with nothing to do is over when the other one is."""
+        busy = {OperationKind.START: each.target, OperationKind.STOP: each.source}.get(each.kind)
+        if busy is None or surveys[busy].standing is not None:
+            return
+        idle = each.source if busy == each.target else each.target
+        if surveys[idle].standing is not None:
+            failed = each.kind is OperationKind.STOP and surveys[busy].condition is not None
+            verb = "operation.withdraw" if failed else "operation.finish"
+            self.fleet.ask([idle], verb, [each.domain], self.identifier)
+
+    def _fail(self, each: Planned, why: str) -> None:
+        self.going.pop(each.domain, None)
+        self.failed.append(f"{each.domain}: {why}")
+        self.fleet.tell(f"{each.domain}: {why}{self._count()}")
+
+    def _log(self, each: Planned) -> str:
+        said = []
+        for node in (each.source, each.target):
+            try:
+                lines = str(self.fleet.ask([node], "operation.log", each.domain)[node]).strip().splitlines()
+            except SalternError as error:
+                lines = [str(error)]
+            said += lines[-6:]
+        return " / ".join(said)
+
+    def _say(self, about: str, text: str) -> None:
+        said, at_s = self.told.get(about, ("", self.fleet.now() - _TELL_S))
+        if text and text != said and self.fleet.now() - at_s >= _TELL_S:
+            self.fleet.tell(text)
+            self.told[about] = (text, self.fleet.now())
+
+    def _count(self) -> str:
+        over = len(self.done) + len(self.failed)
+        return f" ({over} of {len(self.planned)})" if len(self.planned) > 1 else ""
+
+
+def _ours(fleet: Fleet, selection: Selection, identifier: str) -> tuple[Planned, ...]:
+    """What is to be done, all of it entered under this id; raises ``Refused`` where something is not, or not any longer."""
+    specs = plan.concerned(selection, fleet.shares)
+    surveys = look(fleet, specs)
+    planned = plan.decide(selection, specs, plan.without(surveys, identifier))
+    decided = {each.domain for each in planned}
+    # What has come about by itself since is carried out as well: there is nothing to do, and its entries end.
+    planned += tuple(each for each in plan.entered(surveys, identifier) if each.domain not in decided)
+    for each in planned:
+        plan.require_entered(each, surveys[each.domain], identifier)
+    return planned
+
+
+def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> bool:
+    left = [
+        (node, domain)
+        for domain, sides in surveys.items()
+        for node, each in sides.items()
+        if each.standing is not None and not each.standing.alive
+    ]
+    for node, domain in left:
+        fleet.ask([node], "operation.settle", domain)
+    return bool(left)
+
+
+def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
+    for node, domains in _nodes(planned).items():
+        fleet.ask([node], "operation.renew", domains, identifier)
+
+
+def _withdraw(fleet: Fleet, planned: Sequence[Planned], identifier: str, *, only: Sequence[str] | None = None) -> None:
+    for node, domains in _nodes(planned).items():
+        if only is None or node in only:
+            fleet.ask([node], "operation.withdraw", domains, identifier)
+
+
+def _nodes(planned: Sequence[Planned]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in planned:
+        for node in (each.target, each.source):
+            found.setdefault(node, []).append(each.domain)
+    return found
+
+
+def _by_node(specs: Mapping[str, DomainSpec]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, spec in specs.items():
+        for node in (spec.home, spec.partner):
+            found.setdefault(node, []).append(name)
+    return found
+
+
+def _spec(fleet: Fleet, domain: str) -> DomainSpec:
+    return next(share.domains[domain] for share in fleet.shares.values() if domain in share.domains)
+
+
+def _after(each: Planned) -> str:
+    if each.kind is OperationKind.STOP:
+        return f"{each.domain} is stopped, and stays so"
+    return f"{each.domain} runs on {each.target}"
+
+
+def _became(each: Planned, surveys: Mapping[str, Survey], missing: Sequence[str], log: str) -> str:
+    """Why an operation that is over has not done what it was to do."""
+    running = [node for node, survey in surveys.items() if survey.condition == "running"]
+    if not running:
+        where = "runs nowhere now; `salt '*' state.apply` starts it at home"
+    elif plan.is_there(each, surveys):
+        where = "; ".join(missing)
+    else:
+        where = f"stays on {running[0]}"
+    return f"{where}: {log or 'the tools said nothing'}"

@@ -1,0 +1,236 @@
+"""What the master is asked to do, with which domains, and whether it can be done with all of them together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from saltern.errors import Refused
+from saltern.model.desired import DomainSpec, NodeSlice
+from saltern.model.operation import Half, Operation, OperationKind, Planned
+from saltern.model.survey import Survey
+from saltern.plan import migrate, start_stop
+
+Specs = Mapping[str, DomainSpec]  # by name, in the order in which domains start
+Surveys = Mapping[str, Mapping[str, Survey]]  # by domain, then by node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """One domain, or all that run on the node ``evacuate``, or all that are away from the node ``home`` (``*``: any node).
+
+    ``target`` is where one domain goes, or is started.
+    """
+
+    kind: OperationKind
+    domain: str | None = None
+    target: str | None = None
+    evacuate: str | None = None
+    home: str | None = None
+
+    def __post_init__(self) -> None:
+        moves = self.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+        one = [self.domain, self.evacuate, self.home].count(None) == 2
+        if not one or (self.domain is None and (self.target is not None or not moves)):
+            given = (
+                f"{key} {getattr(self, key)}" for key in ("domain", "target", "evacuate", "home") if getattr(self, key)
+            )
+            raise Refused(
+                f"operation {self.kind}",
+                f"it was asked for with {', '.join(given) or 'nothing'}",
+                "Name `domain` (with or without `target`); or, to move several, `evacuate` or `home`, with a node",
+            )
+
+    def __str__(self) -> str:
+        if self.domain is not None:
+            return f"domain {self.domain}"
+        return f"what runs on {self.evacuate}" if self.evacuate else f"what belongs to {self.home}"
+
+
+def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
+    """The domains to look at, in start order; raises ``Refused`` for a domain, or a node, that the topology does not have."""
+    node = selection.evacuate or selection.home
+    if node in (None, "*"):
+        every = {name: spec for share in shares.values() for name, spec in share.domains.items()}
+        return every if selection.domain is None else {selection.domain: _known(selection.domain, every)}
+    if node not in shares:
+        raise Refused(f"node {node}", "the topology has no such node", f"It has {', '.join(sorted(shares))}")
+    found = shares[node].domains
+    return {name: spec for name, spec in found.items() if selection.evacuate or spec.home == node}
+
+
+def _known(domain: str, specs: Specs) -> DomainSpec:
+    if domain not in specs:
+        names = ", ".join(sorted(specs)) or "none"
+        raise Refused(f"domain {domain}", "the topology has no such domain", f"It has {names}")
+    return specs[domain]
+
+
+def decide(selection: Selection, specs: Specs, surveys: Surveys) -> tuple[Planned, ...]:
+    """What to do, in start order; nothing for what is in its place. Raises ``Refused`` with everything against any of it.
+
+    Each move leaves its target less memory for those after it. ``specs`` and ``surveys`` are of those concerned.
+    """
+    planned: list[Planned] = []
+    against: list[Refused] = []
+    taken_bytes: dict[str, int] = {}
+    for name, spec in specs.items():
+        if not _selected(selection, spec, surveys[name]):
+            continue
+        try:
+            found = _decide_one(selection, spec, _with_less(surveys[name], taken_bytes))
+        except Refused as refused:
+            against.append(refused)
+            continue
+        if found is not None:
+            planned.append(found)
+            taken_bytes[found.target] = taken_bytes.get(found.target, 0) + spec.memory_bytes
+    if against:
+        raise _refusal(selection, against)
+    return tuple(planned)
+
+
+def without(surveys: Surveys, identifier: str) -> dict[str, dict[str, Survey]]:
+    """The same surveys, as whoever has entered the operations of that id sees them."""
+    return {
+        domain: {node: _without(each, identifier) for node, each in sides.items()} for domain, sides in surveys.items()
+    }
+
+
+def entered(surveys: Surveys, identifier: str) -> tuple[Planned, ...]:
+    """The operations of that id, as their source has them."""
+    found = [
+        each.standing.operation
+        for sides in surveys.values()
+        for node, each in sides.items()
+        if each.standing is not None and each.standing.operation.half is Half.SOURCE
+    ]
+    return tuple(
+        Planned(kind=each.kind, domain=each.domain, source=each.source, target=each.target)
+        for each in found
+        if each.id == identifier
+    )
+
+
+def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier: str) -> None:
+    """Raises ``Refused`` unless both nodes have the operation of that id, for the same way."""
+    for node, each in surveys.items():
+        found = each.standing.operation if each.standing is not None else None
+        if found is None or found.id != identifier or (found.source, found.target) != (planned.source, planned.target):
+            raise Refused(
+                f"node {node}",
+                f"the {planned.kind} of {planned.domain} is not entered, or no longer",
+                "It was settled or released, or the domain came here meanwhile; begin anew",
+            )
+
+
+def halves(
+    planned: Planned, spec: DomainSpec, share: NodeSlice, *, identifier: str, owner: str, since: str
+) -> dict[str, Operation]:
+    """The entries of an operation by node, target first: what is not expected there is not sent."""
+    resources = tuple(disk.resource for disk in spec.disks)
+    address = share.resources[resources[0]].on(planned.target).address
+    return {
+        node: Operation(
+            id=identifier,
+            kind=planned.kind,
+            domain=spec.name,
+            uuid=spec.uuid,
+            half=half,
+            source=planned.source,
+            target=planned.target,
+            address=address,
+            resources=resources,
+            owner=owner,
+            since=since,
+            renewed_s=0.0,
+        )
+        for node, half in ((planned.target, Half.TARGET), (planned.source, Half.SOURCE))
+    }
+
+
+def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
+    """What is not yet, or not, as it should be after it, in words; empty when all is."""
+    if planned.kind is OperationKind.STOP:
+        return start_stop.ended(surveys)
+    return migrate.arrived(surveys, planned.target)
+
+
+def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:
+    """Whether the domain is where it was to be, whatever else is missing."""
+    if planned.kind is OperationKind.STOP:
+        return all(each.condition is None for each in surveys.values())
+    return surveys[planned.target].condition == "running"
+
+
+def not_ready(node: str, surveys: Surveys) -> list[str]:
+    """What the disks of a node still need before domains can go there."""
+    found = []
+    for domain, sides in surveys.items():
+        found += [f"{domain}: {each}" for each in migrate.waits(sides[node])]
+        for name, side in sides[node].sides.items():
+            if side.connection == "Connected" and side.synchronised_percent is None:
+                disks = (f"{name} is {word}" for word in {side.disk, side.partner_disk} if word != "UpToDate")
+                found += [f"{domain}: {each}" for each in disks]
+    return found
+
+
+def progress(planned: Planned, spec: DomainSpec, surveys: Mapping[str, Survey]) -> str:
+    """How far it is, in words."""
+    source, target = surveys[planned.source], surveys[planned.target]
+    if planned.kind is OperationKind.MIGRATE:
+        if target.condition == "incoming":
+            percent = min(100, 100 * (target.memory_bytes or 0) // spec.memory_bytes)
+            return f"{spec.name}: {percent} % of its memory is on {target.node}"
+        return f"{spec.name}: not yet on {target.node}" if target.condition is None else ""
+    if source.condition is not None:
+        return f"{spec.name}: shutting down on {source.node}"
+    return f"{spec.name}: starting on {target.node}" if planned.kind is not OperationKind.STOP else ""
+
+
+def _decide_one(selection: Selection, spec: DomainSpec, surveys: Mapping[str, Survey]) -> Planned | None:
+    match selection.kind:
+        case OperationKind.START:
+            return start_stop.decide_start(spec, surveys, target=selection.target)
+        case OperationKind.STOP:
+            return start_stop.decide_stop(spec, surveys)
+        case kind:
+            target = spec.home if selection.home else selection.target
+            return migrate.decide(spec, surveys, target=target, kind=kind)
+
+
+def _without(survey: Survey, identifier: str) -> Survey:
+    ours = survey.standing is not None and survey.standing.operation.id == identifier
+    return replace(survey, standing=None) if ours else survey
+
+
+def _selected(selection: Selection, spec: DomainSpec, surveys: Mapping[str, Survey]) -> bool:
+    """Of a node that is evacuated, what is there in whatever condition: what cannot be moved has to be told."""
+    if selection.evacuate:
+        return surveys[selection.evacuate].condition is not None
+    if selection.home:
+        return surveys[spec.partner].condition is not None
+    return True
+
+
+def _with_less(surveys: Mapping[str, Survey], taken_bytes: Mapping[str, int]) -> dict[str, Survey]:
+    return {
+        node: replace(each, free_memory_bytes=each.free_memory_bytes - taken_bytes.get(node, 0))
+        for node, each in surveys.items()
+    }
+
+
+def _refusal(selection: Selection, against: list[Refused]) -> Refused:
+    if selection.domain is not None:
+        return against[0]
+    return Refused(
+        str(selection),
+        f"{_counted(against)} would be left: " + "; ".join(_told(against)),
+        "See to that first, or move the others one by one; nothing was moved",
+    )
+
+
+def _counted(against: list[Refused]) -> str:
+    return "one domain" if len(against) == 1 else f"{len(against)} domains"
+
+
+def _told(against: list[Refused]) -> Iterator[str]:
+    return (f"{refused.subject}: {refused.reason}" for refused in against)

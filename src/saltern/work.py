@@ -1,0 +1,85 @@
+"""What a node does for an operation: processes of their own, which outlive whoever asked for them.
+
+``send`` runs on the source of a migration: it starts xl, which calls ``connect``, which logs in to the target, where the key
+allows nothing but ``receive``. ``stop`` and ``start`` are the halves of an offline migration, and what they say alone.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from saltern import migration, start_stop
+from saltern.argv import xen
+from saltern.argv.ssh import connect
+from saltern.errors import Refused, SalternError
+from saltern.model.operation import Half, Operation, OperationKind
+from saltern.model.places import OPERATION_SCRIPT
+from saltern.observe import read_operation
+from saltern.run import Host, LocalHost
+
+_ASKED: Final = re.compile(r"receive ([A-Za-z0-9_.+-]+) ([0-9a-f-]+)")
+# The half that starts nothing by itself: it is woken by the other one, or has nothing to do.
+_DONE_BY: Final = {
+    (OperationKind.MIGRATE, Half.SOURCE): "send",
+    (OperationKind.OFFLINE, Half.SOURCE): "stop",
+    (OperationKind.OFFLINE, Half.TARGET): "start",
+    (OperationKind.START, Half.TARGET): "start",
+    (OperationKind.STOP, Half.SOURCE): "stop",
+}
+
+
+def command(operation: Operation) -> list[str] | None:
+    """The command that does this half, ``None`` for one that nobody has to begin."""
+    verb = _DONE_BY.get((operation.kind, operation.half))
+    return None if verb is None else [OPERATION_SCRIPT, verb, operation.domain, operation.id]
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
+    """``send|start|stop DOMAIN ID`` for Saltern, ``connect`` for xl, ``receive`` for what logs in to the target."""
+    try:
+        match argv:
+            case ["send", domain, identifier]:
+                host = LocalHost(root=root, environment={migration.DOMAIN: domain}, bound=True)
+                migration.send(host, domain, identifier)
+            case ["stop", domain, identifier]:
+                host = LocalHost(root=root, bound=True)
+                _to_its_end(host, start_stop.stopping(host, domain, identifier))
+            case ["start", domain, identifier]:
+                host = LocalHost(root=root, bound=True)
+                _to_its_end(host, start_stop.starting(host, domain, identifier))
+            case ["connect"]:
+                found = _entered(LocalHost(root=root), environ[migration.DOMAIN])
+                os.execvp("ssh", connect(found))  # noqa: S606 - in the place of this process
+            case ["receive"]:
+                _receive(LocalHost(root=root, bound=True), environ.get("SSH_ORIGINAL_COMMAND", ""))
+            case _:
+                print(f"usage: {OPERATION_SCRIPT} send|start|stop DOMAIN ID | connect | receive", file=sys.stderr)
+                return 2
+    except (SalternError, OSError) as error:
+        print(f"saltern: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _to_its_end(host: Host, steps: Iterator[float]) -> None:
+    for pause_s in steps:
+        host.sleep(pause_s)
+
+
+def _entered(host: Host, domain: str) -> Operation:
+    found = read_operation(host, domain)
+    if found is None:
+        raise Refused(f"domain {domain}", "no operation is entered on this node", "Use `salt-run state.orch migrate`")
+    return found.operation
+
+
+def _receive(host: LocalHost, asked: str) -> None:
+    match = _ASKED.fullmatch(asked)
+    if match is None:
+        raise Refused(
+            "migration", f"{asked[:100]!r} was asked for", "This key allows `receive DOMAIN ID`, and nothing else"
+        )
+    receiving = migration.receiving(host, match[1], match[2], lambda: host.serve(xen.migrate_receive()))
+    _to_its_end(host, receiving)

@@ -1,0 +1,143 @@
+"""A start, a stop or an offline migration that was interrupted at any moment is finished or undone by the next `state.apply`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, mend, other, windows
+from pair import NODES, converge, failures, running
+
+from saltern import operations, start_stop, work
+from saltern.errors import SalternError
+from saltern.model.operation import Half, OperationKind, Planned
+from saltern.model.places import OPERATION_SCRIPT, operation_file, stopped_file
+from saltern.plan import selection
+from saltern.plan.operation import LEFT_AFTER_S
+from saltern.run import Host
+from saltern.sim import processes
+from saltern.sim.host import Killed, SimHost
+from saltern.sim.world import World
+
+ID = "0a1b-2c3d"
+SPEC = SHARES["dom0"].domains["dns"]
+OFFLINE, START, STOP = OperationKind.OFFLINE, OperationKind.START, OperationKind.STOP
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Worlds:
+    """The pair, with the domain running at home; and, under `stopped`, without."""
+    found = converged()
+    world = World.from_json(found["8.4"])
+    world.host("dom0").run(["xl", "shutdown", "-w", "dns"])
+    world.advance(10)
+    found["stopped"] = world.to_json()
+    return found
+
+
+def begin(world: World, kind: OperationKind, source: str) -> None:
+    planned = Planned(kind=kind, domain="dns", source=source, target=other(source))
+    halves = selection.halves(planned, SPEC, SHARES["dom0"], identifier=ID, owner="root on master", since="now")
+    for node, entry in halves.items():
+        operations.begin(world.host(node), entry)
+
+
+def entered(world: World) -> list[str]:
+    return [name for name, node in world.nodes.items() if operation_file("dns") in node.files]
+
+
+def kept_stopped(world: World) -> list[str]:
+    return [name for name, node in world.nodes.items() if stopped_file("dns") in node.files]
+
+
+INTERRUPTIONS: dict[str, Callable[[World, SimHost], object]] = {
+    "nothing": lambda world, worker: None,
+    "the cable is pulled": lambda world, worker: world.cut_link(*NODES),
+    "its node loses its power": lambda world, worker: world.power_cut(worker.name),
+    "the other node loses its power": lambda world, worker: world.power_cut(other(worker.name)),
+    "it is killed": lambda world, worker: setattr(worker, "dead", True),
+    "the other one is killed": lambda world, worker: processes.kill(world.nodes[other(worker.name)], OPERATION_SCRIPT),
+}
+
+
+def carried_out_until(
+    world: World, moment: int, interrupt: Callable[[World, SimHost], object], kind: OperationKind, source: str
+) -> bool:
+    """An operation that something happens to at that moment; false for one whose worker ends before."""
+    watch = Watch(world)
+    begin(world, kind, source)
+    node = other(source) if kind is START else source
+    if kind is OFFLINE:
+        waiting = operations.require(world.host(other(source)), "dns", ID)
+        world.host(other(source)).detach(work.command(waiting) or [])
+    worker = world.host(node)
+    turns = 0
+
+    def turn(seconds: float) -> None:
+        nonlocal turns
+        world.advance(seconds)
+        watch()
+        turns += 1
+        if turns == moment:
+            interrupt(world, worker)
+
+    worker.enter(turn)
+    with suppress(Killed, SalternError, OSError):
+        to_its_end(worker, (start_stop.starting if kind is START else start_stop.stopping)(worker, "dns", ID))
+    worker.leave()
+    watch()
+    return turns >= moment
+
+
+def to_its_end(host: Host, steps: Iterator[float]) -> None:
+    for pause_s in steps:
+        host.sleep(pause_s)
+
+
+def settle_by_apply(world: World) -> list[str]:
+    watch = Watch(world)
+    world.advance(30)
+    watch()
+    mend(world)
+    world.advance(start_stop.SHUTDOWN_S + start_stop.START_S + LEFT_AFTER_S)
+    for _ in range(2):
+        told = [failure for outcomes in converge(world, SHARES, wait_s=30).values() for failure in failures(outcomes)]
+        world.advance(60)
+        watch()
+    return told
+
+
+@pytest.mark.parametrize("interruption", INTERRUPTIONS)
+@pytest.mark.parametrize(
+    ("drbd", "kind", "source"),
+    [
+        ("8.4", OFFLINE, "dom0"),
+        ("9", OFFLINE, "dom0"),
+        ("8.4", STOP, "dom0"),
+        ("stopped", START, "dom0m"),
+        ("stopped", START, "dom0"),
+    ],
+)
+def test_whatever_interrupts_it_at_any_moment_one_domain_is_left_or_none_that_was_stopped(
+    worlds, drbd, kind, source, interruption
+) -> None:
+    moment = 0
+    while True:
+        moment += 1 if drbd == "8.4" else 2
+        world = World.from_json(worlds[drbd])
+        ends_before = not carried_out_until(world, moment, INTERRUPTIONS[interruption], kind, source)
+        assert settle_by_apply(world) == [], f"at moment {moment}"
+        assert entered(world) == [], f"at moment {moment}"
+        assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
+        alive = running(world).get("dns", [])
+        # What was to stop, and did not, goes on, and is no longer kept stopped.
+        assert len(alive) == (0 if kept_stopped(world) else 1), f"at moment {moment}: {alive}, {kept_stopped(world)}"
+        if ends_before:
+            break
+    assert moment > 5
+
+
+def test_halves_know_who_begins_them(worlds) -> None:
+    planned = Planned(kind=START, domain="dns", source="dom0m", target="dom0")
+    halves = selection.halves(planned, SPEC, SHARES["dom0"], identifier=ID, owner="root", since="now")
+    assert work.command(halves["dom0"]) == [OPERATION_SCRIPT, "start", "dns", ID]
+    assert (halves["dom0m"].half, work.command(halves["dom0m"])) == (Half.SOURCE, None)
