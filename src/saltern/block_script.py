@@ -101,7 +101,7 @@ def closing(host: Host, resource: str) -> Iterator[float]:
             if attach.connected(side):
                 seen_s = host.now()
             if attach.one_primary(side) or (host.now() - seen_s > _BACK_S and _settle_alone(drbd, side)):
-                drbd.allow_two_primaries(side, False)
+                drbd.allow_two_primaries(side, drbd.show(), False)
                 return
         yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
@@ -116,19 +116,20 @@ class _Drbd:
     def look(self) -> RunningResource | None:
         return drbdsetup_events2.parse(self._run(drbdsetup.events2(self.resource)).stdout).get(self.resource)
 
-    def two_primaries_allowed(self) -> bool:
-        return drbdsetup_show.parse_two_primaries(self._run(drbdsetup.show(self.resource)).stdout)
+    def show(self) -> str:
+        """What the kernel was told: ``drbdsetup_show`` understands it."""
+        return self._run(drbdsetup.show(self.resource)).stdout
 
-    def do(self, act: Act, side: RunningResource) -> None:
+    def do(self, act: Act, side: RunningResource, shown: str) -> None:
         match act:
             case Act.DEMOTE:
                 self._prove_unused(side)
             case Act.PROMOTE:
                 self._run(drbdsetup.primary(self.resource, side.devices[0].minor, self._generation()))
             case Act.ALLOW_TWO_PRIMARIES:
-                self.allow_two_primaries(side, True)
+                self.allow_two_primaries(side, shown, True)
             case Act.ALLOW_ONE_PRIMARY:
-                self.allow_two_primaries(side, False)
+                self.allow_two_primaries(side, shown, False)
 
     def _prove_unused(self, side: RunningResource) -> None:
         try:
@@ -142,16 +143,16 @@ class _Drbd:
     def secondary(self, side: RunningResource) -> None:
         self._run(drbdsetup.secondary(self.resource, side.devices[0].minor, self._generation()))
 
-    def allow_two_primaries(self, side: RunningResource, allowed: bool) -> None:
-        self._run(drbdsetup.allow_two_primaries(self._connection(side), allowed))
+    def allow_two_primaries(self, side: RunningResource, shown: str, allowed: bool) -> None:
+        self._run(drbdsetup.allow_two_primaries(self._connection(side, shown), allowed))
 
     def forgot_options(self, side: RunningResource) -> bool:
         """8.4 forgets a connection and its options when it is given up, 9 when it is deleted."""
         return attach.given_up(side) and (self._generation() is Generation.V84 or not side.connections)
 
-    def _connection(self, side: RunningResource) -> tuple[str, str]:
+    def _connection(self, side: RunningResource, shown: str) -> tuple[str, str]:
         if self._generation() is Generation.V84:
-            return drbdsetup_show.parse_addresses(self._run(drbdsetup.show(self.resource)).stdout)
+            return drbdsetup_show.parse_addresses(shown)
         return self.resource, str(side.connections[0].peer_node_id)
 
     def _generation(self) -> Generation:
@@ -169,27 +170,28 @@ def _attach(host: Host, xenbus_path: str) -> None:
     incoming = domain.endswith(_INCOMING)
     drbd = _Drbd(host, resource)
     before = attach.require_up(resource, drbd.look())
-    acts = attach.decide(before, incoming=incoming, window=drbd.two_primaries_allowed())
+    shown = drbd.show()
+    acts = attach.decide(before, incoming=incoming, window=drbdsetup_show.parse_two_primaries(shown))
     attach.require_own(before, _others(host, xenbus_path, resource))
     done: list[Act] = []
     try:
         for act in acts:
             done.append(act)
-            drbd.do(act, before)
+            drbd.do(act, before, shown)
         attach.confirm(before, attach.require_up(resource, drbd.look()), incoming=incoming)
         if incoming:
             host.detach([BLOCK_SCRIPT, "close", resource])
         _connected(host, xenbus_path, before.devices[0].minor)
     except BaseException as error:
         try:
-            _undo(drbd, before, done)
+            _undo(drbd, before, shown, done)
         except Exception as trouble:
             raise _NotUndone(f"{_line(error)}; and it could not be undone: {_line(trouble)}") from error
         raise
     _log(host, f"add {resource}: Primary{' beside the partner, for a migration' if incoming else ''}")
 
 
-def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
+def _undo(drbd: _Drbd, before: RunningResource, shown: str, done: Sequence[Act]) -> None:
     """After a failure: Secondary again, then one Primary only. Without the partner a Primary stays one, see ``attach``.
 
     A partner that has just gone out of sight has its side of the window open still; ``close`` gives it time to come back.
@@ -199,7 +201,7 @@ def _undo(drbd: _Drbd, before: RunningResource, done: Sequence[Act]) -> None:
     if Act.ALLOW_TWO_PRIMARIES in done:
         now = drbd.look()
         if now is not None and attach.connected(now):
-            drbd.allow_two_primaries(now, False)
+            drbd.allow_two_primaries(now, shown, False)
         else:
             drbd.host.detach([BLOCK_SCRIPT, "close", drbd.resource])
 
@@ -253,7 +255,7 @@ def _release(drbd: _Drbd, *, proof: bool) -> str:
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if proof and not attach.connected(side) and not drbd.two_primaries_allowed():
+    if proof and not attach.connected(side) and not drbdsetup_show.parse_two_primaries(drbd.show()):
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"

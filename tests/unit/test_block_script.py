@@ -158,6 +158,15 @@ def test_it_takes_few_processes_since_a_guest_may_be_waiting() -> None:
 
 
 @both
+def test_an_arriving_domain_takes_one_process_more_and_the_one_that_closes_the_window(drbd: str) -> None:
+    plain, arrived = Node(drbd=drbd), arriving(drbd=drbd)
+    add(plain, PATH)
+    add(arrived, PATH)
+    assert [each for each in arrived.programs if each != "drbdsetup net-options"] == plain.programs
+    assert (len(arrived.programs), len(arrived.detached)) == (8, 1)
+
+
+@both
 def test_an_arriving_domain_opens_the_window_and_leaves_somebody_to_close_it(drbd: str) -> None:
     node = arriving(drbd=drbd)
     assert add(node, PATH) == 0
