@@ -207,9 +207,7 @@ def _undo(drbd: _Drbd, before: RunningResource, shown: str, done: Sequence[Act])
 
 
 def _detach(host: Host, xenbus_path: str) -> None:
-    resource, domain = _asked(host, xenbus_path)
-    read = xenstore.read(f"{xenbus_path}/hotplug-status")
-    status = host.run(read, allowed=(0, 1), timeout_s=_COMMAND_S).stdout.strip()
+    resource, domain, status = _left(host, xenbus_path)
     if status == "error":
         return  # what was refused has nothing to give back
     moving = domain.endswith(_MOVING)
@@ -263,11 +261,24 @@ def _release(drbd: _Drbd, *, proof: bool) -> str:
 
 def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
     """The resource, and the name of its domain, which tells whether it is on its way (xl_migrate.c)."""
+    resource, domain = _read(host, *_places(xenbus_path))
+    return resource, domain
+
+
+def _left(host: Host, xenbus_path: str) -> tuple[str, str, str]:
+    """What ``_asked`` tells, and the status that `add` has left."""
+    try:
+        resource, domain, status = _read(host, *_places(xenbus_path), f"{xenbus_path}/hotplug-status")
+    except CommandFailed:  # one of them is not there: the status, or this fails again
+        return *_asked(host, xenbus_path), _UNFINISHED
+    return resource, domain, status
+
+
+def _places(xenbus_path: str) -> tuple[str, str]:
     match = _BACKEND.fullmatch(xenbus_path)
     if match is None:
         raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
-    resource, domain = _read(host, f"{xenbus_path}/params", f"/local/domain/{match[1]}/name")
-    return resource, domain
+    return f"{xenbus_path}/params", f"/local/domain/{match[1]}/name"
 
 
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:

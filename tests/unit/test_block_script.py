@@ -392,6 +392,12 @@ def test_a_disk_is_secondary_when_its_domain_is_gone(drbd: str, peer: str) -> No
     assert node.role == "Secondary"
 
 
+def test_a_removal_takes_few_processes_since_a_guest_may_be_rebooting() -> None:
+    node = attached()
+    remove(node, PATH)
+    assert node.programs == ["xenstore-read", "drbdsetup events2", "drbdsetup secondary"]
+
+
 def test_a_backend_that_has_not_let_go_yet_is_waited_for() -> None:
     node = attached()
     node.held_open = 3
