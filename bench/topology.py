@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from saltern.desired import compile_slices
 from saltern.model.desired import NodeSlice
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.render.drbd_resource import render
 from saltern.topology import compile as compile_topology
 from saltern.topology import lockfile

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
-from saltern.model.observed import Generation, RunningResource
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.model.running import Generation, RunningResource
 from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show, xenstore_ls
 from saltern.plan import attach
 from saltern.plan.attach import Act

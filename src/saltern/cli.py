@@ -13,7 +13,7 @@ from saltern.converge import Converge
 from saltern.desired import slice_to_pillar
 from saltern.errors import FileError, SalternError, TopologyError
 from saltern.model.desired import NodeSlice
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.plan import script
 from saltern.plan.items import items
 from saltern.run import LocalHost

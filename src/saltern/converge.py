@@ -7,7 +7,8 @@ from saltern.act import perform, try_file
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
-from saltern.model.observed import ConnectionState, SshKeys
+from saltern.model.observed import SshKeys
+from saltern.model.running import ConnectionState
 from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
 from saltern.plan.items import Item, Kind, items, on_request, step

@@ -12,20 +12,10 @@ from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, ResourceHost, volume_key
-from saltern.model.observed import (
-    ConfiguredResource,
-    DiskState,
-    DrbdVersion,
-    Generation,
-    Lvm,
-    Metadata,
-    MetadataState,
-    RunningResource,
-    SshKeys,
-    Xen,
-)
+from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
 from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, stopped_file
+from saltern.model.running import DiskState, DrbdVersion, Generation, RunningResource
 from saltern.parse import (
     drbd_version,
     drbdadm_adjust,

@@ -6,8 +6,9 @@ from typing import Any
 
 from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
-from saltern.model.observed import Connection, RunningResource, XenDomain
+from saltern.model.observed import XenDomain
 from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.running import Connection, RunningResource
 from saltern.model.survey import DiskSide, Survey
 from saltern.plan import settled
 from saltern.plan.view import View

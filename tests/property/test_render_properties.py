@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from saltern.errors import RenderError
 from saltern.model.desired import DomainSpec, Resource, ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.parse import drbdadm_dump_xml
 from saltern.render import drbd_resource, xl_config
 

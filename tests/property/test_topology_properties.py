@@ -12,7 +12,7 @@ from topologies import allocated
 from saltern import topology
 from saltern.desired import slice_from_pillar, slice_to_pillar
 from saltern.model.desired import Purpose
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.render import drbd_resource, xl_config
 
 NODES = [f"node{number}" for number in range(5)]

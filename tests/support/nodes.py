@@ -13,27 +13,21 @@ from saltern.model.desired import (
     ResourceHost,
     Volume,
 )
-from saltern.model.observed import (
+from saltern.model.observed import LogicalVolume, Lvm, Metadata, MetadataState, VolumeGroup, Xen, XenDomain
+from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.places import BLOCK_SCRIPT, stopped_file
+from saltern.model.running import (
     Connection,
     ConnectionState,
     Device,
     DiskState,
     DrbdVersion,
     Generation,
-    LogicalVolume,
-    Lvm,
-    Metadata,
-    MetadataState,
     PeerDevice,
     ReplicationState,
     Role,
     RunningResource,
-    VolumeGroup,
-    Xen,
-    XenDomain,
 )
-from saltern.model.operation import Half, Operation, OperationKind, Standing
-from saltern.model.places import BLOCK_SCRIPT, stopped_file
 from saltern.observe import Observation
 from saltern.plan.project import (
     ADJUSTMENTS,

@@ -4,7 +4,7 @@ from typing import Final
 
 from saltern.argv.names import name
 from saltern.model.desired import ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 
 _METADATA_FORMAT: Final = {Generation.V84: "v08", Generation.V9: "v09"}
 

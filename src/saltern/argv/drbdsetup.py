@@ -1,7 +1,7 @@
 """Command lines that speak to the kernel alone, so that no mistake in any configuration file is in the way."""
 
 from saltern.argv.names import name
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 
 
 def events2(resource: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """What a node was found to be: what its tools said, parsed, at one moment.
 
-A read that failed is never in here as an empty value: the reader raises instead. What a tool itself calls unknown
-(the role of a peer that is out of sight) has a value of its own, ``UNKNOWN``, in the enumerations.
+A read that failed is never in here as an empty value: the reader raises instead. What DRBD's kernel runs is in ``running``.
 """
 
 from collections.abc import Mapping
@@ -41,128 +40,6 @@ class Lvm:
 
 
 # --- DRBD --------------------------------------------------------------------------------------------------------
-class Role(StrEnum):
-    """The role of one side of a resource."""
-
-    PRIMARY = "Primary"
-    SECONDARY = "Secondary"
-    UNKNOWN = "Unknown"
-
-
-class DiskState(StrEnum):
-    """The state of one side's disk (drbd-9.0 manual, "disk states")."""
-
-    DISKLESS = "Diskless"
-    ATTACHING = "Attaching"
-    DETACHING = "Detaching"
-    FAILED = "Failed"
-    NEGOTIATING = "Negotiating"
-    INCONSISTENT = "Inconsistent"
-    OUTDATED = "Outdated"
-    UNKNOWN = "DUnknown"
-    CONSISTENT = "Consistent"
-    UP_TO_DATE = "UpToDate"
-
-
-class ConnectionState(StrEnum):
-    """The state of a connection, in the words of ``drbdsetup events2`` (the same for 8.4 and 9)."""
-
-    STANDALONE = "StandAlone"
-    DISCONNECTING = "Disconnecting"
-    UNCONNECTED = "Unconnected"
-    TIMEOUT = "Timeout"
-    BROKEN_PIPE = "BrokenPipe"
-    NETWORK_FAILURE = "NetworkFailure"
-    PROTOCOL_ERROR = "ProtocolError"
-    TEAR_DOWN = "TearDown"
-    CONNECTING = "Connecting"
-    CONNECTED = "Connected"
-
-
-class ReplicationState(StrEnum):
-    """What happens between two connected disks."""
-
-    OFF = "Off"
-    ESTABLISHED = "Established"
-    STARTING_SYNC_SOURCE = "StartingSyncS"
-    STARTING_SYNC_TARGET = "StartingSyncT"
-    WAIT_BITMAP_SOURCE = "WFBitMapS"
-    WAIT_BITMAP_TARGET = "WFBitMapT"
-    WAIT_SYNC_UUID = "WFSyncUUID"
-    SYNC_SOURCE = "SyncSource"
-    SYNC_TARGET = "SyncTarget"
-    VERIFY_SOURCE = "VerifyS"
-    VERIFY_TARGET = "VerifyT"
-    PAUSED_SYNC_SOURCE = "PausedSyncS"
-    PAUSED_SYNC_TARGET = "PausedSyncT"
-    AHEAD = "Ahead"
-    BEHIND = "Behind"
-
-
-class Generation(StrEnum):
-    """The two generations of DRBD that Saltern serves; their configurations differ."""
-
-    V84 = "8.4"
-    V9 = "9"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrbdVersion:
-    """The kernel module: ``kernel`` is its version, also before it is loaded, and ``None`` where there is none."""
-
-    kernel: tuple[int, int, int] | None
-    loaded: bool
-
-    @property
-    def generation(self) -> Generation | None:
-        """``None`` where there is no module, or one of a generation that Saltern does not serve."""
-        if self.kernel is None:
-            return None
-        if self.kernel[0] == 9:
-            return Generation.V9
-        return Generation.V84 if self.kernel[:2] == (8, 4) else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerDevice:
-    """The other side of one volume, as seen from here."""
-
-    replication: ReplicationState
-    disk: DiskState
-    out_of_sync_bytes: int | None = None  # None when not asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """A connection to a peer. DRBD 8.4 does not know its peer's name: ``peer`` is then ``None``."""
-
-    peer_node_id: int
-    peer: str | None
-    state: ConnectionState
-    role: Role
-    volumes: Mapping[int, PeerDevice]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """One volume of a resource on this side. ``size_bytes`` is 0 while it is diskless."""
-
-    minor: int
-    disk: DiskState
-    size_bytes: int | None = None  # None when not asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningResource:
-    """A resource that the kernel knows (drbdsetup events2)."""
-
-    name: str
-    role: Role
-    suspended: bool
-    devices: Mapping[int, Device]
-    connections: tuple[Connection, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredHost:
     """One side of a resource in the configuration that drbdadm reads, whoever wrote it."""

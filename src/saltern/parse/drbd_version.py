@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from saltern.errors import ParseError
-from saltern.model.observed import DrbdVersion
+from saltern.model.running import DrbdVersion
 
 _PROC: Final = re.compile(r"version: ([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})[^\s()]* \(api:[^()]+\)")
 _CODE: Final = re.compile(r"DRBD_KERNEL_VERSION_CODE=0x([0-9a-f]{6})")

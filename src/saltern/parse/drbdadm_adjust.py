@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from saltern.errors import ParseError
-from saltern.model.observed import ConfiguredResource, RunningResource
+from saltern.model.observed import ConfiguredResource
+from saltern.model.running import RunningResource
 from saltern.parse.scalars import whole_number
 
 _TOOL = "drbdadm -d adjust"

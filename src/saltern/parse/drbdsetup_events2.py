@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from saltern.errors import ParseError
-from saltern.model.observed import (
+from saltern.model.running import (
     Connection,
     ConnectionState,
     Device,

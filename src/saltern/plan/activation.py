@@ -3,7 +3,7 @@
 from saltern.errors import Refused
 from saltern.model.action import Action, AdjustResource, Demote, LoadDrbd
 from saltern.model.desired import NodeSlice, Resource
-from saltern.model.observed import ConnectionState, Role, RunningResource
+from saltern.model.running import ConnectionState, Role, RunningResource
 from saltern.plan import attach, metadata, role, settled
 from saltern.plan.configuration import refuse_severing
 from saltern.plan.metadata import is_attached

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from saltern.errors import Refused
-from saltern.model.observed import Connection, ConnectionState, DiskState, Role, RunningResource
+from saltern.model.running import Connection, ConnectionState, DiskState, Role, RunningResource
 
 
 class Act(StrEnum):

@@ -6,15 +6,8 @@ from dataclasses import replace
 from saltern.errors import Refused
 from saltern.model.action import ForgetStop, StartDomain
 from saltern.model.desired import DomainSpec, NodeSlice
-from saltern.model.observed import (
-    Connection,
-    ConnectionState,
-    DiskState,
-    ReplicationState,
-    Role,
-    RunningResource,
-    XenDomain,
-)
+from saltern.model.observed import XenDomain
+from saltern.model.running import Connection, ConnectionState, DiskState, ReplicationState, Role, RunningResource
 from saltern.plan import settled
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View

@@ -7,7 +7,8 @@ from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused
 from saltern.model.action import Action, CreateMetadata, MarkVolume, WipeMetadata
 from saltern.model.desired import METADATA_PEERS, NodeSlice, Resource, ResourceHost, volume_key
-from saltern.model.observed import DiskState, Generation, LogicalVolume, Metadata, MetadataState
+from saltern.model.observed import LogicalVolume, Metadata, MetadataState
+from saltern.model.running import DiskState, Generation
 from saltern.plan import settled
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View

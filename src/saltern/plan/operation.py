@@ -11,8 +11,9 @@ from typing import Final
 from saltern.errors import Refused
 from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain
 from saltern.model.desired import DomainSpec
-from saltern.model.observed import ConnectionState, DiskState, Role, RunningResource, Xen, XenDomain
+from saltern.model.observed import Xen, XenDomain
 from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 

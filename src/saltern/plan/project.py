@@ -36,22 +36,24 @@ from saltern.model.observed import (
     ConfiguredHost,
     ConfiguredResource,
     ConfiguredVolume,
-    Connection,
-    ConnectionState,
-    Device,
-    DiskState,
     LogicalVolume,
     Lvm,
     Metadata,
     MetadataState,
-    PeerDevice,
-    ReplicationState,
-    Role,
-    RunningResource,
     Xen,
     XenDomain,
 )
 from saltern.model.places import MIGRATION_KEY, stopped_file
+from saltern.model.running import (
+    Connection,
+    ConnectionState,
+    Device,
+    DiskState,
+    PeerDevice,
+    ReplicationState,
+    Role,
+    RunningResource,
+)
 from saltern.plan.view import View
 
 T = TypeVar("T")

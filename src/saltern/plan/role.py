@@ -2,7 +2,7 @@
 
 from saltern.model.action import Demote
 from saltern.model.desired import DomainSpec, NodeSlice, Resource
-from saltern.model.observed import Role
+from saltern.model.running import Role
 from saltern.plan import attach, settled
 from saltern.plan.step import Step
 from saltern.plan.view import View

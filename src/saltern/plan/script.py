@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from saltern.argv.action import command_for
 from saltern.model.action import Action, MarkVolume, StartFirstSync, WriteFile
 from saltern.model.desired import NodeSlice, domain_file, resource_file
-from saltern.model.observed import DrbdVersion, Generation, Lvm, Metadata, MetadataState, VolumeGroup, Xen
+from saltern.model.observed import Lvm, Metadata, MetadataState, VolumeGroup, Xen
 from saltern.model.places import CORE
+from saltern.model.running import DrbdVersion, Generation
 from saltern.plan.configuration import SCRIPTS
 from saltern.plan.items import Item, Kind
 from saltern.plan.project import (

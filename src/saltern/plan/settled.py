@@ -6,8 +6,8 @@ refused does not stop the states after it, so every step makes sure for itself.
 
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, domain_file, resource_file
-from saltern.model.observed import DiskState, RunningResource
 from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
+from saltern.model.running import DiskState, RunningResource
 from saltern.plan.view import View
 from saltern.render import block_script, drbd_resource, operation_script, xl_config
 

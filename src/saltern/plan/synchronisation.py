@@ -3,11 +3,11 @@
 from saltern.errors import Refused
 from saltern.model.action import Demote, MarkVolume, Promote, ResizeResource, StartFirstSync
 from saltern.model.desired import NodeSlice, Resource
-from saltern.model.observed import (
+from saltern.model.observed import LogicalVolume
+from saltern.model.running import (
     Connection,
     ConnectionState,
     DiskState,
-    LogicalVolume,
     PeerDevice,
     ReplicationState,
     Role,

@@ -4,17 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from saltern.model.desired import Resource
-from saltern.model.observed import (
-    ConfiguredResource,
-    DrbdVersion,
-    Generation,
-    Lvm,
-    Metadata,
-    RunningResource,
-    SshKeys,
-    Xen,
-)
+from saltern.model.observed import ConfiguredResource, Lvm, Metadata, SshKeys, Xen
 from saltern.model.operation import Standing
+from saltern.model.running import DrbdVersion, Generation, RunningResource
 
 
 class View(Protocol):

@@ -7,7 +7,7 @@ from typing import Final
 
 from saltern.errors import RenderError
 from saltern.model.desired import Resource, ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.render.header import HEADER
 
 _SECTIONS: Final = ("options", "net", "disk", "handlers")

@@ -26,7 +26,7 @@ from saltern.model.action import (
     WriteFile,
 )
 from saltern.model.desired import ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 
 ACTIONS: list[tuple[Action, str]] = [
     (LoadDrbd(), "modprobe drbd"),

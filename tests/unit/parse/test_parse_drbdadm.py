@@ -3,17 +3,8 @@ from pathlib import Path
 import pytest
 
 from saltern.errors import ParseError
-from saltern.model.observed import (
-    ConfiguredHost,
-    ConfiguredResource,
-    ConfiguredVolume,
-    Device,
-    DiskState,
-    DrbdVersion,
-    Generation,
-    Role,
-    RunningResource,
-)
+from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume
+from saltern.model.running import Device, DiskState, DrbdVersion, Generation, Role, RunningResource
 from saltern.parse import drbd_version, drbdadm_adjust, drbdadm_dump_xml
 
 DATA = Path(__file__).parents[2] / "data"

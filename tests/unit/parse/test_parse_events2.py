@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from saltern.errors import ParseError
-from saltern.model.observed import (
+from saltern.model.running import (
     Connection,
     ConnectionState,
     Device,

@@ -5,7 +5,7 @@ from nodes import BLANK, NEW, USED, domain, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import AdjustResource, Demote, LoadDrbd
-from saltern.model.observed import ConnectionState, DiskState, DrbdVersion, Role
+from saltern.model.running import ConnectionState, DiskState, DrbdVersion, Role
 from saltern.plan.activation import module_step, step
 from saltern.plan.project import VERSION, configuration
 from saltern.plan.volume import BLANK_TAG, NEW_TAG

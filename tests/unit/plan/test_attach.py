@@ -7,7 +7,7 @@ import pytest
 from nodes import running
 
 from saltern.errors import Refused
-from saltern.model.observed import ConnectionState, DiskState, Role, RunningResource
+from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.plan.attach import Act, confirm, decide, one_primary, require_up, two_primaries
 
 PRIMARY, SECONDARY, UNKNOWN = Role.PRIMARY, Role.SECONDARY, Role.UNKNOWN

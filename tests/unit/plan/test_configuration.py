@@ -7,8 +7,9 @@ from nodes import BLANK, lvm, pair_slice, running, view
 
 from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
-from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume, Generation
+from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume
 from saltern.model.places import BLOCK_SCRIPT
+from saltern.model.running import Generation
 from saltern.plan.configuration import domain_step, resource_step, script_step
 from saltern.plan.project import CONFIGURED, configuration
 from saltern.plan.volume import BLANK_TAG

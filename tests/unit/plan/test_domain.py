@@ -7,8 +7,8 @@ from nodes import MIGRATION, as_it_should_be, domain, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import ForgetStop, StartDomain
-from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
 from saltern.model.operation import Standing
+from saltern.model.running import ConnectionState, DiskState, ReplicationState, Role
 from saltern.plan.domain import step
 from saltern.plan.step import Step, Wait
 from saltern.units import MIB

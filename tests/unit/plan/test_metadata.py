@@ -5,7 +5,8 @@ from nodes import BLANK, NEW, USED, as_it_should_be, lvm, pair_slice, running, v
 
 from saltern.errors import Refused
 from saltern.model.action import CreateMetadata, MarkVolume, WipeMetadata
-from saltern.model.observed import DiskState, Generation, Metadata, MetadataState
+from saltern.model.observed import Metadata, MetadataState
+from saltern.model.running import DiskState, Generation
 from saltern.plan.metadata import step, wipe_step
 from saltern.plan.volume import BLANK_TAG, NEW_TAG
 from saltern.units import GIB, MIB

@@ -8,8 +8,9 @@ from nodes import MIGRATION, domain, running
 
 from saltern.errors import Refused
 from saltern.model.action import EndDomain, EndOperation, StartDomain, UnpauseDomain
-from saltern.model.observed import ConnectionState, DiskState, Role, Xen
+from saltern.model.observed import Xen
 from saltern.model.operation import Half, OperationKind, Standing
+from saltern.model.running import ConnectionState, DiskState, Role
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 

@@ -5,7 +5,7 @@ from nodes import UUID, domain, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import Demote
-from saltern.model.observed import ConnectionState, Role
+from saltern.model.running import ConnectionState, Role
 from saltern.plan.role import step
 
 HOME = pair_slice("dom0")

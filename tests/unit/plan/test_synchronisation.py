@@ -5,7 +5,7 @@ from nodes import NEW, USED, lvm, pair_slice, running, view
 
 from saltern.errors import Refused
 from saltern.model.action import Demote, MarkVolume, Promote, ResizeResource, StartFirstSync
-from saltern.model.observed import ConnectionState, DiskState, ReplicationState, Role
+from saltern.model.running import ConnectionState, DiskState, ReplicationState, Role
 from saltern.plan.step import Step, Wait
 from saltern.plan.synchronisation import first_step, size_step
 from saltern.plan.volume import NEW_TAG

@@ -4,7 +4,7 @@ import pytest
 
 from saltern.errors import RenderError
 from saltern.model.desired import Resource, ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.render.drbd_resource import render
 from saltern.render.header import HEADER, is_ours
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from saltern.model.desired import Resource, ResourceHost
-from saltern.model.observed import ConfiguredHost, ConfiguredVolume, Generation
+from saltern.model.observed import ConfiguredHost, ConfiguredVolume
+from saltern.model.running import Generation
 from saltern.parse import drbdadm_adjust, drbdadm_dump_xml
 from saltern.render.drbd_resource import render
 

@@ -8,7 +8,7 @@ import yaml
 
 from saltern import topology
 from saltern.model.desired import Purpose, ResourceHost
-from saltern.model.observed import Generation
+from saltern.model.running import Generation
 from saltern.render import drbd_resource
 from saltern.topology import files, graph
 from saltern.units import GIB, MIB
