@@ -42,6 +42,16 @@ def test_a_core_that_was_copied_in_part_is_completed_by_the_next_apply(converged
     assert (converged.core("dom0") / "plan" / "attach.py").exists()
 
 
+def test_no_guest_waits_for_the_core_to_be_compiled(converged: Salted) -> None:
+    core = converged.core("dom0")
+    (core / "block_script.py").unlink()
+    shutil.rmtree(core / "__pycache__")
+    converged.apply("core", target="dom0")
+    assert changes(converged.apply("core", target="dom0"))["dom0"] == {}
+    compiled = {path.parents[1] / f"{path.name.split('.')[0]}.py" for path in core.rglob("__pycache__/*.pyc")}
+    assert set(core.rglob("*.py")) == compiled
+
+
 def test_applying_again_changes_nothing_with_the_same_few_commands(converged: Salted) -> None:
     assert changes(converged.apply()) == NOTHING
     first = {node: converged.commands(node) for node in NODES}
