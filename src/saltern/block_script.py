@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from saltern.argv import drbdsetup, xenstore
@@ -106,12 +105,11 @@ def closing(host: Host, resource: str) -> Iterator[float]:
         yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
 
-@dataclass(frozen=True, slots=True)
 class _Drbd:
     """One resource, by way of the kernel alone."""
 
-    host: Host
-    resource: str
+    def __init__(self, host: Host, resource: str) -> None:
+        self.host, self.resource = host, resource
 
     def look(self) -> RunningResource | None:
         return drbdsetup_events2.parse(self._run(drbdsetup.events2(self.resource)).stdout).get(self.resource)

@@ -66,9 +66,11 @@ def state_return(
 
 
 def plain(value: object) -> Any:
-    """A dataclass and all within it as dictionaries, lists and text, for Salt to carry and print."""
+    """What has named fields, and all within it, as dictionaries, lists and text, for Salt to carry and print."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, Enum):

@@ -12,8 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 
@@ -22,8 +21,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A command that has ended with an exit code that its caller allows."""
 
     argv: tuple[str, ...]

@@ -1,5 +1,7 @@
 """The block script, command by command: what it asks, what it answers, and that whatever fails is a refusal."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from saltern.run import Completed
 
 PATH = "backend/vbd/7/51712"
 PARAMS, STATUS, ERROR = f"{PATH}/params", f"{PATH}/hotplug-status", f"{PATH}/hotplug-error"
+SOURCES = Path(__file__).parents[2] / "src"
 SHOWN = (Path(__file__).parents[1] / "data" / "drbdsetup_show" / "8.4-connected.txt").read_text()
 ADDRESSES = ["ipv4:10.77.0.1:7792", "ipv4:10.77.0.2:7792"]
 VERSIONS = {
@@ -637,3 +640,24 @@ def test_what_fails_is_tried_again_until_the_window_is_closed() -> None:
 def test_what_it_is_not_called_for_is_told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv, {}) == 2
     assert "add | remove | close RESOURCE" in capsys.readouterr().err
+
+
+# --- what a start loads ------------------------------------------------------------------------------------------------
+# What takes longest to load of what the core needs elsewhere.
+HEAVY = {"argparse", "ast", "ctypes", "dataclasses", "inspect", "json", "logging", "pathlib", "tempfile"}
+LOADED = {
+    *("saltern", "saltern.block_script", "saltern.errors", "saltern.run", "saltern.secrets", "saltern.units"),
+    *("saltern.argv", "saltern.argv.drbdsetup", "saltern.argv.names", "saltern.argv.xenstore"),
+    *("saltern.model", "saltern.model.places", "saltern.model.running"),
+    *("saltern.parse", "saltern.parse.drbd_version", "saltern.parse.drbdsetup_events2", "saltern.parse.drbdsetup_show"),
+    *("saltern.parse.scalars", "saltern.parse.xenstore_ls", "saltern.plan", "saltern.plan.attach"),
+}
+
+
+def test_a_start_loads_little_since_a_guest_may_be_waiting() -> None:
+    code = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); import saltern.block_script; print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-ISc", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & HEAVY
+    assert {each for each in loaded if each.partition(".")[0] == "saltern"} == LOADED

@@ -1,12 +1,13 @@
 """What DRBD runs on a node at one moment, as its kernel tells: roles, states, resources.
 
 What it calls unknown itself (the role of a peer that is out of sight) has a value of its own, ``UNKNOWN``, in the enumerations.
-Apart from what else is ``observed``, because the block script needs no more, and a guest waits while that is loaded.
+Apart from what else is ``observed``, because the block script needs no more, and a guest waits while that is loaded; named tuples for
+the same reason, since to load dataclasses and to make some takes as long as all the rest.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Role(StrEnum):
@@ -74,8 +75,7 @@ class Generation(StrEnum):
     V9 = "9"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrbdVersion:
+class DrbdVersion(NamedTuple):
     """The kernel module: ``kernel`` is its version, also before it is loaded, and ``None`` where there is none."""
 
     kernel: tuple[int, int, int] | None
@@ -91,8 +91,7 @@ class DrbdVersion:
         return Generation.V84 if self.kernel[:2] == (8, 4) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerDevice:
+class PeerDevice(NamedTuple):
     """The other side of one volume, as seen from here."""
 
     replication: ReplicationState
@@ -100,8 +99,7 @@ class PeerDevice:
     out_of_sync_bytes: int | None = None  # None when not asked for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(NamedTuple):
     """A connection to a peer. DRBD 8.4 does not know its peer's name: ``peer`` is then ``None``."""
 
     peer_node_id: int
@@ -111,8 +109,7 @@ class Connection:
     volumes: Mapping[int, PeerDevice]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(NamedTuple):
     """One volume of a resource on this side. ``size_bytes`` is 0 while it is diskless."""
 
     minor: int
@@ -120,8 +117,7 @@ class Device:
     size_bytes: int | None = None  # None when not asked for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningResource:
+class RunningResource(NamedTuple):
     """A resource that the kernel knows (drbdsetup events2)."""
 
     name: str

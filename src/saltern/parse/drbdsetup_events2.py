@@ -1,9 +1,8 @@
 """``drbdsetup events2``: what the kernel runs, in the same words for DRBD 8.4 and 9."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from saltern.errors import ParseError
 from saltern.model.running import (
@@ -49,8 +48,7 @@ class Kind(StrEnum):
     END = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One line: what happened to what, and every ``key:value`` that it says."""
 
     happening: Happening
@@ -61,24 +59,21 @@ class Event:
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-@dataclass(slots=True)
 class _Resource:
     """A resource while its lines are read."""
 
-    role: Role
-    suspended: bool
-    devices: dict[int, Device] = field(default_factory=dict)
-    connections: dict[int, "_Connection"] = field(default_factory=dict)
+    def __init__(self, role: Role, suspended: bool) -> None:
+        self.role, self.suspended = role, suspended
+        self.devices: dict[int, Device] = {}
+        self.connections: dict[int, _Connection] = {}
 
 
-@dataclass(slots=True)
 class _Connection:
     """A connection while its lines are read."""
 
-    peer: str | None
-    state: ConnectionState
-    role: Role
-    volumes: dict[int, PeerDevice] = field(default_factory=dict)
+    def __init__(self, peer: str | None, state: ConnectionState, role: Role) -> None:
+        self.peer, self.state, self.role = peer, state, role
+        self.volumes: dict[int, PeerDevice] = {}
 
 
 def parse_line(line: str) -> Event:

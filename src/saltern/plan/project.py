@@ -139,7 +139,7 @@ def project(action: Action, node_slice: NodeSlice, view: View) -> Mapping[Part, 
 
 @project.register
 def _(action: LoadDrbd, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
-    return {VERSION: replace(view.version, loaded=True), RUNNING: {}}
+    return {VERSION: view.version._replace(loaded=True), RUNNING: {}}
 
 
 @project.register
@@ -282,10 +282,9 @@ def _size_bytes(path: str, view: View) -> int:
 @project.register
 def _(action: StartFirstSync, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     found = view.running[action.resource]
-    source = replace(
-        found,
+    source = found._replace(
         role=Role.PRIMARY,
-        devices={0: replace(found.devices[0], disk=DiskState.UP_TO_DATE)},
+        devices={0: found.devices[0]._replace(disk=DiskState.UP_TO_DATE)},
         connections=tuple(_synchronising(found.connections)),
     )
     return {RUNNING: {**view.running, action.resource: source}}
@@ -293,8 +292,7 @@ def _(action: StartFirstSync, node_slice: NodeSlice, view: View) -> Mapping[Part
 
 def _synchronising(connections: Iterable[Connection]) -> Iterable[Connection]:
     for connection in connections:
-        yield replace(
-            connection,
+        yield connection._replace(
             volumes={0: PeerDevice(replication=ReplicationState.SYNC_SOURCE, disk=DiskState.INCONSISTENT)},
         )
 
@@ -310,14 +308,14 @@ def _(action: Demote, node_slice: NodeSlice, view: View) -> Mapping[Part, object
 
 
 def _with_role(resource: str, role: Role, view: View) -> Mapping[Part, object]:
-    return {RUNNING: {**view.running, resource: replace(view.running[resource], role=role)}}
+    return {RUNNING: {**view.running, resource: view.running[resource]._replace(role=role)}}
 
 
 @project.register
 def _(action: ResizeResource, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     found = view.running[action.resource]
     size_bytes = node_slice.resources[action.resource].size_bytes
-    grown = replace(found, devices={0: replace(found.devices[0], size_bytes=size_bytes)})
+    grown = found._replace(devices={0: found.devices[0]._replace(size_bytes=size_bytes)})
     return {RUNNING: {**view.running, action.resource: grown}}
 
 
@@ -339,7 +337,7 @@ def _(action: StartDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, o
         crashed=False,
         dying=False,
     )
-    primaries = {disk.resource: replace(view.running[disk.resource], role=Role.PRIMARY) for disk in domain.disks}
+    primaries = {disk.resource: view.running[disk.resource]._replace(role=Role.PRIMARY) for disk in domain.disks}
     return {
         RUNNING: {**view.running, **primaries},
         XEN: Xen(domains=(*view.xen.domains, started)),
@@ -353,7 +351,7 @@ def _(action: EndDomain, node_slice: NodeSlice, view: View) -> Mapping[Part, obj
     uuids = {found.uuid for found in ended}
     disks = [disk.resource for domain in node_slice.domains.values() if domain.uuid in uuids for disk in domain.disks]
     # The block script makes its disks Secondary.
-    secondaries = {name: replace(view.running[name], role=Role.SECONDARY) for name in disks if name in view.running}
+    secondaries = {name: view.running[name]._replace(role=Role.SECONDARY) for name in disks if name in view.running}
     return {
         RUNNING: {**view.running, **secondaries},
         XEN: Xen(domains=tuple(found for found in view.xen.domains if found not in ended)),

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -260,7 +259,7 @@ def conflicts_at_their_source(loaded: Loaded, allocation: Allocation, cluster: C
         paths = tuple(sorted(allocated.get(path, path) for path in violation.paths))
         if any(path.startswith(ALLOCATION) for path in paths):
             remedy = f"write another number; or forget the domain that runs nowhere: {_FORGET.format(name='NAME')}"
-            yield replace(violation, paths=paths, remedy=remedy)
+            yield violation._replace(paths=paths, remedy=remedy)
         else:
             yield violation
 

@@ -1,6 +1,5 @@
 """A disk is attached on data that are good, and where nobody else can be writing; everything else is refused, with its reason."""
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -25,7 +24,7 @@ def alone(role: Role, state: ConnectionState = ConnectionState.CONNECTING) -> Ru
 
 EVERY_SIDE = [
     (
-        replace(side(role=role, disk=disk, state=state, peer_role=peer_role, peer_disk=peer_disk), suspended=suspended),
+        side(role=role, disk=disk, state=state, peer_role=peer_role, peer_disk=peer_disk)._replace(suspended=suspended),
         {"incoming": incoming, "window": window},
     )
     for role, disk, state, peer_role, peer_disk, suspended, incoming, window in product(
@@ -111,11 +110,11 @@ def test_without_the_partner_a_primary_goes_on_and_a_secondary_does_not(state) -
 @pytest.mark.parametrize(
     ("found", "incoming", "said"),
     [
-        (replace(side(), suspended=True), False, "suspended"),
-        (replace(side(), devices={}), False, "0 volumes"),
-        (replace(side(), devices={1: side().devices[0]}), False, "volume 0"),
-        (replace(side(), devices={0: side().devices[0], 1: side().devices[0]}), False, "2 volumes"),
-        (replace(side(), connections=side().connections * 2), False, "2 connections"),
+        (side()._replace(suspended=True), False, "suspended"),
+        (side()._replace(devices={}), False, "0 volumes"),
+        (side()._replace(devices={1: side().devices[0]}), False, "volume 0"),
+        (side()._replace(devices={0: side().devices[0], 1: side().devices[0]}), False, "2 volumes"),
+        (side()._replace(connections=side().connections * 2), False, "2 connections"),
         (side(state=None), False, "StandAlone"),
         (side(state=ConnectionState.STANDALONE), True, "StandAlone"),
         (side(disk=DiskState.OUTDATED), True, "Outdated here"),
@@ -159,7 +158,7 @@ def test_a_promotion_holds_while_the_partner_is_as_it_was_or_came_back_as_second
         (side(), alone(PRIMARY), False),
         (side(), side(role=PRIMARY, state=ConnectionState.STANDALONE), False),
         (side(), side(role=PRIMARY, disk=DiskState.FAILED), False),
-        (side(), replace(side(role=PRIMARY), suspended=True), False),
+        (side(), side(role=PRIMARY)._replace(suspended=True), False),
         (alone(PRIMARY), alone(SECONDARY), False),
         (alone(PRIMARY), side(role=PRIMARY, peer_role=PRIMARY), False),
         (side(peer_role=PRIMARY), side(role=PRIMARY), True),

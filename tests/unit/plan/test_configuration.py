@@ -99,7 +99,7 @@ def test_a_neighbour_with_numbers_of_its_own_is_no_conflict() -> None:
 
 
 def test_the_minor_of_a_running_resource_without_a_configuration_is_in_use() -> None:
-    leftover = {"theirs": replace(running()["dns"], name="theirs")}
+    leftover = {"theirs": running()["dns"]._replace(name="theirs")}
     with pytest.raises(Refused, match="minor 1 is in use here by the running resource theirs"):
         resource_step(DNS, SLICE, fresh(files={PATH: None}, resources=leftover))
 
@@ -124,7 +124,7 @@ def test_home_and_partner_may_be_exchanged() -> None:
 
 
 def test_a_running_resource_keeps_its_minor() -> None:
-    moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=5)})}
+    moved = {"dns": running()["dns"]._replace(devices={0: running()["dns"].devices[0]._replace(minor=5)})}
     with pytest.raises(Refused, match="runs with minor 5"):
         resource_step(DNS, SLICE, fresh(files={PATH: None}, resources=moved))
 
@@ -213,7 +213,7 @@ def test_nothing_is_written_that_would_take_a_running_resource_apart() -> None:
     [
         {"files": {PATH: None}},
         {"files": {PATH: TEXT.replace("drbd1", "drbd2")}},
-        {"resources": {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=9)})}},
+        {"resources": {"dns": running()["dns"]._replace(devices={0: running()["dns"].devices[0]._replace(minor=9)})}},
     ],
 )
 def test_a_domain_is_not_configured_for_a_device_that_is_not_its_own(parts) -> None:

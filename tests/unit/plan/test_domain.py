@@ -93,7 +93,7 @@ def test_a_resource_that_is_not_up_refuses_the_start() -> None:
 
 
 def test_suspended_input_and_output_is_waited_for() -> None:
-    suspended = {"dns": replace(running()["dns"], suspended=True)}
+    suspended = {"dns": running()["dns"]._replace(suspended=True)}
     assert isinstance(at_home(resources=suspended), Wait)
 
 
@@ -166,7 +166,7 @@ def test_a_domain_is_not_started_by_a_block_script_that_xen_cannot_execute() -> 
 
 
 def test_a_domain_whose_resource_runs_with_another_minor_is_not_started() -> None:
-    moved = {"dns": replace(running()["dns"], devices={0: replace(running()["dns"].devices[0], minor=9)})}
+    moved = {"dns": running()["dns"]._replace(devices={0: running()["dns"].devices[0]._replace(minor=9)})}
     with pytest.raises(Refused, match="runs with minor 9"):
         at_home(resources=moved)
 
@@ -191,7 +191,7 @@ def two_disks():
 
 def second(**parts):
     found = running(**parts)["dns"]
-    return replace(found, name="two", devices={0: replace(found.devices[0], minor=2)})
+    return found._replace(name="two", devices={0: found.devices[0]._replace(minor=2)})
 
 
 def test_every_disk_has_to_prove_that_the_domain_runs_nowhere() -> None:
