@@ -73,6 +73,24 @@ def look(domains=None):
     return _core(seen)
 
 
+def entries():
+    """
+    Return what is being done with the domains of this node: for each domain with an entry of an operation its id and
+    kind, in words what it is, and whether somebody still works on it. Entries that cannot be read are told as such.
+
+    Starts no process.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 operation.entries
+    """
+    return _core(lambda host: operations.entries(host, bridge.node_slice(__pillar__).domains))
+
+
 def begin(entries):
     """
     Enter operations, each unless there is another one for its domain: all of them, or none.

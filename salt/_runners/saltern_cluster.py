@@ -9,6 +9,7 @@ its place.
 """
 
 import salt.client
+from salt.exceptions import SaltException
 
 WRITTEN_FOR = "0.1.0"
 
@@ -19,10 +20,11 @@ except ImportError:
 else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern.desired import slice_from_pillar
-        from saltern.status import Answer, cluster_status, status_text
+        from saltern.status.answer import ASKED, answer
+        from saltern.status.state import cluster_status
+        from saltern.status.text import status_text
 
 __virtualname__ = "cluster"
-_ASKED = ("drbd.status", "xen.domains")
 
 
 def __virtual__():
@@ -37,11 +39,12 @@ def __virtual__():
 
 def status(timeout=15):
     """
-    Return where the domains run and belong, the state of their disks, and in words everything that is wrong or worth
-    notice: domains away from their home or in no topology, and memory that takes effect at the next start only.
+    Return where the domains run and belong, the state of their disks, the operations that are going on, and in words
+    everything that is wrong or worth notice: domains away from their home or in no topology, and memory that takes effect
+    at the next start only.
 
     Text for people; data with ``--out=json`` or any other outputter. All nodes are asked at the same time, in one
-    call, for ``drbd.status`` and ``xen.domains``. The exit code is 0 also when something is wrong.
+    call, for ``drbd.status``, ``xen.domains`` and ``operation.entries``. The exit code is 0 also when something is wrong.
 
     timeout
         Seconds to wait for the nodes. Default: 15
@@ -58,10 +61,7 @@ def status(timeout=15):
     found = __salt__["topology.shares"]()
     if "retcode" in found:
         return found
-    shares = {node: slice_from_pillar(share) for node, share in found.items()}
-    with salt.client.get_local_client(mopts=__opts__) as client:
-        said = client.cmd(list(shares), list(_ASKED), [[] for _ in _ASKED], tgt_type="list", timeout=timeout)
-    state = cluster_status(shares, {node: _answer(said.get(node)) for node in shares})
+    state = _look({node: slice_from_pillar(share) for node, share in found.items()}, timeout)
     return state if __opts__.get("output") else status_text(state)
 
 
@@ -113,8 +113,7 @@ def _on_both_nodes(domain, function):
         return found
     nodes = [node for node, share in found.items() if domain in slice_from_pillar(share).domains]
     if not nodes:
-        __context__["retcode"] = 1
-        return {"retcode": 1, "error": f"the topology has no domain {domain!r}"}
+        return _unknown_domain(domain)
     with salt.client.get_local_client(mopts=__opts__) as client:
         said = client.cmd(nodes, function, [domain], tgt_type="list", full_return=True, timeout=__opts__["timeout"])
     answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
@@ -123,15 +122,23 @@ def _on_both_nodes(domain, function):
     return {node: answer["ret"] or "done" for node, answer in answers.items()}
 
 
-def _answer(said):
-    if not isinstance(said, dict):
-        return Answer(resources={}, domains=[], trouble="the minion does not answer")
-    resources, domains = (said[function] for function in _ASKED)
-    if isinstance(resources, dict) and isinstance(domains, list):
-        return Answer(resources=resources, domains=domains)
-    # Of several functions in one call, Salt returns the traceback of one that raised; its last line tells why.
-    trouble = next(str(each) for each in (resources, domains) if isinstance(each, str)).strip().rpartition("\n")[2]
-    if trouble == "TypeError: 'str' object is not callable":
-        # What Salt makes of a function that a minion does not have.
-        trouble = f"it has no {' and '.join(_ASKED)} yet; state.apply brings them"
-    return Answer(resources={}, domains=[], trouble=trouble)
+def _unknown_domain(domain):
+    __context__["retcode"] = 1
+    return {"retcode": 1, "error": f"the topology has no domain {domain!r}"}
+
+
+def _look(shares, timeout):
+    """The state of the cluster now."""
+    said = _ask(list(shares), ASKED, timeout)
+    return cluster_status(shares, {node: answer(each) for node, each in said.items()})
+
+
+def _ask(nodes, functions, timeout):
+    """What Salt gives for each node that is asked for all functions in one call."""
+    arguments = [[] for _ in functions]
+    try:
+        with salt.client.get_local_client(mopts=__opts__) as client:
+            said = client.cmd(nodes, list(functions), arguments, tgt_type="list", timeout=timeout)
+    except SaltException as error:  # the master is down
+        return dict.fromkeys(nodes, f"nobody could be asked: {error}")
+    return {node: said.get(node) for node in nodes}

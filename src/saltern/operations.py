@@ -1,14 +1,14 @@
 """The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
 from saltern.act import perform
-from saltern.errors import Refused
+from saltern.errors import Refused, SalternError
 from saltern.model.action import EndOperation
-from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
 from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
 from saltern.observe import read_operation, read_xen
 from saltern.plan.operation import is_ready, settle
@@ -19,6 +19,22 @@ from saltern.run import Host
 _MODE: Final = 0o600
 _POLL_S: Final = 0.5
 _SETTLE_S: Final = 60.0
+
+
+def entries(host: Host, domains: Iterable[str]) -> Entries:
+    """What is being done with any of these domains; an entry that cannot be read hides no other one."""
+    entered: dict[str, Entry] = {}
+    unreadable: dict[str, str] = {}
+    for domain in domains:
+        try:
+            found = read_operation(host, domain)
+        except (SalternError, OSError) as error:
+            unreadable[domain] = str(error)
+            continue
+        if found is not None:
+            operation = found.operation
+            entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
+    return Entries(entered=entered, unreadable=unreadable)
 
 
 def begin(host: Host, operation: Operation) -> None:

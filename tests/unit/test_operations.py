@@ -15,7 +15,7 @@ from nodes import MIGRATION
 
 from saltern import operations
 from saltern.errors import Refused
-from saltern.model.operation import Half
+from saltern.model.operation import Entry, Half
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
 from saltern.run import LocalHost
@@ -140,3 +140,13 @@ def test_looking_does_not_keep_anybody_from_taking_it_up(host: Clocked) -> None:
         read_operation(host, "dns")
         with host.hold(operation_lock("dns")):
             pass
+
+
+def test_an_entry_that_cannot_be_read_hides_no_other_one(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    host.write_text(operation_file("mail"), "{", 0o600)
+    found = operations.entries(host, ["dns", "mail", "router"])
+    assert found.entered == {"dns": Entry(id="0a1b", kind="migrate", text=str(ENTRY), alive=True)}
+    assert list(found.unreadable) == ["mail"]
+    host.now_s += 1000
+    assert not operations.entries(host, ["dns"]).entered["dns"].alive

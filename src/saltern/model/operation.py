@@ -1,5 +1,6 @@
 """What is being done with a domain across its two nodes: the entry that each of them keeps until it is over there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,3 +80,21 @@ class Standing:
 
     operation: Operation
     alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An operation as a node tells of it to whoever only looks: ``text`` says in words what it is, whose and since when."""
+
+    id: str
+    kind: str
+    text: str
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entries:
+    """The entries of a node by domain; ``unreadable`` has the reason for each that cannot be read."""
+
+    entered: Mapping[str, Entry]
+    unreadable: Mapping[str, str]

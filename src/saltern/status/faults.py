@@ -1,0 +1,171 @@
+"""What is wrong in a cluster, each with its remedy, and what is only to be noticed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from saltern.model.desired import DomainSpec
+from saltern.model.places import operation_file
+from saltern.status.answer import SILENT, Answer, Tree
+from saltern.units import MIB, format_size
+
+# The hypervisor counts pages of its own among those of a guest, and xl rounds to whole MiB.
+MEMORY_TOLERANCE_BYTES: Final = 4 * MIB
+MEMORY_TOLERANCE_PERCENT: Final = 2
+
+HALVES: Final = ("incoming", "migratedaway")  # what xl calls a domain during a migration, behind its name and `--`
+_BY_HAND: Final = "see docs/explanation/safety.md, What a person does by hand"
+_GOING_AWAY: Final = "it is going away; look again in a moment"
+_CONDITION_REMEDIES: Final = {
+    "paused": "`xl unpause {name}` there lets it go on",
+    "crashed": "look at it there, end it with `xl destroy {name}`, and apply",
+    "suspended": f"`xl migrate` or `xl save` is at work, or was interrupted: {_BY_HAND}",
+    "shut_down": _GOING_AWAY,
+    "dying": _GOING_AWAY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that is wrong: with what, what it is, and what to do about it."""
+
+    about: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (f"{self.about}: {self.what}", self.remedy)))
+
+
+def of_nodes(answers: Mapping[str, Answer]) -> Iterator[Fault]:
+    """Nodes that say nothing, or not everything."""
+    for node, answer in answers.items():
+        if answer.trouble:
+            remedy = "see whether the node and its minion are up" if answer.trouble == SILENT else ""
+            yield Fault(about=node, what=answer.trouble, remedy=remedy)
+        elif answer.operations_trouble:
+            yield Fault(about=node, what=f"its operations are unknown: {answer.operations_trouble}")
+
+
+def of_operations(operations: Sequence[Tree], answers: Mapping[str, Answer]) -> Iterator[Fault]:
+    """Operations that nobody works on any more, as far as can be told, and entries that cannot be read."""
+    for each in operations:
+        about, nodes = f"domain {each['domain']}", " and ".join(each["nodes"])
+        if each["state"] == "left half-done":
+            recover = f"`salt-run cluster.recover {each['domain']}`"
+            yield Fault(about=about, what=f"left half-done: {each['text']}", remedy=recover)
+        elif each["state"] == "unknown":
+            what = f"left half-done on {nodes}, and the other node does not tell whether it works on it: {each['text']}"
+            yield Fault(about=about, what=what, remedy="see whether the other node and its minion are up")
+    for node, answer in answers.items():
+        for domain, reason in answer.operations["unreadable"].items():
+            what = f"the entry of its operation on {node} cannot be read: {reason}"
+            yield Fault(about=f"domain {domain}", what=what, remedy=f"look at {operation_file(domain)} there")
+
+
+def of_domain(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
+    """What is wrong with a domain and its disks, from its ``domain_state``.
+
+    While an operation is entered for it (``busy``), its halves and two Primaries are no fault of their own.
+    """
+    yield from _whereabouts(name, domain, busy=busy)
+    for disk in domain["disks"].values():
+        yield from _disk(disk, busy=busy)
+
+
+def _whereabouts(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
+    about, runs_on, unseen = f"domain {name}", domain["runs_on"], domain["may_run_on"]
+    halves = [node for node, condition in runs_on.items() if condition in HALVES]
+    if len(runs_on) > 1 and not halves:
+        what = f"it runs on {' and on '.join(runs_on)} at once"
+        yield Fault(about=about, what=what, remedy="stop one of them, and compare the disks")
+    elif not runs_on and unseen:
+        what = f"nobody can tell whether it runs, {' and '.join(unseen)} did not answer"
+        yield Fault(about=about, what=what, remedy="bring the node or its minion back")
+    elif not runs_on:
+        yield Fault(about=about, what="it runs nowhere", remedy="`salt '*' state.apply` starts it, or tells why not")
+    if busy:
+        return
+    if halves:
+        where = " and ".join(f"{condition} on {node}" for node, condition in runs_on.items())
+        what = f"it is {where}: `xl migrate` is at work, or was interrupted"
+        yield Fault(about=about, what=what, remedy=_BY_HAND)
+        return
+    for node, condition in runs_on.items():
+        if condition != "running":
+            remedy = _CONDITION_REMEDIES.get(condition, "see what that is, and who has renamed it").format(name=name)
+            yield Fault(about=about, what=f"it is {condition.replace('_', ' ')} on {node}", remedy=remedy)
+
+
+def _disk(disk: Tree, *, busy: bool) -> Iterator[Fault]:
+    about = f"resource {disk['resource']}"
+    known = {node: side for node, side in disk["sides"].items() if side["role"] != "unknown"}
+    if not busy and [side["role"] for side in known.values()].count("Primary") > 1:
+        yield Fault(about=about, what="both sides are Primary", remedy=_BY_HAND)
+    for node, side in known.items():
+        (other,) = (each for each in disk["sides"] if each != node)
+        found = _side(node, side, other, synchronises=disk["synchronised_percent"] is not None)
+        if found is not None:
+            yield Fault(about=about, what=found[0], remedy=found[1])
+
+
+def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool) -> tuple[str, str] | None:
+    """What is wrong with one side, and the remedy."""
+    alone = f"{node} is not connected to the other side ({side['connection']})"
+    if side["role"] == "down":
+        return f"it is not up on {node}", "`salt '*' state.apply` brings it up, or tells why not"
+    if side["connection"] == "StandAlone":
+        return f"{alone}: cut by hand, or a split-brain", "see docs/howto/refusals.md"
+    if side["connection"] != "Connected":
+        return alone, f"see whether {other} and the link to it are up"
+    if side["disk"] == "Diskless":
+        return f"the disk on {node} is Diskless", "see `dmesg` there, and docs/howto/rebuild-a-replica.md"
+    if side["disk"] != "UpToDate" and not synchronises:
+        return f"the disk on {node} is {side['disk']}", "`dmesg` on both nodes tells why it is not being synchronised"
+    return None
+
+
+def of_impostors(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> Iterator[Fault]:
+    """Domains that have the name of one of the topology, and another UUID."""
+    for node, found in _everything(answers):
+        spec = specs.get(found["name"])
+        if spec and spec.uuid != found["uuid"]:
+            what = f"{node} runs another domain of this name (its UUID is {found['uuid']}, the topology's {spec.uuid})"
+            remedy = "see which one has your data, and stop the other"
+            yield Fault(about=f"domain {spec.name}", what=what, remedy=remedy)
+
+
+# --- What is to be noticed ---------------------------------------------------------------------------------------
+def noticed(spec: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[str]:
+    """What a person should know of a domain that is in order."""
+    for node, found in running(spec, answers):
+        # While it comes in from another node, it has another name, and not yet all of its memory.
+        if found["name"] != spec.name:
+            continue
+        if node != spec.home:
+            yield f"domain {spec.name}: it runs on {node}, away from its home {spec.home}"
+        if _differs(found["memory_bytes"], spec.memory_bytes):
+            wanted, has = format_size(spec.memory_bytes), format_size(found["memory_bytes"])
+            yield f"domain {spec.name}: its memory of {wanted} takes effect at its next start; it runs with {has}"
+
+
+def strangers(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> Iterator[str]:
+    """Domains that are in no topology."""
+    known = {spec.uuid for spec in specs.values()}
+    for node, found in _everything(answers):
+        if found["uuid"] not in known and found["name"] not in specs:
+            yield f"{node} runs {found['name'] or found['uuid']}, which is not in the topology"
+
+
+def running(domain: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
+    """The nodes on which a domain is, in whatever condition."""
+    return ((node, found) for node, found in _everything(answers) if found["uuid"] == domain.uuid)
+
+
+def _everything(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
+    return ((node, found) for node, answer in answers.items() for found in answer.domains)
+
+
+def _differs(found_bytes: int, wanted_bytes: int) -> bool:
+    tolerance_bytes = max(MEMORY_TOLERANCE_BYTES, wanted_bytes * MEMORY_TOLERANCE_PERCENT // 100)
+    return abs(found_bytes - wanted_bytes) > tolerance_bytes

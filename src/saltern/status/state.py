@@ -1,0 +1,136 @@
+"""The state of a whole cluster, from what its nodes answered, as plain data."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from saltern.model.desired import DomainDisk, DomainSpec, NodeSlice, Resource
+from saltern.status import faults
+from saltern.status.answer import Answer, Tree
+
+_CONDITIONS: Final = ("dying", "crashed", "suspended", "shut_down", "paused")
+_SOURCES: Final = ("SyncSource", "PausedSyncS")
+
+
+def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """Nodes, domains with the state of their disks, operations, and in words what is wrong and what is only to be noticed.
+
+    ``shares`` and ``answers`` are by node, for all nodes of one cluster.
+    """
+    specs = {
+        domain.name: domain
+        for share in shares.values()
+        for domain in share.domains.values()
+        if domain.home == share.node
+    }
+    domains = {name: domain_state(spec, shares[spec.home], answers) for name, spec in specs.items()}
+    operations = operations_state(specs, answers)
+    wrong = [*faults.of_nodes(answers), *faults.of_operations(operations, answers)]
+    for name, domain in domains.items():
+        wrong += faults.of_domain(name, domain, busy=any(each["domain"] == name for each in operations))
+    wrong += faults.of_impostors(specs, answers)
+    noticed = [text for spec in specs.values() for text in faults.noticed(spec, answers)]
+    return {
+        "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
+        "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
+        "domains": domains,
+        "operations": operations,
+        "wrong": [str(fault) for fault in wrong],
+        "noticed": [*noticed, *faults.strangers(specs, answers)],
+    }
+
+
+def domain_state(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """Where a domain belongs, runs and may be running, and its disks; ``share`` is that of one of its nodes."""
+    return {
+        "home": domain.home,
+        "partner": domain.partner,
+        "runs_on": {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)},
+        "may_run_on": [node for node in (domain.home, domain.partner) if answers[node].trouble],
+        "disks": {disk.device: _disk(disk, share.resources[disk.resource], answers) for disk in domain.disks},
+    }
+
+
+def operations_state(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
+    """The operations that are entered anywhere, each with what its nodes say of it.
+
+    One is ``left half-done`` when no node says that somebody works on it, and ``unknown`` when another node of its domain
+    might.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for node, answer in answers.items():
+        for domain, entry in answer.operations["entered"].items():
+            what = {"domain": domain, "id": entry["id"], "kind": entry["kind"], "text": entry["text"], "nodes": {}}
+            operation = found.setdefault((domain, entry["id"]), what)
+            operation["nodes"][node] = "going on" if entry["alive"] else "left half-done"
+    for operation in found.values():
+        operation["state"] = _operation_state(operation["nodes"], specs.get(operation["domain"]), answers)
+    return list(found.values())
+
+
+def _operation_state(told: Mapping[str, str], domain: DomainSpec | None, answers: Mapping[str, Answer]) -> str:
+    if "going on" in told.values():
+        return "going on"
+    nodes = (domain.home, domain.partner) if domain is not None else ()
+    return "unknown" if any(answers[node].operations_trouble for node in nodes) else "left half-done"
+
+
+def _condition(found: Tree, name: str) -> str:
+    if found["name"] is None:
+        return "dying"
+    if found["name"] != name:
+        half = found["name"].removeprefix(f"{name}--")
+        return half if half in faults.HALVES else f"called {found['name']}"
+    return next((condition for condition in _CONDITIONS if found[condition]), "running")
+
+
+# --- Disks -------------------------------------------------------------------------------------------------------
+def _disk(disk: DomainDisk, resource: Resource, answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """``bytes_per_s`` is for who has looked twice: see ``saltern.status.watch``."""
+    sides = {host.node: _side(answers[host.node], disk.resource) for host in resource.hosts}
+    replications = {node: side["replication"] for node, side in sides.items()}
+    out_of_sync_bytes = _out_of_sync_bytes(resource, answers)
+    return {
+        "resource": disk.resource,
+        "sides": sides,
+        "synchronised_percent": _percent(out_of_sync_bytes, resource.size_bytes),
+        "synchronised_from": next((node for node, word in replications.items() if word in _SOURCES), None),
+        "synchronisation_paused": any(word.startswith("PausedSync") for word in replications.values()),
+        "out_of_sync_bytes": out_of_sync_bytes,
+        "bytes_per_s": None,
+    }
+
+
+def _side(answer: Answer, resource: str) -> dict[str, str]:
+    found = answer.resources.get(resource)
+    if found is None:
+        return dict.fromkeys(("role", "disk", "connection", "replication"), "unknown" if answer.trouble else "down")
+    device = _first(found["devices"])
+    connections = found["connections"]
+    peer = _first(connections[0]["volumes"]) if connections else None
+    return {
+        "role": found["role"],
+        "disk": device["disk"] if device else "Diskless",
+        "connection": connections[0]["state"] if connections else "StandAlone",
+        "replication": peer["replication"] if peer else "Off",
+    }
+
+
+def _out_of_sync_bytes(resource: Resource, answers: Mapping[str, Answer]) -> int | None:
+    """What the sides do not have in common, while they are being synchronised; ``None`` otherwise."""
+    for host in resource.hosts:
+        found = answers[host.node].resources.get(resource.name)
+        for connection in found["connections"] if found else ():
+            peer = _first(connection["volumes"])
+            if peer and "Sync" in peer["replication"] and peer["out_of_sync_bytes"] is not None:
+                return int(peer["out_of_sync_bytes"])
+    return None
+
+
+def _percent(out_of_sync_bytes: int | None, size_bytes: int) -> float | None:
+    if out_of_sync_bytes is None:
+        return None
+    return round(100 * (1 - min(1.0, out_of_sync_bytes / size_bytes)), 1)
+
+
+def _first(volumes: Mapping[Any, Tree]) -> Tree | None:
+    return next(iter(volumes.values()), None)

@@ -1,0 +1,255 @@
+"""The state of a cluster, from what its nodes answered."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from answers import HOME, PARTNER, SHARES, SILENT, answer, domain, entry, resource
+from nodes import UUID
+
+from saltern.status.answer import Answer
+from saltern.status.state import cluster_status
+from saltern.status.text import status_text
+from saltern.units import MIB
+
+
+def status(home: Answer = HOME, partner: Answer = PARTNER) -> dict[str, Any]:
+    return cluster_status(SHARES, {"dom0": home, "dom0m": partner})
+
+
+def wrong(home: Answer, partner: Answer) -> list[str]:
+    return cluster_status(SHARES, {"dom0": home, "dom0m": partner})["wrong"]
+
+
+def noticed(home: Answer, partner: Answer) -> list[str]:
+    return cluster_status(SHARES, {"dom0": home, "dom0m": partner})["noticed"]
+
+
+OTHER_UUID = UUID[:-1] + "4"
+STANDALONE = (
+    "resource dns: dom0 is not connected to the other side (StandAlone): cut by hand, or a split-brain; "
+    "see docs/howto/refusals.md"
+)
+
+
+def test_a_cluster_in_good_order_has_nothing_wrong() -> None:
+    status = cluster_status(SHARES, {"dom0": HOME, "dom0m": PARTNER})
+    assert status["wrong"] == status["noticed"] == []
+    assert status["domains"]["dns"]["runs_on"] == {"dom0": "running"}
+    text = status_text(status)
+    assert "Nothing is wrong" in text
+    assert "Noticed" not in text
+
+
+def test_a_domain_that_runs_nowhere_is_told() -> None:
+    assert wrong(answer(resource()), PARTNER) == [
+        "domain dns: it runs nowhere; `salt '*' state.apply` starts it, or tells why not"
+    ]
+    assert "nowhere" in status_text(cluster_status(SHARES, {"dom0": answer(resource()), "dom0m": PARTNER}))
+
+
+def test_a_domain_that_runs_twice_is_told() -> None:
+    (text,) = wrong(HOME, answer(resource(), domain()))[:1]
+    assert "dom0 and on dom0m at once" in text
+
+
+def test_a_domain_is_not_said_to_be_down_while_a_node_is_silent() -> None:
+    told = wrong(answer(resource()), SILENT)
+    assert not any("runs nowhere" in text for text in told)
+    assert any("nobody can tell" in text and "dom0m" in text for text in told)
+
+
+def test_where_a_domain_runs_is_unknown_and_not_nowhere_while_a_node_is_silent() -> None:
+    for answers in ({"dom0": answer(resource()), "dom0m": SILENT}, {"dom0": SILENT, "dom0m": PARTNER}):
+        status = cluster_status(SHARES, answers)
+        silent = [node for node, each in answers.items() if each.trouble]
+        assert status["domains"]["dns"]["may_run_on"] == silent
+        text = status_text(status)
+        row = next(line for line in text.splitlines() if line.startswith("dns"))
+        assert row.split()[:3] == ["dns", "dom0", "unknown"]
+        assert "nowhere" not in text
+
+
+def test_a_domain_away_from_home_is_noticed_and_not_wrong() -> None:
+    status = cluster_status(SHARES, {"dom0": answer(resource()), "dom0m": answer(resource(role="Primary"), domain())})
+    assert status["wrong"] == []
+    assert status["noticed"] == ["domain dns: it runs on dom0m, away from its home dom0"]
+    assert status_text(status).endswith(
+        "Nothing is wrong.\n\nNoticed:\n  - domain dns: it runs on dom0m, away from its home dom0"
+    )
+
+
+def test_a_domain_that_is_not_in_the_topology_is_noticed() -> None:
+    home = answer(resource(role="Primary"), domain(), domain(name="gw", uuid=OTHER_UUID))
+    assert noticed(home, PARTNER) == ["dom0 runs gw, which is not in the topology"]
+    assert wrong(home, PARTNER) == []
+
+
+def test_remains_without_a_name_are_noticed_by_their_uuid() -> None:
+    assert noticed(HOME, answer(resource(), domain(name=None, uuid=OTHER_UUID, dying=True))) == [
+        f"dom0m runs {OTHER_UUID}, which is not in the topology"
+    ]
+
+
+def test_another_domain_of_the_same_name_is_wrong() -> None:
+    impostor = answer(resource(), domain(uuid=OTHER_UUID))
+    (text,) = wrong(HOME, impostor)
+    assert text.startswith("domain dns: dom0m runs another domain of this name")
+    assert UUID in text
+    assert OTHER_UUID in text
+    assert noticed(HOME, impostor) == []
+
+
+def test_memory_that_waits_for_the_next_start_is_noticed() -> None:
+    assert noticed(answer(resource(role="Primary"), domain(memory_bytes=128 * MIB)), PARTNER) == [
+        "domain dns: its memory of 256M takes effect at its next start; it runs with 128M"
+    ]
+
+
+def test_memory_that_differs_by_what_the_hypervisor_adds_is_not_noticed() -> None:
+    for memory_bytes in (255 * MIB, 257 * MIB):
+        assert noticed(answer(resource(role="Primary"), domain(memory_bytes=memory_bytes)), PARTNER) == []
+
+
+def test_a_domain_that_comes_in_is_not_away_yet_and_its_memory_not_compared() -> None:
+    incoming = domain(name="dns--incoming", memory_bytes=MIB, paused=True)
+    assert noticed(HOME, answer(resource(), incoming)) == []
+
+
+def test_a_paused_domain_is_told() -> None:
+    assert wrong(answer(resource(role="Primary"), domain(paused=True)), PARTNER) == [
+        "domain dns: it is paused on dom0; `xl unpause dns` there lets it go on"
+    ]
+
+
+def test_a_synchronisation_is_progress_and_not_a_fault() -> None:
+    source = resource(role="Primary", replication="SyncSource", disk="UpToDate", out_of_sync_bytes=2**28)
+    target = answer(resource(disk="Inconsistent", replication="SyncTarget", out_of_sync_bytes=2**28))
+    status = cluster_status(SHARES, {"dom0": answer(source, domain()), "dom0m": target})
+    assert status["wrong"] == []
+    assert status["domains"]["dns"]["disks"]["xvda"]["synchronised_percent"] == 75.0
+    assert "75.0 %" in status_text(status)
+    assert "  dns  dom0 -> dom0m  [###############.....]  75.0 %" in status_text(status).splitlines()
+
+
+def test_a_lost_connection_is_told_for_each_side_that_sees_it() -> None:
+    told = wrong(answer(resource(role="Primary", state="StandAlone"), domain()), answer(resource(state="Connecting")))
+    assert told == [
+        STANDALONE,
+        "resource dns: dom0m is not connected to the other side (Connecting); see whether dom0 and the link to it are up",
+    ]
+
+
+def test_standalone_without_a_connection_line_is_told() -> None:
+    alone = deepcopy(resource(role="Primary"))
+    alone["dns"]["connections"] = []
+    assert STANDALONE in wrong(answer(alone, domain()), PARTNER)
+
+
+def test_a_resource_that_is_down_is_told() -> None:
+    text = "resource dns: it is not up on dom0m; `salt '*' state.apply` brings it up, or tells why not"
+    assert text in wrong(HOME, answer({}))
+
+
+def test_two_primaries_are_told() -> None:
+    (text,) = wrong(HOME, answer(resource(role="Primary")))
+    assert text.startswith("resource dns: both sides are Primary; see docs/explanation/safety.md")
+
+
+def test_a_disk_that_is_not_up_to_date_is_told() -> None:
+    (text,) = wrong(HOME, answer(resource(disk="Outdated")))
+    assert text.startswith("resource dns: the disk on dom0m is Outdated; `dmesg`")
+    (text,) = wrong(HOME, answer(resource(disk="Diskless")))
+    assert "rebuild-a-replica.md" in text
+
+
+def test_a_silent_node_says_why() -> None:
+    status = cluster_status(SHARES, {"dom0": HOME, "dom0m": SILENT})
+    assert status["nodes"] == {"dom0": "answers", "dom0m": "does not answer"}
+    assert status["wrong"] == ["dom0m: the minion does not answer; see whether the node and its minion are up"]
+
+
+@pytest.mark.parametrize(
+    ("partner", "told"),
+    [
+        (PARTNER, "yes"),
+        (SILENT, "unknown"),
+        (answer(resource(disk="Outdated")), "no"),
+        (answer(resource(state="Connecting")), "not connected"),
+        (answer({}), "not connected"),
+    ],
+)
+def test_a_disk_is_called_synchronised_only_when_it_is_known_to_be(partner: Answer, told: str) -> None:
+    row = next(line for line in status_text(status(HOME, partner)).splitlines() if line.startswith("dns"))
+    assert row.endswith(f"  {told}")
+
+
+# --- Operations --------------------------------------------------------------------------------------------------
+def test_an_operation_that_goes_on_is_told_and_nothing_wrong_whatever_its_kind() -> None:
+    found = status(answer(resource(role="Primary"), domain(), entered=entry()), answer(resource(), entered=entry()))
+    (operation,) = found["operations"]
+    assert operation["nodes"] == {"dom0": "going on", "dom0m": "going on"}
+    assert (operation["domain"], operation["kind"], operation["state"]) == ("dns", "stretch", "going on")
+    assert found["wrong"] == []
+    text = status_text(found)
+    assert "Operations:\n  - stretch of dns from dom0 to dom0m, begun by root on master at 2026-11-26 10:00:00" in text
+    assert "(going on)" in text
+
+
+def test_an_operation_is_alive_while_any_node_works_on_it() -> None:
+    found = status(answer(resource(role="Primary"), domain(), entered=entry(alive=False)), answer({}, entered=entry()))
+    assert [each["state"] for each in found["operations"]] == ["going on"]
+
+
+def test_an_operation_that_was_left_is_wrong_with_what_to_do() -> None:
+    found = status(answer(resource(role="Primary"), domain(), entered=entry(alive=False)))
+    (text,) = found["wrong"]
+    assert text.startswith("domain dns: left half-done: stretch of dns from dom0 to dom0m")
+    assert text.endswith("; `salt-run cluster.recover dns`")
+    assert "(left half-done: `salt-run cluster.recover dns`)" in " ".join(status_text(found).split())
+
+
+def test_an_operation_that_a_silent_node_may_work_on_is_unknown_and_not_left() -> None:
+    found = status(answer(resource(role="Primary"), domain(), entered=entry(alive=False)), SILENT)
+    assert [each["state"] for each in found["operations"]] == ["unknown"]
+    assert any("does not tell whether it works on it" in text for text in found["wrong"])
+    assert not any("cluster.recover" in text for text in found["wrong"])
+
+
+def test_two_operations_are_two() -> None:
+    here = answer(resource(role="Primary"), domain(), entered=entry(alive=False, identifier="ffff"))
+    found = status(here, answer(resource(), entered=entry()))
+    assert [(each["id"], each["state"]) for each in found["operations"]] == [
+        ("ffff", "left half-done"),
+        ("0a1b", "going on"),
+    ]
+
+
+def test_an_entry_that_cannot_be_read_and_operations_that_are_not_told_are_wrong_and_hide_nothing() -> None:
+    found = status(
+        answer(resource(role="Primary"), domain(), unreadable="no JSON"),
+        answer(resource(), operations_trouble="it has no operation.entries yet; state.apply brings it"),
+    )
+    assert found["domains"]["dns"]["runs_on"] == {"dom0": "running"}
+    assert found["nodes"] == {"dom0": "answers", "dom0m": "answers"}
+    assert sorted(found["wrong"]) == [
+        "dom0m: its operations are unknown: it has no operation.entries yet; state.apply brings it",
+        "domain dns: the entry of its operation on dom0 cannot be read: no JSON; "
+        "look at /var/lib/saltern/operations/dns.json there",
+    ]
+
+
+@pytest.mark.parametrize(("busy", "count"), [(entry(), 0), (None, 2)])
+def test_the_halves_of_a_migration_are_wrong_only_when_no_operation_is_entered(busy: Any, count: int) -> None:
+    sent = domain(name="dns--migratedaway", suspended=True)
+    found = status(
+        answer(resource(role="Primary"), sent, entered=busy), answer(resource(role="Primary"), domain(), entered=busy)
+    )
+    assert found["domains"]["dns"]["runs_on"] == {"dom0": "migratedaway", "dom0m": "running"}
+    assert len(found["wrong"]) == count
+    assert not any("at once" in text for text in found["wrong"])
+
+
+def test_a_domain_under_another_name_is_told() -> None:
+    (text,) = wrong(answer(resource(role="Primary"), domain(name="old-dns")), PARTNER)
+    assert text.startswith("domain dns: it is called old-dns on dom0")
