@@ -8,6 +8,12 @@ its place.
 .. versionadded:: 0.1.0
 """
 
+import contextlib
+import shutil
+import signal
+import sys
+import time
+
 import salt.client
 from salt.exceptions import SaltException
 
@@ -22,7 +28,8 @@ else:
         from saltern.desired import slice_from_pillar
         from saltern.status.answer import ASKED, answer
         from saltern.status.state import cluster_status
-        from saltern.status.text import status_text
+        from saltern.status.text import WIDTH, status_text
+        from saltern.status.watch import changes, remembered, screen, timed
 
 __virtualname__ = "cluster"
 
@@ -63,6 +70,52 @@ def status(timeout=15):
         return found
     state = _look({node: slice_from_pillar(share) for node, share in found.items()}, timeout)
     return state if __opts__.get("output") else status_text(state)
+
+
+def watch(interval=2, count=0, timeout=15):
+    """
+    Show what ``cluster.status`` tells, again and again, until Ctrl-C.
+
+    On a terminal the screen is renewed in place, with the speed of each synchronisation and the time it still takes, from
+    what was synchronised since the last look. Otherwise a line is printed for each thing that has changed, with the time;
+    on the first look for everything. A node that does not answer is waited for until the timeout, and is told to be silent;
+    the others are shown as ever. The topology is read once, at the start. The exit code is 0.
+
+    interval
+        Seconds between two looks. Default: 2
+
+    count
+        How often to look; 0 is without end. Default: 0
+
+    timeout
+        Seconds to wait for the nodes on each look. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.watch
+        salt-run cluster.watch interval=10 >>/var/log/cluster.log
+    """
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    shares = {node: slice_from_pillar(share) for node, share in found.items()}
+    show = _show_screen if sys.stdout.isatty() else _show_changes
+    earlier, looked, seen, looks = None, 0.0, {}, 0
+    with _until_interrupted():
+        while True:
+            state, now = _look(shares, timeout), time.monotonic()
+            seen.update({node: time.strftime("%H:%M:%S") for node, said in state["nodes"].items() if said == "answers"})
+            state = timed(remembered(state, seen), earlier, now - looked) if earlier else state
+            show(state, earlier, interval)
+            earlier, looked, looks = state, now, looks + 1
+            if looks == count:
+                break
+            time.sleep(interval)
+    return ""
 
 
 def recover(domain):
@@ -139,6 +192,32 @@ def _ask(nodes, functions, timeout):
     try:
         with salt.client.get_local_client(mopts=__opts__) as client:
             said = client.cmd(nodes, list(functions), arguments, tgt_type="list", timeout=timeout)
-    except SaltException as error:  # the master is down
+    except SaltException as error:  # the master is down; who watches sees it come back
         return dict.fromkeys(nodes, f"nobody could be asked: {error}")
     return {node: said.get(node) for node in nodes}
+
+
+# --- Watching ----------------------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def _until_interrupted():
+    """Ctrl-C ends what is within, and is no error."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(flush=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_screen(state, _earlier, interval):
+    columns, rows = shutil.get_terminal_size()
+    text = status_text(state, min(columns, WIDTH))
+    heading = f"{time.strftime('%H:%M:%S')}, every {interval} s; Ctrl-C ends it"
+    print(screen(f"{heading}\n\n{text}", columns=columns, rows=rows), end="", flush=True)
+
+
+def _show_changes(state, earlier, _interval):
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    for line in changes(state, earlier):
+        print(f"{now} {line}", flush=True)

@@ -1,0 +1,139 @@
+"""The runner `cluster` as Salt loads it, with nodes whose answers come from the simulator."""
+
+import contextlib
+import copy
+import os
+import pty
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.client
+import salt.loader
+from salted import NODES, Cluster
+from saltfactories.utils.functional import Loaders
+
+RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
+
+
+class Client:
+    """Salt's client, as far as the runner uses it: each node is asked for several functions in one call."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.silent: set[str] = set()
+        self.missing: set[str] = set()
+
+    def cmd(self, nodes: list[str], functions: list[str], arguments: list[list[Any]], **_named: Any) -> dict[str, Any]:
+        return {
+            node: {
+                function: self._run(node, function, given) for function, given in zip(functions, arguments, strict=True)
+            }
+            for node in nodes
+            if node not in self.silent
+        }
+
+    def _run(self, node: str, function: str, arguments: list[Any]) -> Any:
+        if function in self.missing:
+            return "Traceback (most recent call last):\nTypeError: 'str' object is not callable\n"
+        try:
+            return self.cluster[node].run(function, *arguments)
+        except Exception:
+            return traceback.format_exc()
+
+
+@pytest.fixture
+def client(converged: Cluster, monkeypatch: pytest.MonkeyPatch) -> Client:
+    client = Client(converged)
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(client))
+    return client
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def runners(loaders: dict[str, Loaders], client: Client, context: dict[str, Any]) -> Any:
+    options = copy.deepcopy(loaders["elsewhere"].opts)
+    return salt.loader.runner({**options, "output": None, "runner_dirs": [str(RUNNERS)]}, context=context)
+
+
+@pytest.fixture
+def data(loaders: dict[str, Loaders], client: Client) -> Any:
+    """The same with `--out=json`."""
+    options = copy.deepcopy(loaders["elsewhere"].opts)
+    return salt.loader.runner({**options, "output": "json", "runner_dirs": [str(RUNNERS)]}, context={})
+
+
+def test_a_node_that_does_not_know_operations_yet_still_gives_the_rest(data: Any, client: Client) -> None:
+    client.missing = {"operation.entries"}
+    told = data["cluster.status"]()
+    assert told["domains"]["dns"]["runs_on"] == {"dom0": "running"}
+    assert told["wrong"] == [
+        f"{node}: its operations are unknown: it has no operation.entries yet; state.apply brings it" for node in NODES
+    ]
+
+
+# --- Watching ----------------------------------------------------------------------------------------------------
+def test_without_a_terminal_a_line_tells_each_change(
+    runners: Any,
+    client: Client,
+    converged: Cluster,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = iter(
+        (
+            lambda: converged["dom0"].host.run(["xl", "pause", "dns"]),
+            lambda: client.silent.add("dom0m"),
+            lambda: client.silent.clear(),
+        )
+    )
+    monkeypatch.setattr("time.sleep", lambda _seconds: next(steps)())
+    assert runners["cluster.watch"](count=4) == ""
+    lines = capsys.readouterr().out.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
+    told = [line[20:] for line in lines]
+    assert told.count("domain dns: runs on dom0") == 1
+    assert "domain dns: runs on dom0 (paused) (was: runs on dom0)" in told
+    assert any(re.fullmatch(r"node dom0m: does not answer \(last at [\d:]+\) \(was: answers\)", line) for line in told)
+    assert any(re.fullmatch(r"node dom0m: answers \(was: does not answer .*\)", line) for line in told)
+
+
+def output(terminal: int) -> Iterator[str]:
+    """What appears on a terminal, until its last user has closed it."""
+    with contextlib.suppress(OSError):
+        while text := os.read(terminal, 65536):
+            yield text.decode()
+
+
+def test_on_a_terminal_the_screen_is_renewed_until_ctrl_c_which_is_no_error(
+    runners: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    child, terminal = pty.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            sys.stdout = os.fdopen(1, "w", closefd=False)
+            code = 0 if runners["cluster.watch"](interval=0.2) == "" else 2
+        os._exit(code)
+    seen = ""
+    for text in output(terminal):
+        seen += text
+        if seen.count("\033[H") == 3 and not seen.endswith("\003"):
+            os.write(terminal, b"\003")
+            seen += "\003"
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, seen
+    screens = seen.split("\033[H")[1:]
+    assert "every 0.2 s; Ctrl-C ends it" in screens[0]
+    assert all("Cluster example: dom0 answers, dom0m answers" in each for each in screens[:2])
+    assert seen.isascii()
