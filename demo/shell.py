@@ -12,6 +12,8 @@ which is $D in here; the topology and its allocation are in $P, {pillar}.
   salt '*' state.apply              from an empty volume group to running domains
   salt '*' state.apply test=True    what would change, after you have changed something
   salt-run cluster.status           who runs where, and what is wrong
+  salt-run cluster.watch            the same, all the time
+  salt-run cluster.explain dns      why it is where it is, and what an apply would do about it
   salt-run state.orch migrate pillar='{{domain: dns}}'   move it while it runs
   salt-run topology.validate        after you have edited $P/init.sls
   salt-call state.apply drbd        one layer, seen from {first}

@@ -91,6 +91,34 @@ def entries():
     return _core(lambda host: operations.entries(host, bridge.node_slice(__pillar__).domains))
 
 
+def explain(domain):
+    """
+    Return what the next ``state.apply`` would make of all that a domain needs on this node, item by item with the result
+    and the comment of a dry run, and what the tools said in the last operation on it. Nothing is changed.
+
+    Runs what ``state.apply test=True`` runs. ``salt-run cluster.explain`` makes sentences of it.
+
+    domain
+        The domain
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 operation.explain dns
+    """
+
+    def foreseen(host):
+        return {
+            "items": bridge.foreseen(__opts__, __pillar__, domain),
+            "log": host.read_text(operation_log(domain)) or "",
+        }
+
+    return _core(foreseen)
+
+
 def begin(entries):
     """
     Enter operations, each unless there is another one for its domain: all of them, or none.

@@ -27,6 +27,8 @@ else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern.desired import slice_from_pillar
         from saltern.status.answer import ASKED, answer
+        from saltern.status.explain import ASKED_OF_DOMAIN, explain_text, heard
+        from saltern.status.explain import explain as explained
         from saltern.status.state import cluster_status
         from saltern.status.text import WIDTH, status_text
         from saltern.status.watch import changes, remembered, screen, timed
@@ -118,6 +120,45 @@ def watch(interval=2, count=0, timeout=15):
     return ""
 
 
+def explain(domain, timeout=15):
+    """
+    Tell of one domain where it is and why, as far as that is known; what is wrong with it, and what to do; what the next
+    ``state.apply`` would do on either of its nodes, or refuses to and why; and whether it could be moved now.
+
+    Nothing is changed. Text for people; data with ``--out=json`` or any other outputter. What a node does not tell is said
+    to be unknown. The exit code is 1 when the topology has no such domain, or when neither of its nodes answers; otherwise
+    0, also when something is wrong.
+
+    domain
+        The domain
+
+    timeout
+        Seconds to wait for the nodes. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.explain dns
+        salt-run cluster.explain dns --out=json
+    """
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    shares = [slice_from_pillar(share) for share in found.values()]
+    share = next((each for each in shares if domain in each.domains), None)
+    if share is None:
+        return _unknown_domain(domain)
+    spec = share.domains[domain]
+    said = _ask([spec.home, spec.partner], (*ASKED, *ASKED_OF_DOMAIN), timeout, domain)
+    if not any(isinstance(each, dict) for each in said.values()):
+        __context__["retcode"] = 1
+    told = explained(spec, share, {node: heard(each) for node, each in said.items()})
+    return told if __opts__.get("output") else explain_text(told)
+
+
 def recover(domain):
     """
     Have both nodes of a domain settle what an interrupted operation has left of it, each its own half.
@@ -186,9 +227,9 @@ def _look(shares, timeout):
     return cluster_status(shares, {node: answer(each) for node, each in said.items()})
 
 
-def _ask(nodes, functions, timeout):
-    """What Salt gives for each node that is asked for all functions in one call."""
-    arguments = [[] for _ in functions]
+def _ask(nodes, functions, timeout, domain=None):
+    """What Salt gives for each node that is asked for all functions in one call; those about a domain are given its name."""
+    arguments = [[domain] if function in ASKED_OF_DOMAIN else [] for function in functions]
     try:
         with salt.client.get_local_client(mopts=__opts__) as client:
             said = client.cmd(nodes, list(functions), arguments, tgt_type="list", timeout=timeout)

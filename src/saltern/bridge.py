@@ -37,6 +37,25 @@ def converge(opts: Tree, pillar: Tree, ask_keys: AskKeys | None = None) -> Conve
     return Converge(local_host(opts), node_slice(pillar), test=bool(opts["test"]), ask_keys=ask_keys)
 
 
+def foreseen(opts: Tree, pillar: Tree, domain: str) -> list[dict[str, Any]]:
+    """What the next apply would make of all that a domain needs on this node; nothing is changed.
+
+    Raises ``SliceError``, and ``Refused`` for a domain that the node has no share in.
+    """
+    outcomes = converge({**opts, "test": True}, pillar).domain(domain)
+    return [
+        {
+            "item": str(item),
+            "kind": item.kind.value,
+            "result": outcome.result,
+            "changes": bool(outcome.actions),
+            "comment": outcome.comment,
+            "warnings": list(outcome.warnings),
+        }
+        for item, outcome in outcomes.items()
+    ]
+
+
 def keys_from_plain(told: Tree | None) -> SshKeys | None:
     """What a node has told of its keys, from plain data; anything else than that is nothing."""
     match told:

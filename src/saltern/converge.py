@@ -11,7 +11,7 @@ from saltern.model.observed import SshKeys
 from saltern.model.running import ConnectionState
 from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
-from saltern.plan.items import Item, Kind, items, on_request, step
+from saltern.plan.items import Item, Kind, items, items_of, on_request, step
 from saltern.plan.project import RUNNING, Part, project, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
@@ -67,6 +67,10 @@ class Converge:
     def all(self) -> dict[Item, Outcome]:
         """Every item of the node, in order."""
         return {item: self.item(item) for item in items(self._slice)}
+
+    def domain(self, domain: str) -> dict[Item, Outcome]:
+        """Every item that a domain needs on the node, in order; raises ``Refused`` for one that it has no share in."""
+        return {item: self.item(item) for item in items_of(domain, self._slice)}
 
     def item(self, item: Item) -> Outcome:
         """Bring one item to what it should be, or tell why that cannot be done now."""

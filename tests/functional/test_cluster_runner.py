@@ -80,6 +80,48 @@ def test_a_node_that_does_not_know_operations_yet_still_gives_the_rest(data: Any
     ]
 
 
+def test_a_domain_is_explained_in_the_words_of_a_dry_run_and_nothing_is_changed(
+    data: Any, client: Client, converged: Cluster
+) -> None:
+    converged["dom0"].host.run(["xl", "destroy", "dns"])
+    converged["dom0m"].host.run(["drbdadm", "disconnect", "vpn"])
+    for name in NODES:
+        converged[name].commands()
+    told = {domain: data["cluster.explain"](domain) for domain in ("dns", "vpn")}
+    assert not any(converged[name].changing_commands() for name in NODES)
+    dry = converged["dom0"].apply(test=True)
+    for domain in told:
+        for item in told[domain]["next_apply"]["dom0"]["items"]:
+            if item["kind"] in ("domain", "activation"):
+                function = {"domain": "xen.domain_running", "activation": "drbd.resource_running"}[item["kind"]]
+                (state,) = (
+                    each for name, each in dry.items() if name.startswith(f"{domain} ") and name.endswith(function)
+                )
+                assert (item["result"], item["comment"]) == (state["result"], state["comment"])
+    (started,) = (each for each in told["dns"]["next_apply"]["dom0"]["items"] if each["kind"] == "domain")
+    assert (started["result"], started["comment"]) == (None, "dns is started")
+    assert "StandAlone" in told["vpn"]["move"]["told"]
+
+
+def test_what_a_silent_partner_would_have_told_is_unknown_and_no_error(
+    runners: Any, client: Client, context: dict[str, Any]
+) -> None:
+    client.silent = {"dom0m"}
+    text = runners["cluster.explain"]("dns")
+    assert "It runs on dom0, its home." in text
+    assert "Whether it runs on dom0m is unknown: the minion does not answer." in text
+    assert "unknown: dom0m: the minion does not answer" in text
+    assert "retcode" not in context
+
+
+def test_nobody_asked_and_no_such_domain_end_with_1(runners: Any, client: Client, context: dict[str, Any]) -> None:
+    client.silent = set(NODES)
+    assert "nobody can tell whether it runs" in runners["cluster.explain"]("dns")
+    assert context.pop("retcode") == 1
+    assert "nosuch" in runners["cluster.explain"]("nosuch")["error"]
+    assert context.pop("retcode") == 1
+
+
 # --- Watching ----------------------------------------------------------------------------------------------------
 def test_without_a_terminal_a_line_tells_each_change(
     runners: Any,

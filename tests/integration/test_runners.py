@@ -1,6 +1,6 @@
 """The runners, on the master."""
 
-from minions import Salted
+from minions import NODES, Salted
 
 
 def test_a_valid_topology_is_told_so(salted: Salted) -> None:
@@ -91,3 +91,23 @@ def test_salts_own_functions_called_cluster_are_still_there(salted: Salted) -> N
     assert code == 0
     assert "cluster.members" in told
     assert "cluster.status" in told
+
+
+def test_an_operation_is_shown_explained_and_watched(converged: Salted) -> None:
+    assert converged.run("migration.begin", "dns", "0a1b2c")[0] == 0
+    code, told = status(converged)
+    assert code == 0
+    assert [(each["domain"], each["state"]) for each in told["operations"]] == [("dns", "going on")]
+    assert told["wrong"] == []
+    code, told = converged.run("cluster.explain", "dns")
+    assert code == 0
+    assert told["where"][0] == "It runs on dom0, its home."
+    assert "somebody works on it" in told["move"]["told"]
+    assert told["next_apply"]["dom0"]["items"][-1]["comment"].startswith("dns is left alone: migrate of dns")
+    assert not any(converged.changing_commands(node) for node in NODES)
+    assert converged.run("cluster.explain", "nosuch")[0] == 1
+    done = converged.master.salt_run_cli(timeout=120).run("cluster.watch", "interval=0.1", "count=2")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert sum("domain dns: runs on dom0" in line for line in lines) == 1
+    assert any("migrate of dns from dom0 to dom0m" in line and line.endswith(": going on") for line in lines)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from saltern.errors import Refused
 from saltern.model.desired import NodeSlice
 from saltern.plan import (
     activation,
@@ -71,6 +72,24 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
     for kind in (Kind.OPERATION, Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
         for name in node_slice.domains:
             yield Item(kind, name)
+
+
+def items_of(domain: str, node_slice: NodeSlice) -> Iterator[Item]:
+    """Those of ``items`` that a domain needs on this node, in the same order. Raises ``Refused`` for one that is not there."""
+    spec = node_slice.domains.get(domain)
+    if spec is None:
+        raise Refused(f"domain {domain}", f"it has nothing to do with {node_slice.node}", "Correct the name")
+    resources = {disk.resource for disk in spec.disks}
+    sides = [node_slice.resources[name].on(node_slice.node) for name in resources]
+    volumes = {path for side in sides for path in (side.disk, side.meta_device)}
+    for item in items(node_slice):
+        if item.kind in (Kind.MODULE, Kind.SCRIPT):
+            yield item
+        elif item.kind is Kind.VOLUME:
+            if item.name in volumes:
+                yield item
+        elif item.name in (resources if item.kind in _RESOURCE_STEPS else (domain,)):
+            yield item
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:

@@ -1,0 +1,170 @@
+"""One domain explained: where it is and why, what is wrong, what the next apply would do, and whether it could move."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saltern.errors import Refused
+from saltern.model.desired import DomainSpec, NodeSlice
+from saltern.model.survey import Survey
+from saltern.plan import migrate
+from saltern.status import faults
+from saltern.status.answer import Answer, Tree, answer, told
+from saltern.status.state import domain_state, operations_state
+from saltern.status.text import wrapped
+from saltern.survey import from_plain
+
+ASKED_OF_DOMAIN: Final = ("operation.look", "operation.explain")
+WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What one node said of one domain, beside its ``Answer``; each part, or why it is unknown.
+
+    ``items`` and ``log`` are those of ``operation.explain``.
+    """
+
+    answer: Answer
+    survey: Survey | str
+    items: list[Tree] | str
+    log: str = ""
+
+
+def heard(said: object) -> Witness:
+    """From whatever Salt gives for a node that was asked for ``ASKED`` and ``ASKED_OF_DOMAIN`` at once."""
+    found, no_foresight = told(said, "operation.explain", Mapping)
+    return Witness(
+        answer=answer(said),
+        survey=_survey(said),
+        items=no_foresight or found["items"],
+        log="" if no_foresight else found["log"],
+    )
+
+
+def _survey(said: object) -> Survey | str:
+    found, trouble = told(said, "operation.look", Mapping)
+    try:
+        return trouble or from_plain(found)
+    except (KeyError, TypeError, ValueError):
+        return "it tells what this version does not understand; state.apply brings it to the same one"
+
+
+def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witness]) -> dict[str, Any]:
+    """A domain in words and data; ``witnesses`` are those of both its nodes, ``share`` that of one of them."""
+    answers = {node: each.answer for node, each in witnesses.items()}
+    state = domain_state(domain, share, answers)
+    operations = [each for each in operations_state({domain.name: domain}, answers) if each["domain"] == domain.name]
+    wrong = [
+        *faults.of_nodes(answers),
+        *(each for each in faults.of_operations(operations, answers) if each.about == f"domain {domain.name}"),
+        *faults.of_domain(domain.name, state, busy=bool(operations)),
+        *faults.of_impostors({domain.name: domain}, answers),
+    ]
+    return {
+        "domain": domain.name,
+        **state,
+        "operations": operations,
+        "where": list(_where(domain, state, operations, witnesses)),
+        "wrong": [{"about": each.about, "what": each.what, "remedy": each.remedy} for each in wrong],
+        "noticed": list(faults.noticed(domain, answers)),
+        "next_apply": {node: _foreseen(each.items) for node, each in witnesses.items()},
+        "move": _move(domain, {node: each.survey for node, each in witnesses.items()}),
+    }
+
+
+# --- Where, and why ----------------------------------------------------------------------------------------------
+def _where(
+    domain: DomainSpec, state: Tree, operations: list[dict[str, Any]], witnesses: Mapping[str, Witness]
+) -> Iterator[str]:
+    runs_on, unseen = state["runs_on"], [node for node in state["may_run_on"] if node not in state["runs_on"]]
+    for node, condition in runs_on.items():
+        verb = "runs" if condition == "running" else f"is {condition.replace('_', ' ')}"
+        place = "its home" if node == domain.home else f"away from its home {domain.home}"
+        yield f"It {verb} on {node}, {place}."
+    if not runs_on and not unseen:
+        yield f"It runs on neither of its nodes, {domain.home} and {domain.partner}."
+    for node in unseen:
+        yield f"Whether it runs on {node} is unknown: {witnesses[node].answer.trouble}."
+    for each in operations:
+        yield f"The {each['text']}: {each['state']}."
+    if list(runs_on) == [domain.partner] and not operations:
+        yield from _away(domain, witnesses[domain.home])
+
+
+def _away(domain: DomainSpec, home: Witness) -> Iterator[str]:
+    """Why a domain is with its partner, as far as it is known."""
+    last = home.log.strip().rpartition("\n")[2]
+    if isinstance(home.items, str):
+        yield f"Why is unknown: {domain.home}, where it came from, does not tell."
+    elif last:
+        yield f"The last migration that {domain.home} has sent ended with: {last}"
+    else:
+        yield f"{domain.home} has not sent it by a migration of Saltern's: it was moved, or started there, by hand."
+    back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
+    yield f"It stays there until somebody moves it home: `{back}`."
+
+
+# --- What would happen -------------------------------------------------------------------------------------------
+def _foreseen(items: list[Tree] | str) -> dict[str, Any]:
+    return {"unknown": items} if isinstance(items, str) else {"items": items}
+
+
+def _move(domain: DomainSpec, surveys: Mapping[str, Survey | str]) -> dict[str, Any]:
+    """Whether it could move to the other node now; ``possible`` is ``None`` when that is unknown."""
+    known = {node: each for node, each in surveys.items() if isinstance(each, Survey)}
+    if len(known) < len(surveys):
+        silent = "; ".join(f"{node}: {each}" for node, each in surveys.items() if isinstance(each, str))
+        return {"possible": None, "told": f"unknown: {silent}"}
+    try:
+        move = migrate.decide(domain, known)
+    except Refused as refused:
+        return {"possible": False, "told": f"no: {refused}"}
+    if move is None:  # only where a target was asked for
+        return {"possible": False, "told": "no: it is there already"}
+    after = f", after: {', '.join(move.waits_for)}" if move.waits_for else ""
+    return {"possible": True, "told": f"yes, from {move.source} to {move.target}{after}"}
+
+
+# --- Text --------------------------------------------------------------------------------------------------------
+def explain_text(explained: Tree) -> str:
+    """What ``explain`` returned, for people."""
+    lines = [f"Domain {explained['domain']}: home {explained['home']}, partner {explained['partner']}"]
+    lines += _section("Where", explained["where"])
+    lines += ["", "Wrong", *(line for fault in explained["wrong"] for line in _fault(fault))]
+    if not explained["wrong"]:
+        lines.append("  Nothing.")
+    lines += _section("Noticed", explained["noticed"])
+    lines += ["", "What the next state.apply would do"]
+    for node, told_ in explained["next_apply"].items():
+        place = "its home" if node == explained["home"] else "its partner"
+        lines += [f"  On {node}, {place}:", *_apply(told_)]
+    lines += _section("Could it move now", [explained["move"]["told"]])
+    return "\n".join(lines)
+
+
+def _section(title: str, texts: list[str]) -> list[str]:
+    return ["", title, *(line for text in texts for line in wrapped(text, WIDTH, "  "))] if texts else []
+
+
+def _fault(fault: Tree) -> Iterator[str]:
+    yield from wrapped(f"{fault['about']}: {fault['what']}", WIDTH, "  - ")
+    if fault["remedy"]:
+        yield from wrapped(f"to do: {fault['remedy']}", WIDTH, "    ")
+
+
+def _apply(foreseen: Tree) -> Iterator[str]:
+    if "unknown" in foreseen:
+        yield from wrapped(f"unknown: {foreseen['unknown']}", WIDTH, "    ")
+        return
+    open_items = [each for each in foreseen["items"] if each["result"] is not True or each["warnings"]]
+    for each in open_items:
+        verb = {None: "would do" if each["changes"] else "would wait", False: "refuses", True: "warns"}[each["result"]]
+        said = "; ".join(each["warnings"]) if each["result"] is True else each["comment"]
+        yield from wrapped(f"{verb}: {each['item']}: {said}", WIDTH, "    - ")
+    # What it says of the domain itself is told also when there is nothing to do.
+    for each in foreseen["items"]:
+        if each["kind"] == "domain" and each not in open_items:
+            yield from wrapped(f"{each['item']}: {each['comment']}", WIDTH, "    - ")
+    others = "everything else" if open_items else "everything"
+    yield f"    {others} is as it should be ({len(foreseen['items']) - len(open_items)} items)"
