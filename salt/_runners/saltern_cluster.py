@@ -231,7 +231,9 @@ def _ask(nodes, functions, timeout, domain=None):
     """What Salt gives for each node that is asked for all functions in one call; those about a domain are given its name."""
     arguments = [[domain] if function in ASKED_OF_DOMAIN else [] for function in functions]
     try:
-        with salt.client.get_local_client(mopts=__opts__) as client:
+        with _undisturbed():
+            made = salt.client.get_local_client(mopts=__opts__)
+        with made as client:
             said = client.cmd(nodes, list(functions), arguments, tgt_type="list", timeout=timeout)
     except SaltException as error:  # the master is down; who watches sees it come back
         return dict.fromkeys(nodes, f"nobody could be asked: {error}")
@@ -249,6 +251,16 @@ def _until_interrupted():
         print(flush=True)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _undisturbed():
+    """Ctrl-C has its effect afterwards: a client of Salt's that is half made complains on the screen when it is given up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _show_screen(state, _earlier, interval):
