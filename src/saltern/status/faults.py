@@ -121,7 +121,12 @@ def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool)
     if side["disk"] == "Diskless":
         return f"the disk on {node} is Diskless", "see `dmesg` there, and docs/howto/rebuild-a-replica.md"
     if side["disk"] != "UpToDate" and not synchronises:
-        return f"the disk on {node} is {side['disk']}", "`dmesg` on both nodes tells why it is not being synchronised"
+        new = (
+            "`salt '*' state.apply` synchronises it when it is new; otherwise "
+            if side["disk"] == "Inconsistent"
+            else ""
+        )
+        return f"the disk on {node} is {side['disk']}", f"{new}`dmesg` on both nodes tells why it is not synchronised"
     return None
 
 

@@ -21,7 +21,7 @@ def status_text(status: Tree, width: int = WIDTH) -> str:
         [
             *wrapped(f"Cluster {status['cluster']}: {nodes}", width),
             "",
-            *_table(_rows(status)),
+            *_table(_fitting(_rows(status), width)),
             *_synchronisations(status),
             *listed("Operations:", [_operation(each) for each in status["operations"]], width),
             *(wrong or ["", "Nothing is wrong."]),
@@ -77,6 +77,11 @@ def _operation(operation: Tree) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _fitting(rows: Sequence[tuple[str, ...]], width: int) -> Sequence[tuple[str, ...]]:
+    """Without the last column where it has no room: what it tells stands below as well."""
+    return rows if max(map(len, _table(rows))) <= width else [row[:-1] for row in rows]
 
 
 def _rows(status: Tree) -> list[tuple[str, ...]]:

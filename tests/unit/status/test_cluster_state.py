@@ -159,6 +159,8 @@ def test_two_primaries_are_told() -> None:
 def test_a_disk_that_is_not_up_to_date_is_told() -> None:
     (text,) = wrong(HOME, answer(resource(disk="Outdated")))
     assert text.startswith("resource dns: the disk on dom0m is Outdated; `dmesg`")
+    (text,) = wrong(HOME, answer(resource(disk="Inconsistent")))
+    assert "`salt '*' state.apply` synchronises it when it is new" in text
     (text,) = wrong(HOME, answer(resource(disk="Diskless")))
     assert "rebuild-a-replica.md" in text
 
