@@ -443,6 +443,11 @@ def error_classes() -> str:
                 each.target.id
                 for each in node.body
                 if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+            ] + [
+                each.arg
+                for method in node.body
+                if isinstance(method, ast.FunctionDef) and method.name == "__init__"
+                for each in method.args.args[1:]
             ]
             meaning = (ast.get_docstring(node) or "").split("\n\n")[0].replace("``", "`")
             rows.append((f"`{node.name}`", meaning, ", ".join(f"`{field}`" for field in fields)))

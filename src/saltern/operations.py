@@ -25,16 +25,20 @@ def entries(host: Host, domains: Iterable[str]) -> Entries:
     """What is being done with any of these domains; an entry that cannot be read hides no other one."""
     entered: dict[str, Entry] = {}
     unreadable: dict[str, str] = {}
+    stopped: dict[str, str] = {}
     for domain in domains:
         try:
             found = read_operation(host, domain)
+            note = host.read_text(stopped_file(domain))
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
+        if note is not None:
+            stopped[domain] = note.strip()
         if found is not None:
             operation = found.operation
             entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
-    return Entries(entered=entered, unreadable=unreadable)
+    return Entries(entered=entered, unreadable=unreadable, stopped=stopped)
 
 
 def begin(host: Host, operation: Operation) -> None:
@@ -46,7 +50,7 @@ def begin(host: Host, operation: Operation) -> None:
         host.create_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
     except FileExistsError as error:
         raise busy(read_operation(host, operation.domain), operation.domain) from error
-    host.remove(operation_log(operation.domain))
+    host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
     if operation.kind is OperationKind.STOP:
         host.write_text(stopped_file(operation.domain), f"stopped by {operation.owner} at {operation.since}\n", _MODE)
     else:

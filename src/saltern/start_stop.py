@@ -26,7 +26,6 @@ _POLL_S: Final = 1.0
 def stopping(host: Host, domain: str, identifier: str) -> Iterator[float]:
     """Shut a domain down, then settle this half; yields how long there is nothing to do."""
     with operations.taken_up(host, domain, identifier, Half.SOURCE) as operation:
-        _log(host, operation, f"{operation}\n")
         try:
             yield from _shut_down(host, operation)
         except SalternError as error:
@@ -39,7 +38,6 @@ def stopping(host: Host, domain: str, identifier: str) -> Iterator[float]:
 def starting(host: Host, domain: str, identifier: str) -> Iterator[float]:
     """Start a domain as soon as its disks are free, then settle this half; yields how long there is nothing to do."""
     with operations.taken_up(host, domain, identifier, Half.TARGET) as operation:
-        _log(host, operation, f"{operation}\n")
         try:
             yield from _start(host, operation)
         except SalternError as error:

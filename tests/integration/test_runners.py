@@ -94,7 +94,7 @@ def test_salts_own_functions_called_cluster_are_still_there(salted: Salted) -> N
 
 
 def test_an_operation_is_shown_explained_and_watched(converged: Salted) -> None:
-    assert converged.run("migration.begin", "dns", "0a1b2c")[0] == 0
+    assert converged.run("operation.begin", "0a1b2c", "dns")[0] == 0
     code, told = status(converged)
     assert code == 0
     assert [(each["domain"], each["state"]) for each in told["operations"]] == [("dns", "going on")]

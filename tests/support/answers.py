@@ -42,12 +42,14 @@ def answer(
     trouble: str | None = None,
     entered: dict[str, Any] | None = None,
     unreadable: str | None = None,
+    stopped: str | None = None,
     operations_trouble: str | None = None,
 ) -> Answer:
     """An answer; ``entered`` and ``unreadable`` are what is said of the entry of dns."""
     operations = {
         "entered": {} if entered is None else {"dns": entered},
         "unreadable": {} if unreadable is None else {"dns": unreadable},
+        "stopped": {} if stopped is None else {"dns": stopped},
     }
     return Answer(
         resources=resources,

@@ -94,7 +94,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entries:
-    """The entries of a node by domain; ``unreadable`` has the reason for each that cannot be read."""
+    """The entries of a node by domain; ``unreadable`` has the reason for each that cannot be read.
+
+    ``stopped`` has the domains that are to stay stopped, with who wants that.
+    """
 
     entered: Mapping[str, Entry]
     unreadable: Mapping[str, str]
+    stopped: Mapping[str, str]

@@ -1,8 +1,8 @@
 """What DRBD runs on a node at one moment, as its kernel tells: roles, states, resources.
 
 What it calls unknown itself (the role of a peer that is out of sight) has a value of its own, ``UNKNOWN``, in the enumerations.
-Apart from what else is ``observed``, because the block script needs no more, and a guest waits while that is loaded; named tuples for
-the same reason, since to load dataclasses and to make some takes as long as all the rest.
+Apart from what else is ``observed``, because the block script needs no more, and a guest waits while that is loaded. Named tuples
+for the same reason: to load dataclasses, and to make a few, takes nearly as long as all the rest.
 """
 
 from collections.abc import Mapping

@@ -45,8 +45,8 @@ def heard(said: object) -> Witness:
 def _survey(said: object) -> Survey | str:
     found, trouble = told(said, "operation.look", Mapping)
     try:
-        return trouble or from_plain(found)
-    except (KeyError, TypeError, ValueError):
+        return trouble or from_plain(next(iter(found.values())))
+    except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
         return "it tells what this version does not understand; state.apply brings it to the same one"
 
 
@@ -86,6 +86,8 @@ def _where(
         yield f"It runs on neither of its nodes, {domain.home} and {domain.partner}."
     for node in unseen:
         yield f"Whether it runs on {node} is unknown: {witnesses[node].answer.trouble}."
+    if state["stopped"] is not None and not runs_on:
+        yield f"It stays {state['stopped']}; `salt-run state.orch start pillar='{{domain: {domain.name}}}'` starts it."
     for each in operations:
         yield f"The {each['text']}: {each['state']}."
     if list(runs_on) == [domain.partner] and not operations:
@@ -94,13 +96,14 @@ def _where(
 
 def _away(domain: DomainSpec, home: Witness) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
-    last = home.log.strip().rpartition("\n")[2]
+    begun, _, said = home.log.strip().partition("\n")
     if isinstance(home.items, str):
         yield f"Why is unknown: {domain.home}, where it came from, does not tell."
-    elif last:
-        yield f"The last migration that {domain.home} has sent ended with: {last}"
+    elif begun:
+        ended = f", ended with: {said.rpartition(chr(10))[2]}" if said else ""
+        yield f"The last operation on it that {domain.home} had a part in: {begun}{ended.removesuffix(chr(46))}."
     else:
-        yield f"{domain.home} has not sent it by a migration of Saltern's: it was moved, or started there, by hand."
+        yield f"{domain.home} has had no part in any operation on it: it was moved, or started there, by hand."
     back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
     yield f"It stays there until somebody moves it home: `{back}`."
 

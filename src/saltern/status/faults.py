@@ -82,7 +82,7 @@ def _whereabouts(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
     elif not runs_on and unseen:
         what = f"nobody can tell whether it runs, {' and '.join(unseen)} did not answer"
         yield Fault(about=about, what=what, remedy="bring the node or its minion back")
-    elif not runs_on:
+    elif not runs_on and domain["stopped"] is None:
         yield Fault(about=about, what="it runs nowhere", remedy="`salt '*' state.apply` starts it, or tells why not")
     if busy:
         return
@@ -143,6 +143,10 @@ def of_impostors(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer])
 # --- What is to be noticed ---------------------------------------------------------------------------------------
 def noticed(spec: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[str]:
     """What a person should know of a domain that is in order."""
+    notes = {answer.operations["stopped"].get(spec.name) for answer in answers.values()} - {None}
+    if notes and not list(running(spec, answers)):
+        start = f"salt-run state.orch start pillar='{{domain: {spec.name}}}'"
+        yield f"domain {spec.name}: it stays {notes.pop()}; `{start}`"
     for node, found in running(spec, answers):
         # While it comes in from another node, it has another name, and not yet all of its memory.
         if found["name"] != spec.name:

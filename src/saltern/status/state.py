@@ -45,9 +45,16 @@ def domain_state(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Ans
         "home": domain.home,
         "partner": domain.partner,
         "runs_on": {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)},
+        "stopped": next(iter(_stopped(domain.name, answers)), None),
         "may_run_on": [node for node in (domain.home, domain.partner) if answers[node].trouble],
         "disks": {disk.device: _disk(disk, share.resources[disk.resource], answers) for disk in domain.disks},
     }
+
+
+def _stopped(domain: str, answers: Mapping[str, Answer]) -> list[str]:
+    """Who wants it to stay stopped, as its nodes have it."""
+    notes = (answer.operations["stopped"].get(domain) for answer in answers.values())
+    return [note for note in notes if note is not None]
 
 
 def operations_state(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> list[dict[str, Any]]:

@@ -60,7 +60,8 @@ def runs_on_text(domain: Tree) -> str:
     runs_on = ", ".join(
         node if condition == "running" else f"{node} ({condition})" for node, condition in domain["runs_on"].items()
     )
-    return runs_on or ("unknown" if domain["may_run_on"] else "nowhere")
+    nowhere = "nowhere" if domain["stopped"] is None else "stopped"
+    return runs_on or ("unknown" if domain["may_run_on"] else nowhere)
 
 
 def operation_state_text(operation: Tree) -> str:

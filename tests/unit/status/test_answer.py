@@ -2,7 +2,11 @@
 
 from saltern.status.answer import NO_OPERATIONS, SILENT, answer
 
-WHOLE = {"drbd.status": {"dns": {}}, "xen.domains": [], "operation.entries": {"entered": {"dns": {}}, "unreadable": {}}}
+WHOLE = {
+    "drbd.status": {"dns": {}},
+    "xen.domains": [],
+    "operation.entries": {"entered": {"dns": {}}, "unreadable": {}, "stopped": {}},
+}
 TRACEBACK = "Traceback (most recent call last):\n  File ...\n"
 
 

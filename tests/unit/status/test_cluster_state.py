@@ -255,3 +255,13 @@ def test_the_halves_of_a_migration_are_wrong_only_when_no_operation_is_entered(b
 def test_a_domain_under_another_name_is_told() -> None:
     (text,) = wrong(answer(resource(role="Primary"), domain(name="old-dns")), PARTNER)
     assert text.startswith("domain dns: it is called old-dns on dom0")
+
+
+def test_a_domain_that_was_stopped_is_in_order_and_says_how_it_is_started() -> None:
+    stopped = answer(resource(), stopped="stopped by root on master at 10:00")
+    told = cluster_status(SHARES, {"dom0": stopped, "dom0m": PARTNER})
+    assert told["domains"]["dns"]["stopped"] == "stopped by root on master at 10:00"
+    assert not any("nowhere" in text for text in told["wrong"])
+    (text,) = [text for text in told["noticed"] if "stays stopped" in text]
+    assert "state.orch start pillar='{domain: dns}'" in text
+    assert "stopped" in status_text(told)

@@ -25,7 +25,14 @@ THERE = replace(HERE, role="Secondary", partner_role="Primary")
 
 def survey(node: str, condition: str | None = None, side: DiskSide = THERE) -> Survey:
     return Survey(
-        node=node, condition=condition, sides={"dns": side}, obstacles=(), free_memory_bytes=GIB, standing=None
+        node=node,
+        condition=condition,
+        memory_bytes=None,
+        sides={"dns": side},
+        obstacles=(),
+        free_memory_bytes=GIB,
+        standing=None,
+        stopped=None,
     )
 
 
@@ -82,10 +89,11 @@ Could it move now
 
 
 def test_a_domain_away_from_home_tells_what_xl_said_when_it_was_sent_and_how_it_comes_back() -> None:
-    where = moved("migration target: Ready.\nMigration successful.\n")["where"]
+    where = moved("migrate of dns from dom0 to dom0m, begun by root at 10:00\nReady.\nMigration successful.\n")["where"]
     assert where == [
         "It runs on dom0m, away from its home dom0.",
-        "The last migration that dom0 has sent ended with: Migration successful.",
+        "The last operation on it that dom0 had a part in: migrate of dns from dom0 to dom0m, begun by root at 10:00, ended "
+        "with: Migration successful.",
         "It stays there until somebody moves it home: "
         "`salt-run state.orch migrate pillar='{domain: dns, target: dom0}'`.",
     ]
@@ -157,8 +165,8 @@ def test_what_was_carried_by_salt_reads_as_it_was_sent() -> None:
     said = {
         "drbd.status": resource(),
         "xen.domains": [],
-        "operation.entries": {"entered": {}, "unreadable": {}},
-        "operation.look": plain(survey("dom0m")),
+        "operation.entries": {"entered": {}, "unreadable": {}, "stopped": {}},
+        "operation.look": {"dns": plain(survey("dom0m"))},
         "operation.explain": {"items": [item("dns belongs to dom0")], "log": "it went\n"},
     }
     found = heard(said)
@@ -168,7 +176,10 @@ def test_what_was_carried_by_salt_reads_as_it_was_sent() -> None:
 
 def test_a_node_of_another_version_is_unknown_and_raises_nothing() -> None:
     found = heard(
-        {"operation.look": {"standing": {}}, "operation.explain": "Traceback\nTypeError: 'str' object is not callable"}
+        {
+            "operation.look": {"dns": {"standing": {}}},
+            "operation.explain": "Traceback\nTypeError: 'str' object is not callable",
+        }
     )
     assert isinstance(found.survey, str)
     assert found.items == "it has no operation.explain yet; state.apply brings it"
