@@ -11,12 +11,12 @@ from saltern.errors import TopologyError
 from saltern.model.desired import NodeSlice
 from saltern.model.topology import Cluster
 from saltern.topology import lockfile
-from saltern.topology.allocate import Allocation, allocate, complete, forget
+from saltern.topology.allocate import Allocation, allocate, complete, follow, forget, former_names
 from saltern.topology.bulk import many_objects
-from saltern.topology.load import load
+from saltern.topology.load import ROOT, Loaded, load
 from saltern.topology.validate import reused_numbers, violations
 
-__all__ = ["Allocation", "Compiled", "compile", "load_and_allocate", "write_allocation"]
+__all__ = ["Allocation", "Compiled", "compile", "compile_change", "load_and_allocate", "write_allocation"]
 
 write_allocation = lockfile.write
 
@@ -44,18 +44,45 @@ def compile(pillar: Mapping[str, object]) -> Compiled:  # noqa: A001 - it is the
 
 
 @many_objects()
-def load_and_allocate(pillar: Mapping[str, object], forgotten: Collection[str] = ()) -> Allocation:
+def load_and_allocate(
+    pillar: Mapping[str, object], forgotten: Collection[str] = (), moved: Collection[str] = ()
+) -> Allocation:
     """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
 
-    The entries of the domains and disks (``dns``, ``dns/xvdb``) in ``forgotten`` are given up before; ``UnknownEntry`` where
-    there is none. Raises ``TopologyError`` with every violation when the topology is invalid for another reason than missing
-    numbers.
+    The entries of the domains and disks (``dns``, ``dns/xvdb``) in ``forgotten`` are given up before, those of the domains in
+    ``moved`` follow the topology; ``UnknownEntry`` where there is none. Raises ``TopologyError`` with every violation when the
+    topology is invalid for another reason than missing numbers.
     """
     loaded = load(pillar)
-    previous = forget(loaded.allocation, forgotten)
+    previous = follow(forget(loaded.allocation, forgotten), loaded.cluster, moved)
+    return _allocated(loaded, previous)[0]
+
+
+def _allocated(loaded: Loaded, previous: Allocation) -> tuple[Allocation, Cluster]:
     allocation, exhausted = allocate(loaded.cluster, previous)
     before = (*exhausted, *reused_numbers(loaded.cluster, previous))
-    found = violations(loaded, allocation, complete(loaded.cluster, allocation), before)
+    cluster = complete(loaded.cluster, allocation)
+    found = violations(loaded, allocation, cluster, before)
     if found:
         raise TopologyError(found)
-    return allocation
+    return allocation, cluster
+
+
+@many_objects()
+def compile_change(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Cluster, Cluster]:
+    """Both clusters of a remake, from the pillars that describe them; each is validated, else ``TopologyError``.
+
+    ``before`` has its allocation, which says where the data are; where ``after`` has none it is taken from there. In that of
+    ``after`` every entry follows the topology, as if ``moved`` named them all.
+    """
+    here = compile(before).cluster
+    loaded = load(_with_record(before, after))
+    previous = follow(loaded.allocation, loaded.cluster, former_names(loaded.allocation, loaded.cluster))
+    return here, _allocated(loaded, previous)[1]
+
+
+def _with_record(before: Mapping[str, object], after: Mapping[str, object]) -> Mapping[str, object]:
+    record, there = before[ROOT], after.get(ROOT)
+    if not isinstance(record, Mapping) or not isinstance(there, Mapping) or there.get("allocation") is not None:
+        return after
+    return {**after, ROOT: {**there, "allocation": record.get("allocation")}}

@@ -160,6 +160,140 @@ def forget(allocation: Allocation, names: Collection[str]) -> Allocation:
     return Allocation(domains=kept, retired=frozenset(retired))
 
 
+def follow(allocation: Allocation, cluster: Cluster, names: Collection[str]) -> Allocation:
+    """The allocation in which the entries of these domains say what ``cluster`` says, because their data were moved so.
+
+    What the topology leaves open stays as it was, also on new nodes where it is free there; ``allocate`` fills the rest. What
+    the domains had elsewhere is retired. An entry under another name is found by the UUID, when the topology writes that.
+    Raises ``UnknownEntry`` for a domain that has none.
+    """
+    former = former_names(allocation, cluster)
+    unknown = sorted(set(names) - former.keys())
+    if unknown:
+        raise UnknownEntry(tuple(unknown), tuple(sorted(former)))
+    domains, retired = dict(allocation.domains), set(allocation.retired)
+    holders = _holders(allocation, cluster)
+    for name in sorted(names):
+        entry = domains.pop(former[name])
+        domains[name] = then = _followed(entry, cluster, cluster.domains[name], _Held(name, former[name], holders))
+        held = {each[:3] for device in then.disks for each in _numbers_of(then, device, "")}
+        for place in held:
+            holders[place].add(name)
+        for device in entry.disks:
+            retired |= {each for each in _numbers_of(entry, device, f"{name}/{device}") if each[:3] not in held}
+    return Allocation(domains=domains, retired=frozenset(retired))
+
+
+def former_names(allocation: Allocation, cluster: Cluster) -> dict[str, str]:
+    """The domains of ``cluster`` that have an entry, and under which name: their own, or another with the written UUID."""
+    gone = {
+        entry.uuid: name
+        for name, entry in sorted(allocation.domains.items())
+        if entry.uuid is not None and name not in cluster.domains
+    }
+    found = {}
+    for name, domain in cluster.domains.items():
+        if name in allocation.domains:
+            found[name] = name
+        elif domain.uuid in gone:
+            found[name] = gone[domain.uuid]
+    return found
+
+
+# Node, kind and number, as in ``Retired``, and the domains that have it.
+_Holders = dict[tuple[str, str, int | MetaDisk], set[str]]
+
+
+class _Held(NamedTuple):
+    """What others than a domain hold; it was called ``former``."""
+
+    name: str
+    former: str
+    holders: _Holders
+
+    def are_free(self, kind: str, number: int | MetaDisk | None, nodes: Iterable[str]) -> bool:
+        """Whether a number may be had on all of these nodes."""
+        own = {self.name, self.former}
+        return number is not None and all(self.holders.get((node, kind, number), own) <= own for node in nodes)
+
+
+def _holders(allocation: Allocation, cluster: Cluster) -> _Holders:
+    holders: _Holders = defaultdict(set)
+    for node, kind, number, owner in allocation.retired:
+        holders[node, kind, number].add(owner.partition("/")[0])
+    for name, entry in allocation.domains.items():
+        for device in entry.disks:
+            for each in _numbers_of(entry, device, ""):
+                holders[each[:3]].add(name)
+    for name, domain in cluster.domains.items():
+        written = DomainNumbers(
+            node_ids=dict.fromkeys((domain.home, domain.partner), 0),
+            disks={
+                disk.device: DiskNumbers(minor=disk.minor, port=disk.port, meta_disk=disk.meta_disk)
+                for disk in domain.disks
+            },
+        )
+        for device in written.disks:
+            for each in _numbers_of(written, device, ""):
+                holders[each[:3]].add(name)
+    return holders
+
+
+def _followed(entry: DomainNumbers, cluster: Cluster, domain: Domain, held: _Held) -> DomainNumbers:
+    nodes = (domain.home, domain.partner)
+    disks = {}
+    for disk in domain.disks:
+        before = _former_disk(entry, disk)
+        if before is not None:
+            disks[disk.device] = DiskNumbers(
+                resource=disk.resource,
+                volume=disk.volume,
+                minor=disk.minor if disk.minor is not None else _still_free("minor", before.minor, nodes, held),
+                port=disk.port if disk.port is not None else _still_free("port", before.port, nodes, held),
+                meta_disk=_followed_meta_disk(disk.meta_disk, before.meta_disk, nodes, held),
+            )
+    return replace(
+        entry,
+        uuid=domain.uuid or entry.uuid,
+        node_ids=_followed_node_ids(entry, domain),
+        volume_groups={node: cluster.nodes[node].volume_group for node in nodes if node in cluster.nodes},
+        disks=disks,
+    )
+
+
+def _former_disk(entry: DomainNumbers, disk: Disk) -> DiskNumbers | None:
+    """What is recorded of the disk with these data: of the same volume, else of the same resource, else device."""
+    recorded = entry.disks.values()
+    by_volume = (each for each in recorded if each.volume == disk.volume)
+    by_resource = (each for each in recorded if each.resource == disk.resource)
+    return next(by_volume, None) or next(by_resource, None) or entry.disks.get(disk.device)
+
+
+def _still_free(kind: str, number: int | None, nodes: Iterable[str], held: _Held) -> int | None:
+    return number if held.are_free(kind, number, nodes) else None
+
+
+def _followed_meta_disk(
+    written: MetaDisk, before: MetaDisk | None, nodes: Iterable[str], held: _Held
+) -> MetaDisk | None:
+    if not written.shared or written.index is not None:
+        return written
+    same = before is not None and before.shared and before.volume == written.volume
+    return before if same and held.are_free("meta_disk", before, nodes) else None
+
+
+def _followed_node_ids(entry: DomainNumbers, domain: Domain) -> dict[str, int]:
+    """Node-ids that the nodes have in their metadata; a new node has one that none of the former had."""
+    written = next((disk.node_ids for disk in domain.disks if disk.node_ids is not None), None)
+    if written is not None:
+        return dict(zip((domain.home, domain.partner), written, strict=True))
+    ids: dict[str, int] = {}
+    for node in (domain.home, domain.partner):
+        used = {*entry.node_ids.values(), *ids.values()}
+        ids[node] = entry.node_ids.get(node, min(set(range(len(used) + 1)) - used))
+    return ids
+
+
 def _numbers_of(entry: DomainNumbers, device: str, owner: str) -> set[Retired]:
     """What one disk holds on the nodes and only one of them can have."""
     disk = entry.disks[device]

@@ -1,10 +1,12 @@
 """Numbers are allocated where the topology leaves them open, and stay what they are once they are written down."""
 
 import pytest
+import yaml
 from topologies import TAKEN_AWAY, allocated, found, found_compiling, merged, pillar
 
 from saltern import topology
 from saltern.errors import UnknownEntry
+from saltern.topology import lockfile
 from saltern.topology.allocate import XEN_OUI
 
 THREE_NODES = "nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}}"
@@ -488,3 +490,65 @@ def test_as_many_domains_as_half_the_minors_always_fit_on_a_node(domains):
         for number in range(domains)
     }
     assert found({"saltern": {"nodes": nodes, "domains": star}}) == ()
+
+
+# --- Data that were moved ----------------------------------------------------------------------------------------
+MOVED = "nodes: {dom1: {address: 10.0.0.3, volume_group: XEN}}\ndomains: {a: {partner: dom1}}"
+
+
+def moved(before, fragment, names):
+    """The allocation after the topology was changed and the data of some domains were moved."""
+    data = {"saltern": merged(allocated(pillar(before))["saltern"], yaml.safe_load(fragment))}
+    data["saltern"]["allocation"] = lockfile.to_pillar(topology.load_and_allocate(data, moved=names))
+    topology.compile(data)
+    return data["saltern"]["allocation"]
+
+
+def test_the_entry_of_a_domain_that_was_moved_keeps_what_is_free_on_its_new_node():
+    before = allocated(pillar())["saltern"]["allocation"]["domains"]["a"]
+    then = moved("", MOVED, ["a"])
+    entry = then["domains"]["a"]
+    assert (entry["uuid"], entry["macs"], entry["disks"]) == (before["uuid"], before["macs"], before["disks"])
+    assert entry["volume_groups"] == {"dom0": "XEN", "dom1": "XEN"}
+    # The new node has an id that is in nobody's metadata.
+    assert entry["node_ids"] == {"dom0": 0, "dom1": 2}
+
+
+def test_what_a_moved_domain_had_on_the_node_that_it_left_is_retired_there():
+    disk = allocated(pillar())["saltern"]["allocation"]["domains"]["a"]["disks"]["xvda"]
+    retired = moved("", MOVED, ["a"])["retired"]
+    assert retired == {"dom0m": {"minors": {disk["minor"]: "a/xvda"}, "ports": {disk["port"]: "a/xvda"}}}
+
+
+def test_a_moved_domain_gets_another_number_where_its_own_is_taken():
+    before = "nodes: {dom1: {address: 10.0.0.3, volume_group: XEN}, dom2: {address: 10.0.0.4, volume_group: XEN}}\n"
+    before += "domains: {c: {home: dom1, partner: dom2, memory: 64M, disks: {xvda: {size: 8M}}}}"
+    then = moved(before, MOVED, ["a"])["domains"]
+    assert then["c"]["disks"]["xvda"]["minor"] not in (None, then["a"]["disks"]["xvda"]["minor"])
+
+
+def test_a_moved_domain_keeps_the_numbers_of_a_disk_that_is_another_device_now():
+    before = allocated(pillar())["saltern"]["allocation"]["domains"]["a"]["disks"]["xvda"]
+    fragment = f"domains: {{a: {{disks: {{xvda: {TAKEN_AWAY!r}, xvdb: {{size: 1G, resource: a, volume: a}}}}}}}}"
+    disk = moved("", fragment, ["a"])["domains"]["a"]["disks"]["xvdb"]
+    assert (disk["minor"], disk["port"]) == (before["minor"], before["port"])
+
+
+def test_a_moved_domain_is_found_by_its_uuid_under_its_former_name():
+    entry = allocated(pillar())["saltern"]["allocation"]["domains"]["a"]
+    fragment = (
+        f"domains: {{a: {TAKEN_AWAY!r}, web: {{uuid: {entry['uuid']}, home: dom0, partner: dom0m, memory: 1G, "
+        "disks: {xvda: {size: 1G}}}}"
+    )
+    domains = moved("", fragment, ["web"])["domains"]
+    assert sorted(domains) == ["b", "web"]
+    assert domains["web"]["disks"]["xvda"]["minor"] == entry["disks"]["xvda"]["minor"]
+
+
+def test_only_what_is_named_follows_the_topology():
+    data = {"saltern": merged(allocated(pillar())["saltern"], yaml.safe_load(MOVED))}
+    with pytest.raises(topology.TopologyError) as refused:
+        topology.load_and_allocate(data, moved=["b"])
+    assert [violation.rule for violation in refused.value.violations] == ["domain-moved"]
+    with pytest.raises(UnknownEntry):
+        topology.load_and_allocate(data, moved=["nosuch"])
