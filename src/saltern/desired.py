@@ -196,13 +196,14 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
             }
             for volume in share.volumes
         ],
-        "resources": {name: _resource_to_pillar(resource) for name, resource in share.resources.items()},
+        "resources": {name: resource_to_pillar(resource) for name, resource in share.resources.items()},
         # A list, because the order of starting is part of what it says.
-        "domains": [_domain_to_pillar(domain) for domain in share.domains.values()],
+        "domains": [domain_to_pillar(domain) for domain in share.domains.values()],
     }
 
 
-def _resource_to_pillar(resource: Resource) -> dict[str, Any]:
+def resource_to_pillar(resource: Resource) -> dict[str, Any]:
+    """One resource as plain data."""
     return {
         "domain": resource.domain,
         "protocol": resource.protocol,
@@ -224,7 +225,8 @@ def _resource_to_pillar(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
+def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
+    """One domain as plain data."""
     return {
         "name": domain.name,
         "uuid": domain.uuid,

@@ -1,0 +1,157 @@
+"""What is not planned: what would destroy data that nobody named, and what cannot be done in one remake."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from saltern.model.topology import Disk, Domain
+from saltern.topology.load import DOMAINS
+from saltern.topology.remake.flow import between_hops, stop_reasons
+from saltern.topology.remake.match import Change, KeptDisk
+from saltern.topology.remake.model import Leftover, Refusal
+from saltern.topology.remake.sides import Sides
+from saltern.units import format_size
+
+DESTROY = "destroy"
+
+
+def removed_domain(domain: Domain, destroy: Collection[str]) -> Iterator[Refusal]:
+    """A domain that goes without being named."""
+    if domain.name not in destroy:
+        yield Refusal(
+            place=f"{DOMAINS}:{domain.name}",
+            found=f"{domain.name} is in BEFORE and not in AFTER: both copies of its data on {domain.home} and "
+            f"{domain.partner} would be destroyed",
+            allowed="every domain of BEFORE, unless it is named",
+            remedy=f"put it back, with `uuid: {domain.uuid}` under its new name when it was renamed; or name "
+            f"`{domain.name}` in `destroy`",
+            name=domain.name,
+        )
+
+
+def changed_domain(change: Change, destroy: Collection[str]) -> Iterator[Refusal]:
+    """Everything about a domain that stays."""
+    for disk in change.removed:
+        yield from _removed_disk(change, disk, destroy)
+    for hop in change.hops:
+        yield from _left_copy(change, hop.leave.node, destroy)
+    for kept in change.kept:
+        yield from _smaller(change, kept)
+        yield from _other_node_ids(change, kept)
+    if len(change.hops) > 1:
+        yield from _both_replaced(change)
+
+
+def names(domain: Domain, change: Change | None) -> list[str]:
+    """The names that a domain of BEFORE lets ``destroy`` have."""
+    if change is None:
+        return [domain.name]
+    disks = [f"{domain.name}/{disk.device}" for disk in change.removed]
+    return disks + [f"{domain.name}@{hop.leave.node}" for hop in change.hops]
+
+
+def unused_names(destroy: Collection[str], usable: Collection[str]) -> Iterator[Refusal]:
+    """Names of what is not destroyed: a slip of the pen must not pass for consent to something else."""
+    for name in sorted(set(destroy) - set(usable)):
+        yield Refusal(
+            place=f"{DESTROY}:{name}",
+            found=f"{name}, which this remake does not destroy",
+            allowed=", ".join(sorted(usable)) or "nothing: it destroys nothing",
+            remedy="take it out, or correct it: a domain (dns), a disk (dns/xvdb), or the copy on a node (dns@dom0m)",
+        )
+
+
+def reused_leftovers(leftovers: Iterable[Leftover], after: Sides) -> Iterator[Refusal]:
+    """Volumes that stay behind under a name that AFTER gives to something else."""
+    for left in leftovers:
+        if after.has_volume(left.node, left.path):
+            yield Refusal(
+                place=f"saltern:nodes:{left.node}:volume_group",
+                found=f"{left.path}, which {left.reason}, and which AFTER uses for something else",
+                allowed="names of volumes that nothing is left under",
+                remedy="write another name for the volume in AFTER",
+            )
+
+
+def cycle(places: Iterable[str], things: Iterable[str]) -> Refusal:
+    """Steps that wait for each other."""
+    told = tuple(dict.fromkeys(places))
+    return Refusal(
+        place=" and ".join(f"{DOMAINS}:{name}" for name in told),
+        found=f"each needs what the other gives up later: {', '.join(dict.fromkeys(things))}",
+        allowed="changes of which one can be done before the other",
+        remedy="do it in two remakes: give one of them a name, number or place that is free first",
+    )
+
+
+def _removed_disk(change: Change, disk: Disk, destroy: Collection[str]) -> Iterator[Refusal]:
+    name = f"{change.before.name}/{disk.device}"
+    if name not in destroy:
+        yield Refusal(
+            place=f"{DOMAINS}:{change.after.name}:disks:{disk.device}",
+            found=f"{name} ({disk.volume}, {format_size(disk.size_bytes)}) is in BEFORE and not in AFTER: both copies would be "
+            "destroyed",
+            allowed="every disk of BEFORE, unless it is named",
+            remedy=f"put it back, with `volume: {disk.volume}` under its new device when it was renamed; or name `{name}` in "
+            "`destroy`",
+            name=name,
+        )
+
+
+def _left_copy(change: Change, node: str, destroy: Collection[str]) -> Iterator[Refusal]:
+    name = f"{change.before.name}@{node}"
+    if name not in destroy:
+        kept = " and ".join((change.after.home, change.after.partner))
+        yield Refusal(
+            place=f"{DOMAINS}:{change.after.name}",
+            found=f"the copy of {change.before.name} on {node} is replaced: when the new one is complete it would be "
+            "destroyed",
+            allowed="a copy that is named",
+            remedy=f"name `{name}` in `destroy`: its data are on {kept} then; or leave the domain where it is",
+            name=name,
+        )
+
+
+def _smaller(change: Change, disk: KeptDisk) -> Iterator[Refusal]:
+    if disk.after.size_bytes < disk.before.size_bytes:
+        device = disk.after.device
+        yield Refusal(
+            place=f"{DOMAINS}:{change.after.name}:disks:{device}:size",
+            found=f"{format_size(disk.after.size_bytes)}, and {format_size(disk.before.size_bytes)} in BEFORE",
+            allowed=f"{format_size(disk.before.size_bytes)} or more: no volume is made smaller",
+            remedy="add a smaller disk under a new name, copy inside the guest, then take this one out; or, when the new one "
+            f"shall be blank, name `{change.before.name}/{disk.before.device}` in `destroy`",
+        )
+
+
+def _other_node_ids(change: Change, disk: KeptDisk) -> Iterator[Refusal]:
+    was, now = ({host.node: host.node_id for host in each.hosts} for each in (disk.was, disk.now))
+    for site in change.stay:
+        if was[site.node] != now[site.node]:
+            yield Refusal(
+                place=f"{DOMAINS}:{change.after.name}:disks:{disk.after.device}:node_ids",
+                found=f"node-id {now[site.node]} for {site.node}, and {was[site.node]} in BEFORE",
+                allowed="the node-id that a node has in its metadata, as long as it keeps its copy",
+                remedy=f"write `node_ids` with {was[site.node]} for {site.node}, home first",
+            )
+
+
+def _both_replaced(change: Change) -> Iterator[Refusal]:
+    path = f"{DOMAINS}:{change.after.name}"
+    reasons = stop_reasons(change)
+    if reasons:
+        yield Refusal(
+            place=path,
+            found=f"both copies are replaced, and {'; '.join(reasons)}",
+            allowed="one of both in a remake",
+            remedy="move it first, and change the rest in a second remake",
+        )
+    for disk in change.kept:
+        between = between_hops(disk, change.hops[0])
+        first, second = between.hosts
+        if first.node_id == second.node_id:
+            yield Refusal(
+                place=f"{path}:disks:{disk.after.device}:node_ids",
+                found=f"node-id {first.node_id} for {first.node} in BEFORE and for {second.node} in AFTER, which hold its copies "
+                "together for a time",
+                allowed="a node-id that neither node of BEFORE has",
+                remedy="write other `node_ids`, home first, such as [2, 3]",
+            )
