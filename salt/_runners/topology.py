@@ -35,6 +35,8 @@ else:
         from saltern.run import LocalHost
         from saltern.secrets import masked, redact
         from saltern.topology import graph as drawing
+        from saltern.topology.remake import remake as plan_remake
+        from saltern.topology.remake.show import text_of as plan_of
         from saltern.topology.show import text_of
 
 
@@ -70,7 +72,7 @@ def validate():
     return _with_pillar(check)
 
 
-def allocate(forget=None):
+def allocate(forget=None, moved=None):
     """
     Give numbers to what has none, and write them to ``allocation.sls`` beside the topology.
 
@@ -85,6 +87,11 @@ def allocate(forget=None):
         would connect with whatever else is given them: delete the lines of a node by hand when nothing is left on
         it. Default: none
 
+    moved
+        Domains whose entries follow the topology, because their data were moved so, as ``topology.remake`` plans it:
+        nodes, volume groups, volumes, names and numbers. What they had elsewhere stays reserved under ``retired``.
+        Default: none
+
     .. versionadded:: 0.1.0
 
     CLI Example:
@@ -93,12 +100,14 @@ def allocate(forget=None):
 
         salt-run topology.allocate
         salt-run topology.allocate forget=dns,mail/xvdb
+        salt-run topology.allocate moved=router
     """
     forgotten = salt.utils.args.split_input(forget or [])
+    followed = salt.utils.args.split_input(moved or [])
 
     def write(pillar):
         path = _path().with_name("allocation.sls")
-        text = topology.write_allocation(topology.load_and_allocate(pillar, forgotten))
+        text = topology.write_allocation(topology.load_and_allocate(pillar, forgotten, followed))
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
         if changed:
             LocalHost().write_text(str(path), text, 0o644)
@@ -172,6 +181,45 @@ def graph(form="dot"):
     return _with_pillar(lambda pillar: drawings[form](topology.compile(pillar).cluster))
 
 
+def remake(before, destroy=None, allocation=None):
+    """
+    Plan what brings the nodes from a former topology to the present one, step by step; nothing is done.
+
+    Each step is told with its risk, the way back, and what carries it out today. What would destroy data that are not
+    named is refused, and so is what cannot be done; then the exit code is 1. It is assumed that the nodes are as the
+    former topology says, each domain running at its home.
+
+    before
+        The file of the former topology on the master, or a directory with its ``init.sls``
+
+    destroy
+        What may be destroyed, as a list or with commas between: domains (``dns``), disks (``dns/xvdb``), and copies
+        that are replaced (``dns@dom0m``). Default: nothing
+
+    allocation
+        The allocation file of the former topology. Default: ``allocation.sls`` beside it
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.remake before=/root/before/saltern/init.sls
+        salt-run topology.remake before=/root/before/saltern/init.sls destroy=dns@dom0m
+    """
+    named = salt.utils.args.split_input(destroy or [])
+
+    def plan(pillar):
+        path = pathlib.Path(before)
+        former = _pillar(path / "init.sls" if path.is_dir() else path, allocation)
+        clusters = topology.compile_change(former, pillar)
+        found = plan_remake(*clusters, named)
+        return {**_failed(plan_of(found)), "possible": False} if found.refusals else plan_of(found)
+
+    return _with_pillar(plan)
+
+
 def _with_pillar(function):
     try:
         return function(_pillar())
@@ -202,12 +250,14 @@ def _path():
     )
 
 
-def _pillar():
-    """The topology and its allocation, rendered as Salt renders a pillar."""
-    path = _path()
+def _pillar(path=None, allocation=None):
+    """A topology and its allocation, rendered as Salt renders a pillar."""
+    path = path or _path()
+    beside = pathlib.Path(allocation) if allocation else path.with_name("allocation.sls")
     pillar = _rendered(path)
-    allocation = path.with_name("allocation.sls")
-    return salt.utils.dictupdate.merge(pillar, _rendered(allocation)) if allocation.exists() else pillar
+    if allocation or beside.exists():
+        return salt.utils.dictupdate.merge(pillar, _rendered(beside))
+    return pillar
 
 
 def _rendered(path):

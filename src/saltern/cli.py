@@ -20,11 +20,15 @@ from saltern.run import LocalHost
 from saltern.secrets import masked
 from saltern.topology import files, graph
 from saltern.topology.capacity import losses
+from saltern.topology.remake import remake
+from saltern.topology.remake.show import data_of
+from saltern.topology.remake.show import text_of as plan_of
 from saltern.topology.show import text_of
 
 _EPILOG = """\
 PATH is a topology file or a directory with an init.sls in it; the allocation is read from allocation.sls beside it.
-Exit codes: 0 all is well, 1 the topology is invalid (or, with `allocate --check`, not allocated), 2 wrong usage.
+Exit codes: 0 all is well, 1 the topology is invalid (or, with `allocate --check`, not allocated; or `remake` refuses), 2 wrong
+usage.
 
 examples:
   saltern validate pillar/saltern
@@ -33,12 +37,19 @@ examples:
   saltern show pillar/saltern dom0
   saltern graph pillar/saltern --format svg > cluster.svg
   saltern script dom0 pillar/saltern > build-dom0.sh
+  saltern remake before/saltern pillar/saltern --destroy dns@dom0m
 """
 _FORGET = """\
 give up what the file says of this domain (dns) or of one disk (dns/xvdb), which must run nowhere: where the data are, the
 UUID and the numbers; what is in the topology is allocated anew. The numbers stay reserved as `retired`: when nothing is left
 on a node, delete its lines there by hand. Nothing is given up otherwise, also not when a domain is taken out of the
 topology. Can be repeated"""
+_MOVED = """\
+what the file says of this domain (dns) follows the topology, because its data were moved so: nodes, volume groups, volumes,
+names, numbers. What it had elsewhere stays reserved as `retired`. Can be repeated"""
+_DESTROY = """\
+plan the destruction of this domain (dns), of one disk (dns/xvdb), or of the copy on a node that is replaced (dns@dom0m); what
+would be destroyed and is not named is refused. Can be repeated"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _json(allocate)
     allocate.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file would change")
     allocate.add_argument("--forget", metavar="NAME", action="append", default=[], help=_FORGET)
+    allocate.add_argument("--moved", metavar="NAME", action="append", default=[], help=_MOVED)
     show = _command(commands, "show", _show, "show the cluster, or what one node should be")
     _path(show)
     _json(show)
@@ -86,6 +98,18 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--drbd", choices=[str(each) for each in Generation], default="8.4", help="the DRBD generation (default: 8.4)"
     )
+    change = _command(
+        commands, "remake", _remake, "plan what brings the nodes from one topology to another; nothing is done"
+    )
+    change.add_argument(
+        "before", metavar="BEFORE", type=Path, help="the topology as the nodes are, with its allocation"
+    )
+    change.add_argument("after", metavar="AFTER", type=Path, help="the topology as they shall be")
+    change.add_argument(
+        "--allocation", metavar="FILE", type=Path, help="the allocation of BEFORE, where it is not the one beside it"
+    )
+    change.add_argument("--destroy", metavar="NAME", action="append", default=[], help=_DESTROY)
+    _json(change)
     return parser
 
 
@@ -144,7 +168,9 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _allocate(options: argparse.Namespace) -> int:
     target = files.allocation_file(options.path)
-    text = topology.write_allocation(topology.load_and_allocate(files.read(options.path), options.forget))
+    text = topology.write_allocation(
+        topology.load_and_allocate(files.read(options.path), options.forget, options.moved)
+    )
     changed = not target.exists() or target.read_text(encoding="utf-8") != text
     if changed and not options.check:
         LocalHost().write_text(str(target.absolute()), text, 0o644)
@@ -189,3 +215,13 @@ def _script(options: argparse.Namespace) -> int:
     actions = {item: plan.item(item).actions for item in items(share)}
     print(script.render(share, generation, actions), end="")
     return 0
+
+
+def _remake(options: argparse.Namespace) -> int:
+    before, after = topology.compile_change(files.read(options.before, options.allocation), files.read(options.after))
+    found = remake(before, after, options.destroy)
+    if options.json:
+        print(json.dumps(data_of(found), indent=2))
+    else:
+        print(plan_of(found), file=sys.stderr if found.refusals else sys.stdout)
+    return 1 if found.refusals else 0

@@ -1,6 +1,7 @@
 """The runners as Salt loads them, on a copy of the example's pillar."""
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,26 @@ def test_forgetting_what_has_no_entry_is_an_error_with_those_that_have_one(runne
     assert told["retcode"] == 1
     assert told["error"] == "the allocation has no entry of nosuch; it has dns, mail, router, vpn"
     assert allocation.read_text() == before
+
+
+def test_a_remake_is_planned_from_a_former_topology(
+    runners: Any, pillar: Path, allocation: Path, tmp_path: Path
+) -> None:
+    before = Path(shutil.copytree(pillar / "saltern", tmp_path / "before"))
+    move_router(pillar)
+    refused = runners["topology.remake"](before=str(before))
+    assert (refused["retcode"], refused["possible"]) == (1, False)
+    assert "name `router@dom0m` in `destroy`" in refused["error"]
+    plan = runners["topology.remake"](before=str(before / "init.sls"), destroy="router@dom0m")
+    assert plan.splitlines()[-1] == "11 steps, no domain stops, router@dom0m is destroyed"
+    (before / "allocation.sls").rename(tmp_path / "kept.sls")
+    assert runners["topology.remake"](before=str(before))["retcode"] == 1
+    named = runners["topology.remake"](str(before), ["router@dom0m"], str(tmp_path / "kept.sls"))
+    assert named == plan
+
+
+def test_the_entry_of_a_domain_whose_data_were_moved_follows(runners: Any, pillar: Path, allocation: Path) -> None:
+    move_router(pillar)
+    assert runners["topology.allocate"](moved="router") == {"file": str(allocation), "changed": True}
+    assert "node_ids: {dom0: 0, dom1: 2}" in allocation.read_text()
+    assert runners["topology.validate"]()["valid"] is True

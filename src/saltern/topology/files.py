@@ -42,12 +42,15 @@ def allocation_file(path: Path) -> Path:
     return topology_file(path).with_name(ALLOCATION_FILE)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The pillar that the topology at ``path`` and its allocation make together. Raises ``FileError``."""
+def read(path: Path, allocation: Path | None = None) -> dict[str, Any]:
+    """The pillar that the topology at ``path`` and its allocation make together. Raises ``FileError``.
+
+    The allocation is the one beside it, where there is one; one that is named must be there.
+    """
     pillar = _yaml(topology_file(path))
-    allocation = allocation_file(path)
-    if allocation.exists():
-        pillar = _merged(pillar, _yaml(allocation))
+    beside = allocation_file(path)
+    if allocation is not None or beside.exists():
+        pillar = _merged(pillar, _yaml(allocation or beside))
     return pillar
 
 

@@ -213,3 +213,74 @@ def test_help_has_examples(capsys) -> None:
         main(["--help"])
     assert ended.value.code == 0
     assert "saltern validate pillar/saltern" in capsys.readouterr().out
+
+
+# --- remake ------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def after(example, tmp_path):
+    """The example with a third node, and dns with its copy there."""
+    changed = Path(shutil.copytree(example, tmp_path / "after"))
+    dom1 = "    dom1: {address: 192.168.1.192, network: 192.168.1.0/24, volume_group: XEN}\n"
+    edit(changed / "init.sls", "  domains:\n", f"{dom1}  domains:\n")
+    text = (changed / "init.sls").read_text()
+    first, name, rest = text.partition("    dns:\n")
+    (changed / "init.sls").write_text(first + name + rest.replace("partner: dom0m", "partner: dom1", 1))
+    return changed
+
+
+def test_a_remake_is_a_numbered_plan_with_a_summary(example, after, capsys) -> None:
+    files = [path.read_text() for path in sorted([*example.iterdir(), *after.iterdir()])]
+    assert main(["remake", str(example), str(after), "--destroy", "dns@dom0m"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("  1. dom1 is set up")
+    assert told[-1] == "11 steps, no domain stops, dns@dom0m is destroyed"
+    assert "       destroys what was named: dns@dom0m" in told
+    assert sum(line.startswith("       risk:") for line in told) == 11
+    assert [path.read_text() for path in sorted([*example.iterdir(), *after.iterdir()])] == files
+
+
+def test_a_remake_that_destroys_what_is_not_named_exits_1_and_plans_nothing(example, after, capsys) -> None:
+    assert main(["remake", str(example), str(after)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("refused: 1 reason; nothing is planned\n  saltern:domains:dns: the copy of dns on dom0m")
+
+
+def test_a_remake_as_json_has_what_a_program_needs_and_no_secrets(example, after, capsys) -> None:
+    assert main(["remake", str(example), str(after), "--destroy", "dns@dom0m", "--json"]) == 0
+    text = capsys.readouterr().out
+    said = json.loads(text)
+    assert said["possible"] is True
+    (joined,) = [step for step in said["steps"] if step["kind"] == "join"]
+    assert (joined["nodes"], joined["resource"]["name"]) == (["dom1"], "dns")
+    assert joined["resource"]["sections"]["net"]["shared-secret"] == "(hidden)"
+    assert main(["remake", str(example), str(after), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["refusals"][0]["name"] == "dns@dom0m"
+
+
+def test_a_remake_to_the_same_is_nothing_to_do(example, capsys) -> None:
+    assert main(["remake", str(example), str(example)]) == 0
+    assert capsys.readouterr().out == "nothing is to be done on the nodes\n"
+
+
+def test_a_remake_to_an_invalid_topology_exits_1_with_the_violations(example, after, capsys) -> None:
+    edit(after / "init.sls", "memory: 128M", "memory: lots")
+    assert main(["remake", str(example), str(after)]) == 1
+    assert "saltern:domains:router:memory" in capsys.readouterr().err
+
+
+def test_the_allocation_of_before_may_stand_elsewhere_and_after_takes_it_from_there(example, after, capsys) -> None:
+    (example / "allocation.sls").rename(example.parent / "kept.sls")
+    (after / "allocation.sls").unlink()
+    arguments = ["remake", str(example), str(after), "--destroy", "dns@dom0m"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--allocation", str(example.parent / "kept.sls")]) == 0
+    assert "11 steps" in capsys.readouterr().out
+
+
+def test_the_allocation_follows_a_domain_that_was_moved(example, after) -> None:
+    assert main(["allocate", str(after)]) == 1
+    assert main(["allocate", "--moved", "dns", str(after)]) == 0
+    assert main(["validate", str(after)]) == 0
+    assert "volume_groups: {dom0: XEN, dom1: XEN}" in (after / "allocation.sls").read_text()
+    assert main(["remake", str(after), str(after)]) == 0
