@@ -88,7 +88,7 @@ def allocate(forget=None, moved=None):
         it. Default: none
 
     moved
-        Domains whose entries follow the topology, because their data were moved so, as ``topology.remake`` plans it:
+        Domains whose entries follow the topology, because one copy of their data was moved, as ``topology.remake`` plans it:
         nodes, volume groups, volumes, names and numbers. What they had elsewhere stays reserved under ``retired``.
         Default: none
 

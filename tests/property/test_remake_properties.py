@@ -49,8 +49,10 @@ class Change:
         place[key] = self.draw(st.sampled_from(values))
 
     def place(self) -> None:
-        nodes = self.draw(st.permutations(sorted(self.described["nodes"])))
-        self.domain["home"], self.domain["partner"] = nodes[:2]
+        taken = {self.domain["home"], self.domain["partner"]}
+        free = [name for name in sorted(self.described["nodes"]) if name not in taken]
+        if free:
+            self.write(self.domain, self.draw(st.sampled_from(["home", "partner"])), *free)
 
     def swap(self) -> None:
         self.domain["home"], self.domain["partner"] = self.domain["partner"], self.domain["home"]

@@ -11,7 +11,7 @@ from saltern.errors import TopologyError
 from saltern.model.desired import NodeSlice
 from saltern.model.topology import Cluster
 from saltern.topology import lockfile
-from saltern.topology.allocate import Allocation, allocate, complete, follow, forget, former_names
+from saltern.topology.allocate import Allocation, allocate, complete, follow, forget, former_names, keeps_a_copy
 from saltern.topology.bulk import many_objects
 from saltern.topology.load import ROOT, Loaded, load
 from saltern.topology.validate import reused_numbers, violations
@@ -50,12 +50,16 @@ def load_and_allocate(
     """The allocation for the topology under the key ``saltern``: what it has kept, what it lacks allocated.
 
     The entries of the domains and disks (``dns``, ``dns/xvdb``) in ``forgotten`` are given up before, those of the domains in
-    ``moved`` follow the topology; ``UnknownEntry`` where there is none. Raises ``TopologyError`` with every violation when the
-    topology is invalid for another reason than missing numbers.
+    ``moved`` follow the topology, unless both places of their data are others; ``UnknownEntry`` where there is none. Raises
+    ``TopologyError`` with every violation when the topology is invalid for another reason than missing numbers.
     """
     loaded = load(pillar)
-    previous = follow(forget(loaded.allocation, forgotten), loaded.cluster, moved)
-    return _allocated(loaded, previous)[0]
+    previous = forget(loaded.allocation, forgotten)
+    former = former_names(previous, loaded.cluster)
+    followed = [
+        name for name in moved if name not in former or keeps_a_copy(previous, loaded.cluster, name, former[name])
+    ]
+    return _allocated(loaded, follow(previous, loaded.cluster, followed))[0]
 
 
 def _allocated(loaded: Loaded, previous: Allocation) -> tuple[Allocation, Cluster]:

@@ -200,6 +200,15 @@ def former_names(allocation: Allocation, cluster: Cluster) -> dict[str, str]:
     return found
 
 
+def keeps_a_copy(allocation: Allocation, cluster: Cluster, name: str, former: str) -> bool:
+    """Whether one of the places where the data are recorded is still one of the domain's."""
+    domain, entry = cluster.domains[name], allocation.domains[former]
+    places = [
+        (node, cluster.nodes[node].volume_group) for node in (domain.home, domain.partner) if node in cluster.nodes
+    ]
+    return any(entry.volume_groups.get(node) == group for node, group in places)
+
+
 # Node, kind and number, as in ``Retired``, and the domains that have it.
 _Holders = dict[tuple[str, str, int | MetaDisk], set[str]]
 

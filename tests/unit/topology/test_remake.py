@@ -127,24 +127,13 @@ def test_the_partner_that_becomes_the_home_is_not_left_again():
 BOTH = "nodes: {dom2: {address: 10.0.0.4, volume_group: XEN}}\ndomains: {a: {home: dom1, partner: dom2}}"
 
 
-def test_both_copies_are_replaced_one_after_the_other():
-    found = works(BOTH, ["a@dom0", "a@dom0m"])
-    assert kinds(found, "a") == [
-        *("create-volumes", "create-volumes", *REPLACE, "configure-domain", "migrate", *REPLACE, "configure-domain"),
-        *("remove-replica", "remove-replica", "remove-config", "remove-config", "record"),
-    ]
-
-
-def test_both_copies_are_not_replaced_together_with_what_stops_the_domain():
-    after = BOTH.replace("partner: dom2", "partner: dom2, disks: {xvda: {resource: other}}")
-    refusal = only(plan(after, ["a@dom0", "a@dom0m"]))
-    assert "the name of the resource" in refusal.found and "second remake" in refusal.remedy
-
-
-def test_node_ids_of_two_new_nodes_differ_from_those_of_the_old_ones():
-    after = BOTH.replace("partner: dom2", "partner: dom2, disks: {xvda: {node_ids: [0, 1]}}")
-    refusal = only(plan(after, ["a@dom0", "a@dom0m"]))
-    assert refusal.place == "saltern:domains:a:disks:xvda:node_ids"
+def test_both_copies_are_not_replaced_at_once():
+    refusal = only(plan(BOTH, ["a@dom0", "a@dom0m"]))
+    assert (refusal.place, refusal.name) == ("saltern:domains:a", None)
+    assert "`home: dom0` and `partner: dom1`" in refusal.remedy
+    groups = "nodes: {dom0: {volume_group: NEW}, dom0m: {volume_group: NEW}}"
+    refusal = plan(groups).refusals[0]
+    assert (refusal.name, "the volume group NEW on dom0m only" in refusal.remedy) == (None, True)
 
 
 def test_a_node_that_keeps_its_copy_keeps_its_node_id():

@@ -552,3 +552,17 @@ def test_only_what_is_named_follows_the_topology():
     assert [violation.rule for violation in refused.value.violations] == ["domain-moved"]
     with pytest.raises(UnknownEntry):
         topology.load_and_allocate(data, moved=["nosuch"])
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}\n"
+        "domains: {a: {home: dom2, partner: dom3}}",
+        "nodes: {dom0: {volume_group: NEW}, dom0m: {volume_group: NEW}}",
+    ],
+)
+def test_an_entry_does_not_follow_to_two_places_at_once_where_the_domain_would_be_new(fragment):
+    with pytest.raises(topology.TopologyError) as refused:
+        moved("", fragment, ["a", "b"])
+    assert {violation.rule for violation in refused.value.violations} <= {"domain-moved", "recorded-changed"}

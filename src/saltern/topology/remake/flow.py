@@ -1,7 +1,6 @@
 """The steps of one domain, from what it is to what it shall be: what it runs on stays until what replaces it is complete."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from saltern.model.desired import DomainSpec, Resource, Volume, volume_key
 from saltern.model.topology import Disk, Domain
@@ -142,13 +141,13 @@ class _Flow:
         """All of them, in their order."""
         change = self._change
         yield from self._create()
-        for number, hop in enumerate(change.hops):
-            # What stops in the first one is started on the copy that stays, so that it need not move before.
-            if self._at == hop.leave.node and not self._reasons:
-                yield self._migrate(hop.stay.node)
-            yield from self._stopped(hop) if self._reasons else self._hop(hop, first=number == 0)
-        if not change.hops:
-            yield from self._stopped(None) if self._reasons else self._in_place()
+        hop = change.hop
+        if self._reasons:
+            yield from self._stopped(hop)
+        elif hop is not None:
+            yield from self._replaced(hop)
+        else:
+            yield from self._in_place()
         if self._at != change.after.home:
             yield self._migrate(change.after.home)
         yield from self._grow()
@@ -165,8 +164,8 @@ class _Flow:
     def _create(self) -> Iterator[Draft]:
         """Volumes for new copies, and for metadata that move: what can be made beforehand."""
         for disk in self._change.kept:
-            for hop in self._change.hops:
-                yield drafts.create_volumes(self._subject(disk), self._after, disk.now, hop.come.node)
+            if self._change.hop is not None:
+                yield drafts.create_volumes(self._subject(disk), self._after, disk.now, self._change.hop.come.node)
             for site in self._change.stay:
                 if self._moves_metadata(disk, site):
                     yield drafts.create_meta_volume(self._subject(disk), self._after, disk.now, site.node)
@@ -185,27 +184,19 @@ class _Flow:
         yield from _new_disks(self._change.after, self._change.added, self._after)
         yield from self._configure_domain(nodes)
 
-    def _hop(self, hop: Hop, *, first: bool) -> Iterator[Draft]:
+    def _replaced(self, hop: Hop) -> Iterator[Draft]:
         """A copy is replaced while the domain runs on the other one, disk by disk."""
+        if self._at == hop.leave.node:
+            yield self._migrate(hop.stay.node)
         for disk in self._change.kept:
             subject = self._subject(disk)
-            was, now = self._resources(disk, hop, first=first)
-            yield drafts.freeze(subject, was, hop.leave.node)
-            yield drafts.disconnect(subject, was, (hop.stay.node,), Span.NO)
-            yield drafts.connect(subject, now, (hop.stay.node,))
-            yield drafts.join(subject, now, hop.come.node)
-            yield drafts.synchronise(subject, now, hop.come.node)
-        if first:
-            yield from _new_disks(self._change.after, self._change.added, self._after)
-        nodes = (hop.stay.node, hop.come.node) if first else (hop.come.node,)
-        yield from self._configure_domain(tuple(node for node in nodes if node in self._nodes_after()))
-
-    def _resources(self, disk: KeptDisk, hop: Hop, *, first: bool) -> tuple[Resource, Resource]:
-        """The resource before and after a hop. Between two hops it has the old home and the first new copy."""
-        if len(self._change.hops) == 1:
-            return disk.was, disk.now
-        between = between_hops(disk, self._change.hops[0])
-        return (disk.was, between) if first else (between, disk.now)
+            yield drafts.freeze(subject, disk.was, hop.leave.node)
+            yield drafts.disconnect(subject, disk.was, (hop.stay.node,), Span.NO)
+            yield drafts.connect(subject, disk.now, (hop.stay.node,))
+            yield drafts.join(subject, disk.now, hop.come.node)
+            yield drafts.synchronise(subject, disk.now, hop.come.node)
+        yield from _new_disks(self._change.after, self._change.added, self._after)
+        yield from self._configure_domain((hop.stay.node, hop.come.node))
 
     def _stopped(self, hop: Hop | None) -> Iterator[Draft]:
         """The domain is shut down, everything is changed at once, and it is started where a complete copy is."""
@@ -301,12 +292,11 @@ class _Flow:
     def _remove(self) -> Iterator[Draft]:
         """What is no longer used, when all else is done: its loss cannot be undone."""
         change = self._change
-        for hop in change.hops:
-            name = f"{change.before.name}@{hop.leave.node}"
+        for site in change.left:
+            name = f"{change.before.name}@{site.node}"
             for disk in change.kept:
-                was = disk.was
                 yield drafts.remove_replica(
-                    self._subject(disk), self._before, was, hop.leave.node, name=name, frozen=True
+                    self._subject(disk), self._before, disk.was, site.node, name=name, frozen=True
                 )
         if not self._early:
             yield from self._remove_disks()
@@ -335,8 +325,3 @@ class _Flow:
 
 def _claims(resources: list[Resource]) -> set[Claim]:
     return {claim for each in resources for host in each.hosts for claim in resource_claims(each, host.node)}
-
-
-def between_hops(disk: KeptDisk, hop: Hop) -> Resource:
-    """The resource of the copy that stays longest and the one that comes first, when both copies are replaced."""
-    return replace(disk.now, hosts=(disk.was.on(hop.stay.node), disk.now.on(hop.come.node)))

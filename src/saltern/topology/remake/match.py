@@ -28,15 +28,22 @@ class Hop(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A domain that is there before and after. ``stay`` are the sites that keep their copy."""
+    """A domain that is there before and after.
+
+    ``sites`` are its home and partner, ``then`` those of AFTER; ``stay`` keep their copy, ``left`` lose it; where both lose it
+    there is no ``hop``.
+    """
 
     before: Domain
     after: Domain
     kept: tuple[KeptDisk, ...]
     removed: tuple[Disk, ...]
     added: tuple[Disk, ...]
+    sites: tuple[Site, Site]
+    then: tuple[Site, Site]
     stay: tuple[Site, ...]
-    hops: tuple[Hop, ...]
+    left: tuple[Site, ...]
+    hop: Hop | None
 
 
 def match_domains(
@@ -74,8 +81,11 @@ def change(before: Sides, after: Sides, pair: tuple[Domain, Domain], destroy: Co
         kept=kept,
         removed=tuple(disk for disk in old.disks if disk.device not in gone),
         added=tuple(disk for disk in new.disks if disk.device not in found),
+        sites=sites,
+        then=then,
         stay=tuple(site for site in sites if site in then),
-        hops=_hops(sites, then),
+        left=tuple(site for site in sites if site not in then),
+        hop=_hop(sites, then),
     )
 
 
@@ -102,16 +112,10 @@ def match_disks(before: Domain, after: Domain, destroy: Collection[str]) -> list
     return sorted(pairs, key=lambda pair: pair[0].device)
 
 
-def _hops(sites: tuple[Site, Site], then: tuple[Site, Site]) -> tuple[Hop, ...]:
-    """One copy after the other. Where both are replaced the home, where the domain runs, is the second one."""
-    leave = [site for site in reversed(sites) if site not in then]
-    come = [site for site in then if site not in sites]
-    if not leave:
-        return ()
-    if len(leave) == 1:
-        (stay,) = (site for site in sites if site in then)
-        return (Hop(stay, leave[0], come[0]),)
-    home = sites[0]
-    # The first new copy must be on another node than the one that stays meanwhile.
-    first, second = sorted(come, key=lambda site: site.node == home.node)
-    return (Hop(home, leave[0], first), Hop(first, home, second))
+def _hop(sites: tuple[Site, Site], then: tuple[Site, Site]) -> Hop | None:
+    stay = [site for site in sites if site in then]
+    if len(stay) != 1:
+        return None
+    (leave,) = (site for site in sites if site not in then)
+    (come,) = (site for site in then if site not in sites)
+    return Hop(stay[0], leave, come)

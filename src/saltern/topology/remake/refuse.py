@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Iterator
 
 from saltern.model.topology import Disk, Domain
 from saltern.topology.load import DOMAINS
-from saltern.topology.remake.flow import between_hops, stop_reasons
 from saltern.topology.remake.match import Change, KeptDisk
 from saltern.topology.remake.model import Leftover, Refusal
 from saltern.topology.remake.sides import Sides
@@ -31,13 +30,13 @@ def changed_domain(change: Change, destroy: Collection[str]) -> Iterator[Refusal
     """Everything about a domain that stays."""
     for disk in change.removed:
         yield from _removed_disk(change, disk, destroy)
-    for hop in change.hops:
-        yield from _left_copy(change, hop.leave.node, destroy)
+    if change.hop is not None:
+        yield from _left_copy(change, change.hop.leave.node, destroy)
+    elif change.left:
+        yield _both_replaced(change)
     for kept in change.kept:
         yield from _smaller(change, kept)
         yield from _other_node_ids(change, kept)
-    if len(change.hops) > 1:
-        yield from _both_replaced(change)
 
 
 def names(domain: Domain, change: Change | None) -> list[str]:
@@ -45,7 +44,7 @@ def names(domain: Domain, change: Change | None) -> list[str]:
     if change is None:
         return [domain.name]
     disks = [f"{domain.name}/{disk.device}" for disk in change.removed]
-    return disks + [f"{domain.name}@{hop.leave.node}" for hop in change.hops]
+    return disks + [f"{domain.name}@{site.node}" for site in change.left]
 
 
 def unused_names(destroy: Collection[str], usable: Collection[str]) -> Iterator[Refusal]:
@@ -134,24 +133,17 @@ def _other_node_ids(change: Change, disk: KeptDisk) -> Iterator[Refusal]:
             )
 
 
-def _both_replaced(change: Change) -> Iterator[Refusal]:
-    path = f"{DOMAINS}:{change.after.name}"
-    reasons = stop_reasons(change)
-    if reasons:
-        yield Refusal(
-            place=path,
-            found=f"both copies are replaced, and {'; '.join(reasons)}",
-            allowed="one of both in a remake",
-            remedy="move it first, and change the rest in a second remake",
-        )
-    for disk in change.kept:
-        between = between_hops(disk, change.hops[0])
-        first, second = between.hosts
-        if first.node_id == second.node_id:
-            yield Refusal(
-                place=f"{path}:disks:{disk.after.device}:node_ids",
-                found=f"node-id {first.node_id} for {first.node} in BEFORE and for {second.node} in AFTER, which hold its copies "
-                "together for a time",
-                allowed="a node-id that neither node of BEFORE has",
-                remedy="write other `node_ids`, home first, such as [2, 3]",
-            )
+def _both_replaced(change: Change) -> Refusal:
+    """One after the other, with the record in between: on two new nodes together the domain would be new, and blank."""
+    old, new = change.before, change.after
+    home, partner = change.sites
+    first = next(site for site in change.then if site.node != home.node)
+    between = f"`home: {old.home}` and `partner: {first.node}`"
+    if first.node == partner.node:
+        between = f"the volume group {first.group} on {first.node} only"
+    return Refusal(
+        place=f"{DOMAINS}:{new.name}",
+        found=f"both copies of {old.name} are replaced, those on {old.home} and {old.partner}",
+        allowed="one copy in a remake: the other one has the data meanwhile",
+        remedy=f"do it in two remakes: first to a topology with {between}, then to this one",
+    )

@@ -48,7 +48,7 @@ TEXTS: Final[dict[Kind, Text]] = {
     Kind.DISCONNECT: Text(
         "while it is disconnected, the loss of the node where the domain runs loses what is written meanwhile",
         "connect it again as it was",
-        "by hand: `drbdadm disconnect`, and its file moved away",
+        "by hand: `drbdadm disconnect` (with DRBD 9 `drbdsetup del-peer` as well), and its file moved away",
     ),
     Kind.CONNECT: Text(
         "it does not connect when the other side is configured otherwise; the domain runs on all the same",
