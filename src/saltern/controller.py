@@ -83,7 +83,8 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     entries: dict[str, list[object]] = {}
     for each in planned:
         spec = specs[each.domain]
-        halves = plan.halves(each, spec, fleet.shares[spec.home], identifier=identifier, owner=owner, since=since)
+        target = fleet.shares[each.target]
+        halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since)
         for node, entry in halves.items():
             entries.setdefault(node, []).append(plain(entry))
     entered: list[str] = []

@@ -70,6 +70,7 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
         name: NodeSlice(
             cluster=cluster.name,
             node=name,
+            migration_address=cluster.nodes[name].migration_address or cluster.nodes[name].address,
             volumes=tuple(sorted(volumes[name], key=lambda volume: volume.name)),
             resources=_in_order(resources[name], name),
             domains=domains[name],
@@ -187,6 +188,7 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
         "slice_version": SLICE_VERSION,
         "cluster": share.cluster,
         "node": share.node,
+        "migration_address": share.migration_address,
         "volumes": [
             {
                 "volume_group": volume.volume_group,
@@ -263,6 +265,7 @@ def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
         return NodeSlice(
             cluster=_of(str, data["cluster"]),
             node=_of(str, data["node"]),
+            migration_address=_of(str, data["migration_address"]),
             volumes=tuple(_volume_from_pillar(volume) for volume in _of(list, data["volumes"])),
             resources={name: _resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
             domains={item["name"]: _domain_from_pillar(item) for item in _of(list, data["domains"])},

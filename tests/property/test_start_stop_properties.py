@@ -36,7 +36,7 @@ def worlds() -> Worlds:
 
 def begin(world: World, kind: OperationKind, source: str) -> None:
     planned = Planned(kind=kind, domain="dns", source=source, target=other(source))
-    halves = selection.halves(planned, SPEC, SHARES["dom0"], identifier=ID, owner="root on master", since="now")
+    halves = selection.halves(planned, SPEC, SHARES[other(source)], identifier=ID, owner="root on master", since="now")
     for node, entry in halves.items():
         operations.begin(world.host(node), entry)
 

@@ -68,6 +68,7 @@ def pair_slice(node: str = "dom0", *, size_bytes: int = GIB, shared_meta: bool =
         for node_id, (name, address) in enumerate((("dom0", "192.168.1.190"), ("dom0m", "192.168.1.191")))
     ]
     return NodeSlice(
+        migration_address="192.168.1.190" if node == "dom0" else "192.168.1.191",
         cluster="test",
         node=node,
         volumes=(

@@ -123,10 +123,12 @@ class NodeSlice:
     """Everything that ``node`` should be, in the order in which it is built.
 
     ``volumes`` by name; ``resources`` by name, those at home here first; ``domains`` in start order (dependencies first).
+    ``migration_address`` is where this node takes domains in that move here.
     """
 
     cluster: str
     node: str
+    migration_address: str
     volumes: tuple[Volume, ...]
     resources: Mapping[str, Resource]
     domains: Mapping[str, DomainSpec]

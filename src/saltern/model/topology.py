@@ -15,6 +15,7 @@ class Node:
     name: str
     address: str  # replication traffic of DRBD uses this one
     volume_group: str
+    migration_address: str | None = None  # where it takes running domains in, where that is another one
     network: str | None = None  # CIDR of the replication network, where declared
     volume_group_size_bytes: int | None = None  # for the capacity check, where declared
     memory_bytes: int | None = None  # what domains may use together, where declared

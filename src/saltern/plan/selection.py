@@ -123,11 +123,10 @@ def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier:
 
 
 def halves(
-    planned: Planned, spec: DomainSpec, share: NodeSlice, *, identifier: str, owner: str, since: str
+    planned: Planned, spec: DomainSpec, target: NodeSlice, *, identifier: str, owner: str, since: str
 ) -> dict[str, Operation]:
     """The entries of an operation by node, target first: what is not expected there is not sent."""
     resources = tuple(disk.resource for disk in spec.disks)
-    address = share.resources[resources[0]].on(planned.target).address
     return {
         node: Operation(
             id=identifier,
@@ -137,7 +136,7 @@ def halves(
             half=half,
             source=planned.source,
             target=planned.target,
-            address=address,
+            address=target.migration_address,
             resources=resources,
             owner=owner,
             since=since,

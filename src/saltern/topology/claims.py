@@ -69,6 +69,8 @@ def claim_graph(cluster: Cluster, allocation: Allocation) -> "nx.Graph[str | Cla
 def _edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
     for name, node in sorted(cluster.nodes.items()):
         yield f"saltern:nodes:{name}:address", ("address-unique", "", node.address)
+        if node.migration_address not in (None, node.address):
+            yield f"saltern:nodes:{name}:migration_address", ("address-unique", "", str(node.migration_address))
     # A shared volume is one owner: the first disk that has a slot in it stands for all.
     shared: set[tuple[str, str]] = set()
     for name, domain in sorted(cluster.domains.items()):

@@ -71,6 +71,7 @@ class _Loader(Reader):
         return Node(
             name=name,
             address=found["address"],
+            migration_address=found["migration_address"],
             volume_group=found["volume_group"],
             network=found["network"],
             volume_group_size_bytes=found["volume_group_size"],

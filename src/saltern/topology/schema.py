@@ -172,6 +172,13 @@ NODE: Final = Section(
             example="192.168.1.190",
         ),
         Key(
+            name="migration_address",
+            kind=values.ADDRESS,
+            default_text="its `address`",
+            meaning="The address where it takes domains in that move here while they run.",
+            example="10.20.0.190",
+        ),
+        Key(
             name="volume_group",
             kind=values.VOLUME_GROUP,
             required=True,

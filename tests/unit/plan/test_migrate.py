@@ -110,7 +110,7 @@ def test_disks_that_time_heals_are_waited_for(side, told) -> None:
 def halves() -> dict[str, object]:
     move = decide()
     assert move is not None
-    return selection.halves(move, DNS, SHARE, identifier="0a1b", owner="root", since="now")
+    return selection.halves(move, DNS, slices()["dom0m"], identifier="0a1b", owner="root", since="now")
 
 
 def test_the_target_is_told_first_and_each_node_of_its_half() -> None:

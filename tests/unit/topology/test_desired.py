@@ -8,7 +8,7 @@ from topologies import allocated, pillar
 
 from saltern import topology
 from saltern.desired import metadata_size_bytes, slice_from_pillar, slice_to_pillar, start_order
-from saltern.errors import SliceError
+from saltern.errors import SliceError, TopologyError
 from saltern.topology.load import load
 from saltern.units import GIB, MIB
 
@@ -205,3 +205,29 @@ def test_a_damaged_share_is_refused(place, value):
     part[place[-1]] = value
     with pytest.raises(SliceError, match="damaged"):
         slice_from_pillar(data)
+
+
+def test_domains_arrive_at_the_address_of_migrations_or_else_where_replication_does():
+    slices = compiled("nodes: {dom0: {migration_address: 10.9.0.1}}").slices
+    found = {name: slice_from_pillar(slice_to_pillar(share)).migration_address for name, share in slices.items()}
+    assert found["dom0"] == "10.9.0.1"
+    assert found["dom0m"] == "10.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "rule"),
+    [
+        ("nodes: {dom0: {migration_address: 10.0.0.2}}", "address-unique"),
+        ("nodes: {dom0: {migration_address: 10.9.0.1}, dom0m: {migration_address: 10.9.0.1}}", "address-unique"),
+        ("nodes: {dom0: {migration_address: 'fd00::1'}}", "network-match"),
+        ("nodes: {dom0: {migration_address: dom0.example.org}}", "address"),
+    ],
+)
+def test_a_migration_address_is_one_of_its_node_alone_that_the_partner_reaches(fragment, rule):
+    with pytest.raises(TopologyError) as error:
+        compiled(fragment)
+    assert rule in [violation.rule for violation in error.value.violations]
+
+
+def test_a_node_may_name_its_address_as_that_of_migrations():
+    assert compiled("nodes: {dom0: {migration_address: 10.0.0.1}}").slices["dom0"].migration_address == "10.0.0.1"
