@@ -213,6 +213,15 @@ def test_a_disk_under_another_device_keeps_its_volume_and_is_found_at_the_next_s
     assert kinds(works(after)) == ["configure-domain", "configure-domain", "record"]
 
 
+def test_exchanged_devices_are_exchanged_in_the_configuration_only_and_no_data_move():
+    before = "domains: {a: {disks: {xvdb: {size: 2G}}}}"
+    after = (
+        "domains: {a: {disks: {xvda: {size: 2G, resource: a-xvdb, volume: a-xvdb}, "
+        "xvdb: {size: 1G, resource: a, volume: a}}}}"
+    )
+    assert kinds(works(after, before=before)) == ["configure-domain", "configure-domain", "record"]
+
+
 def test_a_resource_and_its_volumes_are_renamed_while_the_domain_is_shut_down():
     found = works("domains: {a: {disks: {xvda: {resource: web}}}}")
     assert kinds(found) == [
