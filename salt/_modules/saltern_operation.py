@@ -21,7 +21,8 @@ else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge, observe, operations, survey, work
         from saltern.errors import SalternError
-        from saltern.model.places import operation_log
+        from saltern.model.places import HOTPLUG_LOG, operation_log
+        from saltern.parse import hotplug_log
 
 __virtualname__ = "operation"
 
@@ -184,6 +185,31 @@ def carry_out(domain, identifier):
             host.detach(command)
 
     return _core(start)
+
+
+def two_primaries(domains):
+    """
+    Return for how many seconds two Primaries were allowed on each disk in the last migration of these domains to this
+    node, by resource; nothing while they still are, and where it is not known.
+
+    domains
+        The domains
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 operation.two_primaries dns
+    """
+
+    def read(host):
+        share = bridge.node_slice(__pillar__)
+        resources = [disk.resource for name in _list(domains) for disk in share.domains[name].disks]
+        return hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", resources)
+
+    return _core(read)
 
 
 def log(domain):

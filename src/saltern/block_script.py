@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
+from saltern.model import hotplug
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
 from saltern.model.running import Generation, RunningResource
 from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show, xenstore_ls
@@ -91,7 +92,7 @@ def close(host: Host, resource: str) -> int:
 def closing(host: Host, resource: str) -> Iterator[float]:
     """``close`` for whoever does something else meanwhile: yields how long there is nothing to do."""
     drbd = _Drbd(host, resource)
-    seen_s = host.now()
+    begun_s = seen_s = host.now()
     while True:
         with suppress(SalternError, OSError):
             side = drbd.look()
@@ -101,6 +102,7 @@ def closing(host: Host, resource: str) -> Iterator[float]:
                 seen_s = host.now()
             if attach.one_primary(side) or (host.now() - seen_s > _BACK_S and _settle_alone(drbd, side)):
                 drbd.allow_two_primaries(side, drbd.show(), False)
+                _log(host, hotplug.window_closed(resource, host.now() - begun_s))
                 return
         yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
@@ -186,7 +188,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
         except Exception as trouble:
             raise _NotUndone(f"{_line(error)}; and it could not be undone: {_line(trouble)}") from error
         raise
-    _log(host, f"add {resource}: Primary{' beside the partner, for a migration' if incoming else ''}")
+    _log(host, hotplug.arriving(resource) if incoming else f"add {resource}: Primary")
 
 
 def _undo(drbd: _Drbd, before: RunningResource, shown: str, done: Sequence[Act]) -> None:

@@ -22,6 +22,8 @@ _POLL_S: Final = 1.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
+# The block script looks every second whether it can close the window.
+_WINDOWS_S: Final = 10.0
 # Between two lines about the same thing, of which only the figures differ.
 _TELL_S: Final = 5.0
 
@@ -134,6 +136,8 @@ def carry_out(
         work.watch()
         if work.going:
             fleet.sleep(_POLL_S)
+    if selection.kind is OperationKind.MIGRATE:
+        _tell_windows(fleet, [each for each in planned if each.domain in work.done])
     if work.failed:
         raise Refused(
             str(selection),
@@ -141,6 +145,27 @@ def carry_out(
             f"{len(work.done)} of {len(planned)} are done; see `salt-run cluster.status`",
         )
     return planned
+
+
+def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
+    """Tell for how long both sides of the disks could be Primary; the block script of the target measures it."""
+    deadline_s = fleet.now() + _WINDOWS_S
+    while moved:
+        lasted: dict[str, float | None] = {}
+        for node in {each.target for each in moved}:
+            domains = [each.domain for each in moved if each.target == node]
+            try:
+                lasted |= fleet.ask([node], "operation.two_primaries", domains)[node]
+            except Unanswered as error:
+                fleet.tell(str(error))
+                return
+        open_still = [name for name, seconds in lasted.items() if seconds is None]
+        if not open_still or fleet.now() >= deadline_s:
+            known = ", ".join(f"{name} for {seconds:.1f} s" for name, seconds in lasted.items() if seconds is not None)
+            unknown = f"; not known of {', '.join(open_still)}" if open_still else ""
+            fleet.tell(f"two Primaries were allowed: {known or 'no time is known'}{unknown}")
+            return
+        fleet.sleep(_POLL_S)
 
 
 def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:

@@ -8,8 +8,9 @@ from saltern.bridge import plain
 from saltern.controller import Fleet, Unanswered
 from saltern.errors import SalternError
 from saltern.model.desired import NodeSlice
-from saltern.model.places import operation_log
+from saltern.model.places import HOTPLUG_LOG, operation_log
 from saltern.observe import Observation
+from saltern.parse import hotplug_log
 from saltern.sim.host import SimHost
 from saltern.sim.world import World
 
@@ -63,6 +64,9 @@ class SimFleet:
             case "carry_out":
                 command = work.command(operations.require(host, *args))
                 return host.detach(command) if command else None
+            case "two_primaries":
+                resources = [disk.resource for name in args[0] for disk in self.shares[host.name].domains[name].disks]
+                return hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", resources)
             case "settle":
                 return operations.settle_left(host, *args)
             case "log":

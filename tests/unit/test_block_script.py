@@ -648,7 +648,7 @@ HEAVY = {"argparse", "ast", "ctypes", "dataclasses", "inspect", "json", "logging
 LOADED = {
     *("saltern", "saltern.block_script", "saltern.errors", "saltern.run", "saltern.secrets", "saltern.units"),
     *("saltern.argv", "saltern.argv.drbdsetup", "saltern.argv.names", "saltern.argv.xenstore"),
-    *("saltern.model", "saltern.model.places", "saltern.model.running"),
+    *("saltern.model", "saltern.model.hotplug", "saltern.model.places", "saltern.model.running"),
     *("saltern.parse", "saltern.parse.drbd_version", "saltern.parse.drbdsetup_events2", "saltern.parse.drbdsetup_show"),
     *("saltern.parse.scalars", "saltern.parse.xenstore_ls", "saltern.plan", "saltern.plan.attach"),
 }

@@ -90,6 +90,8 @@ def test_a_domain_moves_to_its_partner_and_home_again(worlds, drbd, kind) -> Non
     nodes = Watched(World.from_json(worlds[drbd]), SHARES)
     assert do(nodes, kind, domain="dns") == ["dns"]
     assert running(nodes.world) == {**HOME, "dns": ["dom0m"]}
+    if kind is MIGRATE:
+        assert nodes.told[-1].startswith("two Primaries were allowed: dns for ")
     assert do(nodes, kind, domain="dns", target="dom0m") == []
     assert do(nodes, kind, domain="dns", target="dom0") == ["dns"]
     assert running(nodes.world) == HOME
