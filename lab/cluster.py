@@ -234,6 +234,10 @@ class Lab:
         """Run `salt` on the master."""
         return self.master.salt(*arguments, timeout_s=timeout_s, check=check)
 
+    def salt_run(self, *arguments: str, timeout_s: float = APPLY_TIMEOUT_S, check: bool = True) -> Answer:
+        """Run `salt-run` on the master."""
+        return self.master.salt(*arguments, timeout_s=timeout_s, check=check, program="salt-run")
+
     def state(self, node: str) -> str:
         """All that a failure report should tell of a node; never raises LabError."""
         try:

@@ -67,9 +67,9 @@ class Master:
         """The command line of one of Salt's programs for this master, without its arguments."""
         return salt_argv(program, self.directory / "etc")
 
-    def salt(self, *arguments: str, timeout_s: float, check: bool = True) -> Answer:
-        """Run `salt` with these arguments."""
-        argv, allowed = [*self.argv("salt"), *arguments], patient(timeout_s)
+    def salt(self, *arguments: str, timeout_s: float, check: bool = True, program: str = "salt") -> Answer:
+        """Run `salt`, or another program of Salt's, with these arguments."""
+        argv, allowed = [*self.argv(program), *arguments], patient(timeout_s)
         try:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=allowed, check=False)
         except subprocess.TimeoutExpired as error:

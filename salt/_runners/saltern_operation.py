@@ -28,10 +28,11 @@ except ImportError:
 else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import controller
+        from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection
+        from saltern.plan.selection import Selection, concerned
 
 __virtualname__ = "operation"
 
@@ -219,6 +220,88 @@ def carry_out(
         return controller.carry_out(fleet, what, identifier=identifier, parallel=parallel, timeout_s=timeout)
 
     return _told(_core(step, domain, target, evacuate, home, kind))
+
+
+def growth(domain, disk, size=None, test=False):
+    """
+    Tell what a disk has on both nodes, and what the topology gives it; refused where it cannot grow now.
+
+    domain
+        The domain
+
+    disk
+        Its disk, such as ``xvda``
+
+    size
+        The new size, such as ``3G``, as a check: it has to be in the topology already
+
+    test
+        Changes nothing in any case. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.growth dns xvda 3G
+    """
+    found = _with_fleet(lambda fleet: growing.decide(fleet, domain, disk, size))
+    return {"comment": str(found), "changes": {}}
+
+
+def grown(domain, disk, test=False):
+    """
+    Make sure that a disk has on both nodes what the topology gives it.
+
+    domain
+        The domain
+
+    disk
+        Its disk, such as ``xvda``
+
+    test
+        Tell what would have to grow. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.grown dns xvda
+    """
+    found = _with_fleet(lambda fleet: growing.seen(fleet, domain, disk))
+    if test and not found.is_done:
+        return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
+    if not found.is_done:
+        raise SaltRunnerError(f"{found}; see what state.apply says on both nodes")
+    inside = f"the guest has a larger {disk} at its next access; its file system grows from inside, as by `resize2fs /dev/{disk}`"
+    return {"comment": f"{found}; {inside}", "changes": {}}
+
+
+def nodes(domain):
+    """
+    Return the two nodes of a domain, its home first.
+
+    domain
+        The domain
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.nodes dns
+    """
+
+    def both(fleet):
+        what = Selection(kind=OperationKind.MIGRATE, domain=domain)
+        spec = concerned(what, fleet.shares)[domain]
+        return [spec.home, spec.partner]
+
+    return _with_fleet(both)
 
 
 def ready(node, timeout=3600, test=False):

@@ -53,12 +53,14 @@ def salt_factories_config(directory: Path) -> dict[str, Any]:
 def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salted]:
     pillar = directory / "pillar"
     shutil.copytree(CHECKOUT / "pillar", pillar)
+    site = directory / "site"  # states of the user's own
+    site.mkdir()
     common = {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
     master = salt_factories.salt_master_daemon(
         "master",
         overrides={
             **common,
-            "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")]},
+            "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")] + [str(site)]},
             "pillar_roots": {"base": [str(pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
             "runner_dirs": [str(CHECKOUT / "salt/_runners")],

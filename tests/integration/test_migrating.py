@@ -74,3 +74,36 @@ def test_what_is_stopped_stays_so_until_it_is_started_elsewhere_or_moved_offline
     assert code == 0, told
     assert migrate(converged, offline=True)[0] == 0
     assert [node for node in NODES if "dns" in converged.domains(node)] == ["dom0m"]
+
+
+def test_one_node_after_the_other_is_emptied_maintained_and_filled_again(converged: Salted) -> None:
+    before = {node: converged.domains(node) for node in NODES}
+    converged.site("maintenance.sls", MAINTENANCE.replace("DIRECTORY", str(converged.directory)))
+    code, told = converged.run("state.orch", "rolling", 'pillar={"hook": "maintenance"}')
+    assert code == 0, told
+    for node in NODES:
+        found = (converged.directory / f"{node}.domains").read_text()
+        assert not any(name in found for names in before.values() for name in names)
+    assert {node: converged.domains(node) for node in NODES} == before
+
+
+MAINTENANCE = """
+what runs there:
+  salt.function:
+    - name: cmd.run
+    - tgt: {{ pillar['node'] }}
+    - arg: ['xl list > DIRECTORY/{{ pillar['node'] }}.domains']
+"""
+
+
+def test_a_disk_grows_to_what_the_topology_gives_it(converged: Salted) -> None:
+    pillar = {"domain": "router", "disk": "xvda", "size": "2G"}
+    code, told = converged.run("state.orch", "grow", f"pillar={json.dumps(pillar)}")
+    assert code == 1
+    assert "Write `size: 2G` at saltern:domains:router:disks:xvda" in json.dumps(told)
+    topology = (converged.pillar / "saltern" / "init.sls").read_text()
+    router, rest = topology.split("xvda: {size: 1G}", 1)
+    (converged.pillar / "saltern" / "init.sls").write_text(f"{router}xvda: {{size: 2G}}{rest}")
+    code, told = converged.run("state.orch", "grow", f"pillar={json.dumps(pillar)}")
+    assert code == 0, told
+    assert "2G on dom0, 2G on dom0m" in json.dumps(told)

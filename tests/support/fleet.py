@@ -9,7 +9,7 @@ from saltern.controller import Fleet, Unanswered
 from saltern.errors import SalternError
 from saltern.model.desired import NodeSlice
 from saltern.model.places import HOTPLUG_LOG, operation_log
-from saltern.observe import Observation
+from saltern.observe import Observation, read_running, read_version
 from saltern.parse import hotplug_log
 from saltern.sim.host import SimHost
 from saltern.sim.world import World
@@ -67,6 +67,8 @@ class SimFleet:
             case "two_primaries":
                 resources = [disk.resource for name in args[0] for disk in self.shares[host.name].domains[name].disks]
                 return hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", resources)
+            case "drbd.status":
+                return read_running(host, read_version(host))
             case "settle":
                 return operations.settle_left(host, *args)
             case "log":

@@ -145,6 +145,10 @@ class Salted:
                 found[minion][f"{identifier} {module}.{function}"] = value
         return found
 
+    def site(self, name: str, text: str) -> None:
+        """Write a state of the user's own."""
+        (self.directory / "site" / name).write_text(text)
+
     def begin_apply(self) -> None:
         """Begin ``state.apply`` on all minions, and do not wait for its end."""
         done = self.master.salt_cli(timeout=120).run("--async", "state.apply", minion_tgt="*")
