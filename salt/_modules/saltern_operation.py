@@ -47,7 +47,7 @@ def _core(function, *args):
         raise CommandExecutionError(str(error)) from error
 
 
-def look(domains=None):
+def look(domains=None, share=None):
     """
     Return what this node has of domains: their condition, the sides of their disks, what is not as the topology says, and
     the operations that they are in.
@@ -56,6 +56,10 @@ def look(domains=None):
 
     domains
         A name, or several. Default: all of this node's share of the topology
+
+    share
+        What the master has of them now, without secrets: where the minion's pillar says another thing, it is asked for
+        anew. Default: the pillar is taken as it is
 
     .. versionadded:: 0.1.0
 
@@ -67,9 +71,9 @@ def look(domains=None):
     """
 
     def seen(host):
-        share = bridge.node_slice(__pillar__)
-        names = share.domains if domains is None else _list(domains)
-        return survey.look(names, share, observe.Observation(host, share.node))
+        given = bridge.current_slice(__pillar__, share, __salt__["pillar.items"])
+        names = given.domains if domains is None else _list(domains)
+        return survey.look(names, given, observe.Observation(host, given.node))
 
     return _core(seen)
 
@@ -156,7 +160,7 @@ def renew(domains, identifier):
 
         salt dom0 operation.renew dns 7c3f0c1e
     """
-    return _core(lambda host: [operations.renew(host, domain, identifier) for domain in _list(domains)])
+    return _core(lambda host: operations.renew_all(host, _list(domains), identifier))
 
 
 def carry_out(domain, identifier):
@@ -187,13 +191,13 @@ def carry_out(domain, identifier):
     return _core(start)
 
 
-def two_primaries(domains):
+def two_primaries(resources):
     """
-    Return for how many seconds two Primaries were allowed on each disk in the last migration of these domains to this
-    node, by resource; nothing while they still are, and where it is not known.
+    Return for how many seconds two Primaries were allowed on each resource in the last migration to this node; nothing
+    while they still are, and where it is not known.
 
-    domains
-        The domains
+    resources
+        A name, or several
 
     .. versionadded:: 0.1.0
 
@@ -204,12 +208,7 @@ def two_primaries(domains):
         salt dom0 operation.two_primaries dns
     """
 
-    def read(host):
-        share = bridge.node_slice(__pillar__)
-        resources = [disk.resource for name in _list(domains) for disk in share.domains[name].disks]
-        return hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", resources)
-
-    return _core(read)
+    return _core(lambda host: hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", _list(resources)))
 
 
 def log(domain):

@@ -13,11 +13,12 @@ for all that runs there; or ``home``, a node or ``*``, for all that runs elsewhe
 .. versionadded:: 0.1.0
 """
 
+import shutil
 import sys
 import time
 
 import salt.client
-from salt.exceptions import SaltRunnerError
+from salt.exceptions import SaltException
 
 WRITTEN_FOR = "0.1.0"
 
@@ -30,9 +31,10 @@ else:
         from saltern import controller
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
-        from saltern.errors import SalternError
+        from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
         from saltern.plan.selection import Selection, concerned
+        from saltern.progress import Progress
 
 __virtualname__ = "operation"
 
@@ -75,7 +77,7 @@ def plan(domain=None, target=None, evacuate=None, home=None, kind="migrate"):
         salt-run operation.plan dns
         salt-run operation.plan evacuate=dom0
     """
-    return _told(_core(lambda fleet, what: controller.decide(fleet, what), domain, target, evacuate, home, kind))
+    return _core(controller.decide, domain, target, evacuate, home, kind)
 
 
 def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
@@ -119,9 +121,9 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
             return controller.decide(fleet, what)
         owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        return controller.begin(fleet, what, identifier=identifier, owner=owner, since=since)
+        return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
 
-    return _told(_core(step, domain, target, evacuate, home, kind))
+    return _core(step, domain, target, evacuate, home, kind)
 
 
 def synchronise(
@@ -166,10 +168,11 @@ def synchronise(
     def step(fleet, what):
         if test:
             return [each for each in controller.decide(fleet, what) if each.waits_for]
-        controller.synchronise(fleet, what, identifier=identifier, timeout_s=timeout)
+        controller.synchronise(fleet, what, identifier=identifier, timeout_s=float(timeout))
         return []
 
-    return _told(_core(step, domain, target, evacuate, home, kind), otherwise="every disk is connected and UpToDate")
+    otherwise = "every disk is connected and UpToDate"
+    return _core(step, domain, target, evacuate, home, kind, otherwise=otherwise)
 
 
 def carry_out(
@@ -217,9 +220,11 @@ def carry_out(
     def step(fleet, what):
         if test:
             return controller.decide(fleet, what)
-        return controller.carry_out(fleet, what, identifier=identifier, parallel=parallel, timeout_s=timeout)
+        return controller.carry_out(
+            fleet, what, identifier=identifier, parallel=int(parallel), timeout_s=float(timeout)
+        )
 
-    return _told(_core(step, domain, target, evacuate, home, kind))
+    return _core(step, domain, target, evacuate, home, kind)
 
 
 def growth(domain, disk, size=None, test=False):
@@ -246,8 +251,7 @@ def growth(domain, disk, size=None, test=False):
 
         salt-run operation.growth dns xvda 3G
     """
-    found = _with_fleet(lambda fleet: growing.decide(fleet, domain, disk, size))
-    return {"comment": str(found), "changes": {}}
+    return _with_fleet(lambda fleet: {"comment": str(growing.decide(fleet, domain, disk, size)), "changes": {}})
 
 
 def grown(domain, disk, test=False):
@@ -271,13 +275,17 @@ def grown(domain, disk, test=False):
 
         salt-run operation.grown dns xvda
     """
-    found = _with_fleet(lambda fleet: growing.seen(fleet, domain, disk))
-    if test and not found.is_done:
-        return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
-    if not found.is_done:
-        raise SaltRunnerError(f"{found}; see what state.apply says on both nodes")
-    inside = f"the guest has a larger {disk} at its next access; its file system grows from inside, as by `resize2fs /dev/{disk}`"
-    return {"comment": f"{found}; {inside}", "changes": {}}
+
+    def look(fleet):
+        found = growing.seen(fleet, domain, disk)
+        if found.is_done:
+            inside = f"the guest has a larger {disk} at its next access; its file system grows from inside"
+            return {"comment": f"{found}; {inside}", "changes": {}}
+        if test:
+            return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
+        raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
+
+    return _with_fleet(look)
 
 
 def nodes(domain):
@@ -325,42 +333,90 @@ def ready(node, timeout=3600, test=False):
 
         salt-run operation.ready dom0
     """
-    if not test:
-        _with_fleet(lambda fleet: controller.ready(fleet, node, timeout_s=timeout))
-    return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
+
+    def wait(fleet):
+        if not test:
+            controller.ready(fleet, node, timeout_s=timeout)
+        return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
+
+    return _with_fleet(wait)
+
+
+def empty(node, test=False):
+    """
+    Make sure that no domain at all is on a node, also none that is in no topology.
+
+    node
+        The node
+
+    test
+        Look at nothing. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.empty dom0
+    """
+
+    def look(fleet):
+        if not test:
+            controller.require_empty(fleet, node)
+        return {"comment": f"no domain is on {node}", "changes": {}}
+
+    return _with_fleet(look)
 
 
 # --- Inside ------------------------------------------------------------------------------------------------------
-def _core(step, domain, target, evacuate, home, kind):
+def _core(step, domain, target, evacuate, home, kind, otherwise="nothing is to be done: everything is in its place"):
+    """What is shown of a step of the core, and what a state makes its changes of."""
+
     def with_selection(fleet):
-        what = Selection(kind=_kind(kind), domain=domain, target=target, evacuate=evacuate, home=home)
-        return step(fleet, what)
+        if kind not in tuple(OperationKind):
+            raise Refused(f"operation {kind}", "there is no such kind", f"There are {', '.join(OperationKind)}")
+        what = Selection(kind=OperationKind(kind), domain=domain, target=target, evacuate=evacuate, home=home)
+        planned = step(fleet, what)
+        return {
+            "comment": "; ".join(map(str, planned)) or otherwise,
+            "changes": {each.domain: str(each) for each in planned},
+        }
 
     return _with_fleet(with_selection)
 
 
 def _with_fleet(step):
-    """What a step of the core returns, with the nodes to ask."""
+    """What a step returns that is given the nodes to ask; or else why not, with an exit code of 1."""
     found = __salt__["topology.shares"]()
     if "retcode" in found:
-        raise SaltRunnerError("; ".join(found.get("violations", [])) or found.get("error", "no topology"))
+        return found
+    seen = Progress(sys.stderr, columns=lambda: shutil.get_terminal_size().columns, now=time.monotonic)
     with salt.client.get_local_client(mopts=__opts__) as client:
         fleet = controller.Fleet(
             shares={node: slice_from_pillar(share) for node, share in found.items()},
             ask=_asking(client),
-            tell=lambda text: print(text, file=sys.stderr, flush=True),
+            tell=seen.tell,
+            show=seen.show,
             now=time.monotonic,
             sleep=time.sleep,
         )
         try:
             return step(fleet)
         except SalternError as error:
-            raise SaltRunnerError(str(error)) from error
+            # Not raised: Salt shows a traceback then, with the reason at its end.
+            __context__["retcode"] = 1
+            return {"retcode": 1, "error": str(error)}
+        finally:
+            seen.end()
 
 
 def _asking(client):
     def ask(nodes, function, *args):
-        said = client.cmd(nodes, function, args, tgt_type="list", full_return=True, timeout=__opts__["timeout"])
+        try:
+            said = client.cmd(nodes, function, args, tgt_type="list", full_return=True, timeout=__opts__["timeout"])
+        except SaltException as error:
+            raise controller.Unanswered(dict.fromkeys(nodes, f"the master could not ask it ({error})")) from error
         trouble = {}
         for node in nodes:
             answer = said.get(node)
@@ -373,18 +429,3 @@ def _asking(client):
         return {node: said[node]["ret"] for node in nodes}
 
     return ask
-
-
-def _kind(kind):
-    try:
-        return OperationKind(kind)
-    except ValueError:
-        raise SaltRunnerError(f"no operation {kind!r}; there are {', '.join(OperationKind)}") from None
-
-
-def _told(planned, otherwise="nothing is to be done: everything is in its place"):
-    """What is shown of it, and what a state makes its changes of."""
-    return {
-        "comment": "; ".join(map(str, planned)) or otherwise,
-        "changes": {each.domain: str(each) for each in planned},
-    }

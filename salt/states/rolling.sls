@@ -6,20 +6,26 @@
 {%- set before = namespace(step=none) %}
 {%- for node in pillar.get('nodes') or (salt['saltutil.runner']('topology.shares') | list) %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
-{{ node }} is maintained:
+{{ (node ~ ' is empty') | json }}:
+  orchestration.step:
+    - name: operation.empty
+    - node: {{ node | json }}
+    - require:
+      - orchestration: {{ (node ~ ' is left: it is done') | json }}
+{{ (node ~ ' is maintained') | json }}:
   salt.runner:
     - name: state.orchestrate
     - mods: {{ pillar['hook'] | json }}
     - pillar:
         node: {{ node | json }}
     - require:
-      - orchestration: {{ node }} is left: it is done
-{{ node }} is back:
+      - orchestration: {{ (node ~ ' is empty') | json }}
+{{ (node ~ ' is back') | json }}:
   orchestration.step:
     - name: operation.ready
     - node: {{ node | json }}
     - require:
-      - salt: {{ node }} is maintained
+      - salt: {{ (node ~ ' is maintained') | json }}
 {{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}

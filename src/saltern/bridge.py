@@ -1,19 +1,21 @@
 """What the files that Salt loads share, in plain dictionaries: nothing of Salt is imported here."""
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from saltern.converge import Converge
-from saltern.desired import slice_from_pillar
+from saltern.desired import part, slice_from_pillar, slice_to_pillar
 from saltern.errors import SliceError
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.observe import AskKeys
 from saltern.plan.items import Item
 from saltern.run import LocalHost
+from saltern.secrets import masked
 
 PILLAR_KEY: Final = "saltern"
 _CONTEXT_KEY: Final = "saltern.converge"
@@ -30,6 +32,33 @@ def node_slice(pillar: Tree) -> NodeSlice:
     """This node's share of the topology; raises ``SliceError``."""
     # Salt wraps pillar values so that printing shows asterisks: what is rendered into files must be plain.
     return slice_from_pillar(json.loads(json.dumps(pillar.get(PILLAR_KEY))))
+
+
+def current_slice(pillar: Tree, expected: Tree | None, fresh: Callable[[], Tree]) -> NodeSlice:
+    """This node's share of the topology; ``expected`` is what the master now has of some of its domains, without secrets.
+
+    A minion keeps its pillar as it was at its last refresh: where that says another thing, ``fresh`` asks the master. Raises
+    ``SliceError`` where that does not help.
+    """
+    if expected is None:
+        return node_slice(pillar)
+    with suppress(SliceError):
+        found = node_slice(pillar)
+        if _agrees(found, expected):
+            return found
+    found = node_slice(fresh())
+    if not _agrees(found, expected):
+        names = ", ".join(str(domain["name"]) for domain in expected["domains"])
+        raise SliceError(
+            f"this node's pillar says another thing of {names} than the master's topology",
+            "See that the master's `saltern: {topology: PATH}` is the file that its pillar is made of",
+        )
+    return found
+
+
+def _agrees(found: NodeSlice, expected: Tree) -> bool:
+    own = part(found, [domain["name"] for domain in expected["domains"]])
+    return bool(json.loads(json.dumps(masked(slice_to_pillar(own)))) == json.loads(json.dumps(expected)))
 
 
 def converge(opts: Tree, pillar: Tree, ask_keys: AskKeys | None = None) -> Converge:

@@ -10,22 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from saltern.bridge import plain
+from saltern.desired import part, slice_to_pillar
 from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.operation import OperationKind, Planned
 from saltern.model.survey import Survey
+from saltern.plan import migrate
 from saltern.plan import selection as plan
 from saltern.plan.selection import Selection
+from saltern.secrets import masked
 from saltern.survey import from_plain
 
 _POLL_S: Final = 1.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
+# How long a process of a node takes at most until it holds its half.
+_UNDER_WAY_S: Final = 20.0
 # The block script looks every second whether it can close the window.
 _WINDOWS_S: Final = 10.0
-# Between two lines about the same thing, of which only the figures differ.
-_TELL_S: Final = 5.0
 
 
 @dataclass(eq=False)
@@ -48,20 +51,25 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """The nodes as the master reaches them. ``tell`` is given what is new, a line at a time."""
+    """The nodes as the master reaches them. ``tell`` is given what has happened, ``show`` how far it is (see ``Progress``)."""
 
     shares: Mapping[str, NodeSlice]
     ask: Ask
     tell: Callable[[str], None]
+    show: Callable[[str], None]
     now: Callable[[], float]
     sleep: Callable[[float], None]
 
 
 def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, Survey]]:
-    """What both nodes of each domain have of it, by domain and node."""
+    """What both nodes of each domain have of it, by domain and node.
+
+    They are told what they should know of it, without secrets: what a minion keeps of its pillar is that of its last refresh.
+    """
     found: dict[str, dict[str, Survey]] = {name: {} for name in specs}
     for node, domains in _by_node(specs).items():
-        for name, told in fleet.ask([node], "operation.look", domains)[node].items():
+        share = masked(slice_to_pillar(part(fleet.shares[node], domains)))
+        for name, told in fleet.ask([node], "operation.look", domains, share)[node].items():
             found[name][node] = from_plain(told)
     return found
 
@@ -89,37 +97,48 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
         halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since)
         for node, entry in halves.items():
             entries.setdefault(node, []).append(plain(entry))
-    entered: list[str] = []
     try:
         for node, these in entries.items():
             fleet.ask([node], "operation.begin", these)
-            entered.append(node)
     except SalternError:
-        _withdraw(fleet, planned, identifier, only=entered)
+        # From all of them: one that has not answered may have entered it all the same.
+        _withdraw(fleet, planned, identifier)
         raise
     return planned
 
 
 def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_s: float) -> tuple[Planned, ...]:
     """Wait until the disks of all of them are connected and UpToDate. When that takes too long, everything is taken back."""
-    deadline_s, renewed_s, told_s = fleet.now() + timeout_s, fleet.now(), fleet.now() - _TELL_S
-    while True:
+    deadline_s, renewed_s = fleet.now() + timeout_s, fleet.now()
+    planned: tuple[Planned, ...] = ()
+    try:
+        while True:
+            planned, waits = _waits(fleet, selection, identifier, planned)
+            if not waits or fleet.now() - renewed_s >= _RENEW_S:
+                _renew(fleet, planned, identifier)
+                renewed_s = fleet.now()
+            if not waits:
+                return planned
+            if fleet.now() >= deadline_s:
+                raise Refused(
+                    str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
+                )
+            fleet.show(waits)
+            fleet.sleep(_POLL_S)
+    except SalternError:
+        _withdraw(fleet, planned, identifier)
+        raise
+
+
+def _waits(
+    fleet: Fleet, selection: Selection, identifier: str, before: tuple[Planned, ...]
+) -> tuple[tuple[Planned, ...], str]:
+    """What is entered, and what has to be waited for; a node that does not answer now is asked again."""
+    try:
         planned = _ours(fleet, selection, identifier)
-        waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
-        if not waits or fleet.now() - renewed_s >= _RENEW_S:
-            _renew(fleet, planned, identifier)
-            renewed_s = fleet.now()
-        if not waits:
-            return planned
-        if fleet.now() >= deadline_s:
-            _withdraw(fleet, planned, identifier)
-            raise Refused(
-                str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
-            )
-        if fleet.now() - told_s >= _TELL_S:
-            fleet.tell(waits)
-            told_s = fleet.now()
-        fleet.sleep(_POLL_S)
+    except Unanswered as error:
+        return before, str(error)
+    return planned, "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
 
 
 def carry_out(
@@ -131,11 +150,19 @@ def carry_out(
     """
     planned = _ours(fleet, selection, identifier)
     work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s)
-    while work.waiting or work.going:
-        work.start()
-        work.watch()
-        if work.going:
-            fleet.sleep(_POLL_S)
+    try:
+        while work.waiting or work.going:
+            work.start()
+            work.watch()
+            work.renew()
+            if work.going:
+                fleet.sleep(_POLL_S)
+    finally:
+        _withdraw(fleet, work.waiting, identifier)
+    if selection.evacuate:
+        left = strangers(fleet, selection.evacuate)
+        if left:
+            fleet.tell(f"left on {selection.evacuate}, and in no topology: {', '.join(left)}")
     if selection.kind is OperationKind.MIGRATE:
         _tell_windows(fleet, [each for each in planned if each.domain in work.done])
     if work.failed:
@@ -153,9 +180,10 @@ def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
     while moved:
         lasted: dict[str, float | None] = {}
         for node in {each.target for each in moved}:
-            domains = [each.domain for each in moved if each.target == node]
+            domains = {each.domain for each in moved if each.target == node}
+            resources = [name for name, each in fleet.shares[node].resources.items() if each.domain in domains]
             try:
-                lasted |= fleet.ask([node], "operation.two_primaries", domains)[node]
+                lasted |= fleet.ask([node], "operation.two_primaries", resources)[node]
             except Unanswered as error:
                 fleet.tell(str(error))
                 return
@@ -174,7 +202,7 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
     Raises ``Refused`` with what is still missing when that takes too long.
     """
     specs = plan.concerned(Selection(kind=OperationKind.MIGRATE, evacuate=node), fleet.shares)
-    deadline_s, told_s = fleet.now() + timeout_s, fleet.now() - _TELL_S
+    deadline_s = fleet.now() + timeout_s
     while True:
         try:
             missing = plan.not_ready(node, look(fleet, specs))
@@ -184,10 +212,27 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
             return
         if fleet.now() >= deadline_s:
             raise Refused(f"node {node}", f"after {timeout_s:g} s still: {'; '.join(missing)}", "See to that first")
-        if fleet.now() - told_s >= _TELL_S:
-            fleet.tell(f"{node}: {'; '.join(missing)}")
-            told_s = fleet.now()
+        fleet.show(f"{node} is not ready: {'; '.join(missing)}")
         fleet.sleep(_POLL_S)
+
+
+def strangers(fleet: Fleet, node: str) -> list[str]:
+    """The domains on a node that are in no topology, or there under another UUID: nothing of ours moves them."""
+    known = {spec.uuid for spec in fleet.shares[node].domains.values()}
+    return [str(each["name"] or each["uuid"]) for each in _domains(fleet, node) if each["uuid"] not in known]
+
+
+def require_empty(fleet: Fleet, node: str) -> None:
+    """Raises ``Refused`` while any domain is on a node."""
+    plan.concerned(Selection(kind=OperationKind.MIGRATE, evacuate=node), fleet.shares)
+    found = [str(each["name"] or each["uuid"]) for each in _domains(fleet, node)]
+    if found:
+        raise Refused(f"node {node}", f"on it are {', '.join(found)}", "Move them, or shut them down")
+
+
+def _domains(fleet: Fleet, node: str) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = fleet.ask([node], "xen.domains")[node]
+    return found
 
 
 @dataclass
@@ -205,7 +250,6 @@ class _Work:
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    told: dict[str, tuple[str, float]] = field(default_factory=dict)
     renewed_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -217,18 +261,51 @@ class _Work:
         while self.waiting and len(self.going) < self.parallel:
             each = self.waiting.pop(0)
             try:
-                # The target first: it waits for the source.
-                self.fleet.ask([each.target], "operation.carry_out", each.domain, self.identifier)
-                self.fleet.ask([each.source], "operation.carry_out", each.domain, self.identifier)
+                self._start(each)
             except SalternError as error:
                 self._fail(each, str(error))
-                with suppress(SalternError):  # what has begun ends by itself
-                    _withdraw(self.fleet, [each], self.identifier)
+                _withdraw(self.fleet, [each], self.identifier)  # what has begun ends by itself
             else:
                 self.going[each.domain] = (each, self.fleet.now())
-        if self.waiting and self.fleet.now() - self.renewed_s >= _RENEW_S:
-            _renew(self.fleet, tuple(self.waiting), self.identifier)
-            self.renewed_s = self.fleet.now()
+
+    def _start(self, each: Planned) -> None:
+        """Much may have happened since it was entered: the last look is now, and the target is at work before its source."""
+        survey = self._look(each)
+        plan.require_entered(each, survey, self.identifier)
+        if each.kind is not OperationKind.STOP:
+            waits = list(migrate.waits(survey[each.source if each.kind is not OperationKind.START else each.target]))
+            if waits:
+                raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
+        self.fleet.ask([each.target], "operation.carry_out", each.domain, self.identifier)
+        if each.kind is OperationKind.OFFLINE:
+            self._wait_until_held(each)
+        self.fleet.ask([each.source], "operation.carry_out", each.domain, self.identifier)
+
+    def _wait_until_held(self, each: Planned) -> None:
+        """A domain is not shut down here before somebody waits for it over there."""
+        deadline_s = self.fleet.now() + _UNDER_WAY_S
+        while True:
+            standing = self._look(each)[each.target].standing
+            if standing is not None and standing.held:
+                return
+            if standing is None or self.fleet.now() >= deadline_s:
+                raise Refused(
+                    each.domain,
+                    f"{each.target} does not begin to take it: {self._log(each) or 'it says nothing'}",
+                    "Nothing was shut down",
+                )
+            self.fleet.sleep(_POLL_S)
+
+    def _look(self, each: Planned) -> dict[str, Survey]:
+        return look(self.fleet, {each.domain: _spec(self.fleet, each.domain)})[each.domain]
+
+    def renew(self) -> None:
+        """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
+        if self.fleet.now() - self.renewed_s >= _RENEW_S:
+            going = [each for each, _ in self.going.values()]
+            with suppress(SalternError):
+                _renew(self.fleet, [*self.waiting, *going], self.identifier)
+                self.renewed_s = self.fleet.now()
 
     def watch(self) -> None:
         """See how far they are. A node that does not answer now is asked again: what is going on there does."""
@@ -236,7 +313,7 @@ class _Work:
         try:
             surveys = look(self.fleet, specs)
         except SalternError as error:
-            self._say("", str(error))
+            self.fleet.show(str(error))
             surveys = {}
         for each, begun_s in list(self.going.values()):
             took_s = self.fleet.now() - begun_s
@@ -244,9 +321,13 @@ class _Work:
                 self._judge(each, surveys[each.domain], took_s)
             elif took_s >= self.timeout_s:
                 self._fail(each, f"its nodes do not answer after {self.timeout_s:g} s")
+        if surveys:
+            how_far = (plan.progress(each, specs[name], surveys[name]) for name, (each, _) in self.going.items())
+            self.fleet.show("; ".join(filter(None, how_far)))
 
     def _judge(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
-        self._finish_idle_half(each, surveys)
+        with suppress(SalternError):  # it is tried again at the next look
+            self._end_what_is_left_over(each, surveys, took_s)
         missing = plan.missing(each, surveys)
         over = all(survey.standing is None for survey in surveys.values())
         if not missing:
@@ -256,20 +337,18 @@ class _Work:
         elif over and (not plan.is_there(each, surveys) or took_s >= _AFTERWARDS_S):
             self._fail(each, _became(each, surveys, missing, self._log(each)))
         elif took_s >= self.timeout_s:
-            self._fail(each, f"after {self.timeout_s:g} s: {'; '.join(missing)}; it goes on by itself")
-        else:
-            self._say(each.domain, plan.progress(each, _spec(self.fleet, each.domain), surveys))
+            self._fail(each, f"after {self.timeout_s:g} s: {'; '.join(missing)}: {self._log(each)}")
 
-    def _finish_idle_half(self, each: Planned, surveys: Mapping[str, Survey]) -> None:
-        """The half with nothing to do is over when the other one is."""
-        busy = {OperationKind.START: each.target, OperationKind.STOP: each.source}.get(each.kind)
-        if busy is None or surveys[busy].standing is not None:
+    def _end_what_is_left_over(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
+        """End the half that has nothing to do, or nobody to do it, when the one that works is over or has never begun."""
+        standing = {node: survey.standing for node, survey in surveys.items() if survey.standing is not None}
+        held = any(each.held for each in standing.values())
+        worker = plan.worker(each)
+        if held or not standing or (worker in standing and took_s < _UNDER_WAY_S):
             return
-        idle = each.source if busy == each.target else each.target
-        if surveys[idle].standing is not None:
-            failed = each.kind is OperationKind.STOP and surveys[busy].condition is not None
-            verb = "operation.withdraw" if failed else "operation.finish"
-            self.fleet.ask([idle], verb, [each.domain], self.identifier)
+        verb = "operation.finish" if plan.is_there(each, surveys) else "operation.withdraw"
+        for node in standing:
+            self.fleet.ask([node], verb, [each.domain], self.identifier)
 
     def _fail(self, each: Planned, why: str) -> None:
         self.going.pop(each.domain, None)
@@ -285,12 +364,6 @@ class _Work:
                 lines = [str(error)]
             said += lines[-6:]
         return " / ".join(said)
-
-    def _say(self, about: str, text: str) -> None:
-        said, at_s = self.told.get(about, ("", self.fleet.now() - _TELL_S))
-        if text and text != said and self.fleet.now() - at_s >= _TELL_S:
-            self.fleet.tell(text)
-            self.told[about] = (text, self.fleet.now())
 
     def _count(self) -> str:
         over = len(self.done) + len(self.failed)
@@ -323,14 +396,17 @@ def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> b
 
 
 def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
+    """Entries that are over already are passed over by their nodes."""
     for node, domains in _nodes(planned).items():
         fleet.ask([node], "operation.renew", domains, identifier)
 
 
-def _withdraw(fleet: Fleet, planned: Sequence[Planned], identifier: str, *, only: Sequence[str] | None = None) -> None:
+def _withdraw(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
+    """As far as it can be done: what stays is left two minutes later, and settled by whoever comes."""
     for node, domains in _nodes(planned).items():
-        if only is None or node in only:
-            fleet.ask([node], "operation.withdraw", domains, identifier)
+        for domain in domains:
+            with suppress(SalternError):
+                fleet.ask([node], "operation.withdraw", [domain], identifier)
 
 
 def _nodes(planned: Sequence[Planned]) -> dict[str, list[str]]:

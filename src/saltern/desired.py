@@ -6,7 +6,8 @@ This module also runs on the node: it imports the model and the standard library
 import heapq
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from saltern.errors import SliceError
@@ -202,6 +203,16 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
         # A list, because the order of starting is part of what it says.
         "domains": [domain_to_pillar(domain) for domain in share.domains.values()],
     }
+
+
+def part(share: NodeSlice, domains: Collection[str]) -> NodeSlice:
+    """What a share says of some domains, apart from volumes."""
+    return replace(
+        share,
+        volumes=(),
+        resources={name: each for name, each in share.resources.items() if each.domain in domains},
+        domains={name: each for name, each in share.domains.items() if name in domains},
+    )
 
 
 def resource_to_pillar(resource: Resource) -> dict[str, Any]:

@@ -39,13 +39,20 @@ class Receiver(Protocol):
 def send(host: Host, domain: str, identifier: str) -> None:
     """Move a domain that was made ready for it, then settle this half; what xl says stands in the log of the operation."""
     with operations.taken_up(host, domain, identifier, Half.SOURCE) as operation:
-        try:
-            done = host.run(xen.migrate(domain, CONNECT), timeout_s=_TRANSFER_S)
-            said = done.stderr
-        except CommandFailed as error:
-            said = f"{error.stdout}{error.stderr}"
-        host.append_text(operation_log(domain), said)
+        said = _migrate(host, domain)
+        with suppress(OSError):  # what cannot be written down keeps nothing from its end
+            host.append_text(operation_log(domain), said)
         operations.settle_half(host, operation)
+
+
+def _migrate(host: Host, domain: str) -> str:
+    """Let xl do it; returns what it said, whatever came of it."""
+    try:
+        return host.run(xen.migrate(domain, CONNECT), timeout_s=_TRANSFER_S).stderr
+    except CommandFailed as error:
+        return f"{error.stdout}{error.stderr}"
+    except (SalternError, OSError) as error:
+        return f"{error}\n"
 
 
 def receiving(host: Host, domain: str, identifier: str, start: Callable[[], Receiver]) -> Iterator[float]:

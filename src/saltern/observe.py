@@ -138,6 +138,17 @@ def read_operation(host: Host, domain: str) -> Standing | None:
     return operation_plan.standing(operation.parse(text), held=held, now_s=host.now())
 
 
+def read_stop(host: Host, domain: str, uuid: str) -> str | None:
+    """Who has stopped a domain, so that it stays so; ``None`` for nobody, and for one of another UUID. A file, and no process."""
+    return stop_of(host.read_text(stopped_file(domain)), uuid)
+
+
+def stop_of(note: str | None, uuid: str) -> str | None:
+    """What a note says that belongs to this UUID."""
+    whose, _, said = (note or "").strip().partition(" ")
+    return said if whose == uuid else None
+
+
 def read_own_keys(host: Host) -> SshKeys | None:
     """What this node tells its partners of its keys; ``None`` before they are made."""
     migration = host.read_text(f"{MIGRATION_KEY}.pub")
@@ -254,10 +265,9 @@ class Observation:
         """See ``View``: a file, and no process."""
         return self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
 
-    def stopped(self, domain: str) -> str | None:
+    def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""
-        text = self.file(stopped_file(domain))
-        return None if text is None else text.strip()
+        return stop_of(self.file(stopped_file(domain)), uuid)
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

@@ -1,17 +1,19 @@
 """The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from saltern.act import perform
-from saltern.errors import Refused, SalternError
+from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import EndOperation
+from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
 from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
-from saltern.observe import read_operation, read_xen
-from saltern.plan.operation import is_ready, settle
+from saltern.observe import read_operation, read_stop, read_xen
+from saltern.parse import operation as parse
+from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 from saltern.render import operation as entry
 from saltern.run import Host
@@ -21,20 +23,20 @@ _POLL_S: Final = 0.5
 _SETTLE_S: Final = 60.0
 
 
-def entries(host: Host, domains: Iterable[str]) -> Entries:
+def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
     """What is being done with any of these domains; an entry that cannot be read hides no other one."""
     entered: dict[str, Entry] = {}
     unreadable: dict[str, str] = {}
     stopped: dict[str, str] = {}
-    for domain in domains:
+    for domain, spec in domains.items():
         try:
             found = read_operation(host, domain)
-            note = host.read_text(stopped_file(domain))
+            note = read_stop(host, domain, spec.uuid)
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
         if note is not None:
-            stopped[domain] = note.strip()
+            stopped[domain] = note
         if found is not None:
             operation = found.operation
             entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
@@ -42,19 +44,14 @@ def entries(host: Host, domains: Iterable[str]) -> Entries:
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain.
-
-    What is stopped is to stay so, whatever happens next; and what is started, or moved, is not.
-    """
+    """Enter an operation; raises ``Refused`` where there is another one for this domain."""
+    text = entry.render(_renewed(host, operation))
+    parse.parse(text)  # an entry that nobody could read again would be in the way for ever
     try:
-        host.create_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
+        host.create_text(operation_file(operation.domain), text, _MODE)
     except FileExistsError as error:
         raise busy(read_operation(host, operation.domain), operation.domain) from error
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
-    if operation.kind is OperationKind.STOP:
-        host.write_text(stopped_file(operation.domain), f"stopped by {operation.owner} at {operation.since}\n", _MODE)
-    else:
-        host.remove(stopped_file(operation.domain))
 
 
 def begin_all(host: Host, entries: Sequence[Operation]) -> None:
@@ -62,8 +59,8 @@ def begin_all(host: Host, entries: Sequence[Operation]) -> None:
     entered: list[Operation] = []
     try:
         for each in entries:
-            begin(host, each)
             entered.append(each)
+            begin(host, each)
     except BaseException:
         for each in entered:
             withdraw(host, each.domain, each.id)
@@ -71,9 +68,21 @@ def begin_all(host: Host, entries: Sequence[Operation]) -> None:
 
 
 def renew(host: Host, domain: str, identifier: str) -> None:
-    """Say that somebody still prepares it; raises ``Refused`` when it is over, or another one."""
-    found = require(host, domain, identifier)
-    host.write_text(operation_file(domain), entry.render(_renewed(host, found)), _MODE)
+    """Say that somebody still prepares it; raises ``Refused`` when it is over, left, or another one."""
+    with suppress(BlockingIOError), host.hold(operation_lock(domain)):  # who holds it is alive
+        found = require(host, domain, identifier)
+        standing = plan.standing(found, held=False, now_s=host.now())
+        if not standing.alive:
+            raise busy(standing, domain)
+        host.write_text(operation_file(domain), entry.render(_renewed(host, found)), _MODE)
+
+
+def renew_all(host: Host, domains: Iterable[str], identifier: str) -> None:
+    """Renew several; those that are over on this node are passed over."""
+    for domain in domains:
+        found = read_operation(host, domain)
+        if found is not None and found.operation.id == identifier:
+            renew(host, domain, identifier)
 
 
 def require(host: Host, domain: str, identifier: str) -> Operation:
@@ -91,18 +100,28 @@ def require(host: Host, domain: str, identifier: str) -> Operation:
 @contextmanager
 def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[Operation]:
     """Hold an operation that was prepared, and work on it; raises ``Refused`` when it is not to be taken up now."""
-    try:
-        with host.hold(operation_lock(domain)):
-            found = require(host, domain, identifier)
-            if found.half is not half or not is_ready(found, host.now()):
-                raise Refused(
-                    f"domain {domain}",
-                    f"the {found} has waited too long to be taken up, or not for this node as its {half}",
-                    f"Run `salt-run cluster.recover domain={domain}` and begin anew",
-                )
-            yield found
-    except BlockingIOError:
-        raise busy(read_operation(host, domain), domain) from None
+    with _held(host, domain):
+        found = require(host, domain, identifier)
+        if found.half is not half or found.taken or not plan.is_ready(found, host.now()):
+            raise Refused(
+                f"domain {domain}",
+                f"the {found} has waited too long to be taken up, or not for this node as its {half}",
+                f"Run `salt-run cluster.recover domain={domain}` and begin anew",
+            )
+        taken = replace(found, taken=True)
+        host.write_text(operation_file(domain), entry.render(taken), _MODE)
+        yield taken
+
+
+@contextmanager
+def _held(host: Host, domain: str) -> Iterator[None]:
+    """The lock of a domain; raises ``Refused`` when somebody has it, with whose it is."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(host.hold(operation_lock(domain)))
+        except BlockingIOError:
+            raise _busy_now(host, domain) from None
+        yield
 
 
 def busy(standing: Standing | None, domain: str) -> Refused:
@@ -120,6 +139,14 @@ def busy(standing: Standing | None, domain: str) -> Refused:
     )
 
 
+def _busy_now(host: Host, domain: str) -> Refused:
+    try:
+        found = read_operation(host, domain)
+    except ParseError as error:
+        return Refused(f"domain {domain}", f"somebody works on it, and its entry cannot be read: {error}", "Try again")
+    return busy(None if found is None else replace(found, alive=True), domain)
+
+
 def settle_left(host: Host, domain: str) -> str:
     """Settle this node's half of an operation that nobody works on; returns what was done, in words.
 
@@ -130,12 +157,9 @@ def settle_left(host: Host, domain: str) -> str:
         return f"nothing is left of an operation on {domain}"
     if found.alive:
         raise busy(found, domain)
-    try:
-        with host.hold(operation_lock(domain)):
-            # Somebody may have settled it before us, and begun another one since.
-            return settle_half(host, require(host, domain, found.operation.id))
-    except BlockingIOError:
-        raise busy(replace(found, alive=True), domain) from None
+    with _held(host, domain):
+        # Somebody may have settled it before us, and begun another one since.
+        return settle_half(host, require(host, domain, found.operation.id))
 
 
 def settle_half(host: Host, operation: Operation) -> str:
@@ -143,7 +167,7 @@ def settle_half(host: Host, operation: Operation) -> str:
     done: list[str] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
-        wanted = settle(operation, read_xen(host))
+        wanted = plan.settle(operation, read_xen(host))
         if isinstance(wanted, Wait):
             if host.now() >= deadline_s:
                 raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)
@@ -156,39 +180,56 @@ def settle_half(host: Host, operation: Operation) -> str:
                 return ", ".join(done)
 
 
+def hand_over(host: Host, operation: Operation) -> None:
+    """End this node's part while the other node has its own before it; the entry stays, until the other one is done or left."""
+    host.write_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
+
+
+def keep_stopped(host: Host, operation: Operation) -> None:
+    """Note that a domain is to stay stopped, and who wants that."""
+    note = f"{operation.uuid} stopped by {operation.owner} at {operation.since}\n"
+    host.write_text(stopped_file(operation.domain), note, _MODE)
+
+
 def release(host: Host, domain: str) -> None:
-    """Take an entry away without settling anything; raises ``Refused`` while somebody works on it."""
-    found = read_operation(host, domain)
-    if found is None:
-        return
-    if found.alive:
-        raise busy(found, domain)
-    _remove(host, found.operation)
+    """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on."""
+    with suppress(ParseError):
+        found = read_operation(host, domain)
+        if found is None:
+            return
+        if found.alive:
+            raise busy(found, domain)
+    with _held(host, domain):
+        host.remove(operation_file(domain))
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
     """Take back what was entered and came to nothing; raises ``Refused`` while somebody carries it out."""
-    found = read_operation(host, domain)
-    if found is not None and found.operation.id == identifier:
-        _remove(host, found.operation)
-        if found.operation.kind is OperationKind.STOP:
-            host.remove(stopped_file(domain))
+    _remove(host, domain, identifier)
 
 
 def finish(host: Host, domain: str, identifier: str) -> None:
-    """Take the entry of a half away that had nothing to do, when the other one is done; raises ``Refused`` as ``withdraw``."""
-    found = read_operation(host, domain)
-    if found is not None and found.operation.id == identifier:
-        _remove(host, found.operation)
+    """End a half that had nothing to do, when the other one is done; raises ``Refused`` as ``withdraw``.
+
+    What was stopped over there is to stay so here too; what was started there is not.
+    """
+    found = _remove(host, domain, identifier)
+    if found is not None and found.kind is OperationKind.STOP:
+        keep_stopped(host, found)
+    elif found is not None:
+        host.remove(stopped_file(domain))
 
 
-def _remove(host: Host, operation: Operation) -> None:
+def _remove(host: Host, domain: str, identifier: str) -> Operation | None:
     """While holding it, so that nobody takes it up in this moment."""
-    try:
-        with host.hold(operation_lock(operation.domain)):
-            host.remove(operation_file(operation.domain))
-    except BlockingIOError:
-        raise busy(Standing(operation=operation, alive=True), operation.domain) from None
+    if host.read_text(operation_file(domain)) is None:
+        return None
+    with _held(host, domain):
+        found = read_operation(host, domain)
+        if found is None or found.operation.id != identifier:
+            return None
+        host.remove(operation_file(domain))
+        return found.operation
 
 
 def _renewed(host: Host, operation: Operation) -> Operation:

@@ -1,6 +1,6 @@
 """Starting a domain, and shutting it down: a process on the node that does it, which holds its half of the operation."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -8,7 +8,7 @@ from saltern import operations
 from saltern.act import perform
 from saltern.argv import xen
 from saltern.errors import SalternError
-from saltern.model.action import Action, ForgetStop
+from saltern.model.action import Action, EndOperation, ForgetStop
 from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import operation_log
 from saltern.observe import read_running, read_version, read_xen
@@ -26,39 +26,55 @@ _POLL_S: Final = 1.0
 def stopping(host: Host, domain: str, identifier: str) -> Iterator[float]:
     """Shut a domain down, then settle this half; yields how long there is nothing to do."""
     with operations.taken_up(host, domain, identifier, Half.SOURCE) as operation:
+        gone = False
         try:
-            yield from _shut_down(host, operation)
-        except SalternError as error:
-            _log(host, operation, f"{error}\n")
-        if operation.kind is OperationKind.STOP and read_xen(host).by_uuid(operation.uuid) is not None:
-            perform(host, ForgetStop(domain=domain))
-        operations.settle_half(host, operation)
+            gone = yield from _shut_down(host, operation)
+        except (SalternError, OSError) as error:
+            _log(host, operation, str(error))
+        if gone and operation.kind is OperationKind.STOP:
+            operations.keep_stopped(host, operation)
+        if gone and operation.kind is OperationKind.OFFLINE:
+            operations.hand_over(host, operation)
+        else:
+            operations.settle_half(host, operation)
 
 
 def starting(host: Host, domain: str, identifier: str) -> Iterator[float]:
     """Start a domain as soon as its disks are free, then settle this half; yields how long there is nothing to do."""
     with operations.taken_up(host, domain, identifier, Half.TARGET) as operation:
+        ours = True
         try:
-            yield from _start(host, operation)
-        except SalternError as error:
-            _log(host, operation, f"{error}\n")
-        operations.settle_half(host, operation)
+            ours = yield from _start(host, operation)
+        except (SalternError, OSError) as error:
+            _log(host, operation, str(error))
+        if ours:
+            operations.settle_half(host, operation)
+        else:  # what is here already is somebody else's, also where it has not run yet
+            perform(host, EndOperation(domain=domain))
 
 
-def _shut_down(host: Host, operation: Operation) -> Iterator[float]:
+def _shut_down(host: Host, operation: Operation) -> Generator[float, None, bool]:
+    """Whether the domain is gone."""
     if read_xen(host).by_uuid(operation.uuid) is None:
-        return
+        return True
+    if operation.kind is OperationKind.OFFLINE:
+        reason = plan.may_stop(operation, read_running(host, read_version(host)))
+        if reason is not None:
+            _log(host, operation, f"{operation.domain} was not shut down: {reason}")
+            return False
     host.run(xen.shutdown(operation.domain))
     deadline_s = host.now() + SHUTDOWN_S
     while host.now() < deadline_s:
         yield _POLL_S
         with suppress(SalternError):  # what cannot be seen now is looked at again
             if read_xen(host).by_uuid(operation.uuid) is None:
-                return
-    _log(host, operation, f"{operation.domain} has not shut down within {SHUTDOWN_S:.0f} s, and goes on\n")
+                return True
+    _log(host, operation, f"{operation.domain} has not shut down within {SHUTDOWN_S:.0f} s, and goes on")
+    return False
 
 
-def _start(host: Host, operation: Operation) -> Iterator[float]:
+def _start(host: Host, operation: Operation) -> Generator[float, None, bool]:
+    """Whether what is here of the domain now is of our making."""
     offline = operation.kind is OperationKind.OFFLINE
     deadline_s = host.now() + START_S + (SHUTDOWN_S if offline else 0.0)
     while True:
@@ -66,10 +82,11 @@ def _start(host: Host, operation: Operation) -> Iterator[float]:
         if not isinstance(wanted, Wait):
             for action in wanted:
                 perform(host, action)
-            return
+            perform(host, ForgetStop(domain=operation.domain))
+            return bool(wanted)
         if host.now() >= deadline_s:
-            _log(host, operation, f"{operation.domain} was not started: {wanted.reason}\n")
-            return
+            _log(host, operation, f"{operation.domain} was not started: {wanted.reason}")
+            return True
         yield _POLL_S
 
 
@@ -82,4 +99,6 @@ def _seen(host: Host, operation: Operation) -> tuple[Action, ...] | Wait:
 
 
 def _log(host: Host, operation: Operation, text: str) -> None:
-    host.append_text(operation_log(operation.domain), text)
+    """What cannot be written down keeps nothing from its end."""
+    with suppress(OSError):
+        host.append_text(operation_log(operation.domain), f"{text}\n")

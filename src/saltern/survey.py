@@ -41,7 +41,7 @@ def _look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
         obstacles=tuple(_obstacles(spec, node_slice, view)),
         free_memory_bytes=view.free_memory_bytes,
         standing=view.operation(domain),
-        stopped=view.stopped(domain),
+        stopped=view.stopped(domain, spec.uuid),
     )
 
 
@@ -54,7 +54,7 @@ def _condition(found: XenDomain, domain: str) -> str:
 def _side(side: RunningResource | None, node_slice: NodeSlice, resource: str) -> DiskSide:
     if side is None:
         words = dict.fromkeys(("role", "disk", "connection", "partner_role", "partner_disk"), "down")
-        return DiskSide(**words, synchronised_percent=None)
+        return DiskSide(**words, protocol=node_slice.resources[resource].protocol, synchronised_percent=None)
     connection = side.connections[0] if side.connections else None
     peer = connection.volumes.get(0) if connection is not None else None
     return DiskSide(
@@ -63,6 +63,7 @@ def _side(side: RunningResource | None, node_slice: NodeSlice, resource: str) ->
         connection="StandAlone" if connection is None else connection.state,
         partner_role="Unknown" if connection is None else connection.role,
         partner_disk="DUnknown" if peer is None else peer.disk,
+        protocol=node_slice.resources[resource].protocol,
         synchronised_percent=_percent(connection, node_slice.resources[resource].size_bytes),
     )
 
@@ -101,7 +102,7 @@ def from_plain(told: Tree) -> Survey:
             "obstacles": tuple(told["obstacles"]),
             "standing": None
             if standing is None
-            else Standing(operation=operation_from_plain(standing["operation"]), alive=standing["alive"]),
+            else Standing(**{**standing, "operation": operation_from_plain(standing["operation"])}),
         }
     )
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from saltern import migration, start_stop
@@ -15,7 +16,7 @@ from saltern.argv import xen
 from saltern.argv.ssh import connect
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import OPERATION_SCRIPT
+from saltern.model.places import OPERATION_SCRIPT, operation_log
 from saltern.observe import read_operation
 from saltern.run import Host, LocalHost
 
@@ -40,15 +41,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
     """``send|start|stop DOMAIN ID`` for Saltern, ``connect`` for xl, ``receive`` for what logs in to the target."""
     try:
         match argv:
-            case ["send", domain, identifier]:
-                host = LocalHost(root=root, environment={migration.DOMAIN: domain}, bound=True)
-                migration.send(host, domain, identifier)
-            case ["stop", domain, identifier]:
-                host = LocalHost(root=root, bound=True)
-                _to_its_end(host, start_stop.stopping(host, domain, identifier))
-            case ["start", domain, identifier]:
-                host = LocalHost(root=root, bound=True)
-                _to_its_end(host, start_stop.starting(host, domain, identifier))
+            case ["send" | "stop" | "start" as verb, domain, identifier]:
+                _work(verb, domain, identifier, root)
             case ["connect"]:
                 found = _entered(LocalHost(root=root), environ[migration.DOMAIN])
                 os.execvp("ssh", connect(found))  # noqa: S606 - in the place of this process
@@ -61,6 +55,21 @@ def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
         print(f"saltern: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _work(verb: str, domain: str, identifier: str, root: str) -> None:
+    host = LocalHost(root=root, environment={migration.DOMAIN: domain}, bound=True)
+    try:
+        if verb == "send":
+            migration.send(host, domain, identifier)
+        else:
+            steps = start_stop.stopping if verb == "stop" else start_stop.starting
+            _to_its_end(host, steps(host, domain, identifier))
+    except (SalternError, OSError) as error:
+        # Nobody reads what a process says that has nobody: it is told where the master looks.
+        with suppress(OSError):
+            host.append_text(operation_log(domain), f"{error}\n")
+        raise
 
 
 def _to_its_end(host: Host, steps: Iterator[float]) -> None:

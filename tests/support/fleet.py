@@ -1,27 +1,32 @@
 """The master's view of simulated nodes: what the execution modules do, without Salt between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from saltern import operations, survey, work
-from saltern.bridge import plain
+from saltern.bridge import PILLAR_KEY, current_slice, plain
 from saltern.controller import Fleet, Unanswered
+from saltern.desired import slice_to_pillar
 from saltern.errors import SalternError
 from saltern.model.desired import NodeSlice
 from saltern.model.places import HOTPLUG_LOG, operation_log
-from saltern.observe import Observation, read_running, read_version
+from saltern.observe import Observation, read_running, read_version, read_xen
 from saltern.parse import hotplug_log
 from saltern.sim.host import SimHost
 from saltern.sim.world import World
 
 
 class SimFleet:
-    """The nodes of a world; ``told`` holds what the user was told, ``silent`` names the nodes whose minion does not answer."""
+    """The nodes of a world.
+
+    ``told`` holds what the user was told, ``shown`` how far it was; ``silent`` names the nodes whose minion does not answer.
+    """
 
     def __init__(self, world: World, shares: Mapping[str, NodeSlice]) -> None:
         self.world = world
         self.shares = shares
         self.told: list[str] = []
+        self.shown: list[str] = []
         self.silent: set[str] = set()
         self.asked: list[str] = []
 
@@ -31,6 +36,7 @@ class SimFleet:
             shares=self.shares,
             ask=self._ask,
             tell=self.told.append,
+            show=self.shown.append,
             now=lambda: self.world.time_s,
             sleep=self.sleep,
         )
@@ -54,23 +60,37 @@ class SimFleet:
         return answers
 
     def _answer(self, host: SimHost, function: str, args: tuple[Any, ...]) -> object:
-        match function:
-            case "look":
-                return survey.look(args[0], self.shares[host.name], Observation(host, host.name))
-            case "begin":
-                return operations.begin_all(host, [survey.operation_from_plain(each) for each in args[0]])
-            case "renew" | "withdraw" | "finish":
-                return [getattr(operations, function)(host, domain, args[1]) for domain in args[0]]
-            case "carry_out":
-                command = work.command(operations.require(host, *args))
-                return host.detach(command) if command else None
-            case "two_primaries":
-                resources = [disk.resource for name in args[0] for disk in self.shares[host.name].domains[name].disks]
-                return hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", resources)
-            case "drbd.status":
-                return read_running(host, read_version(host))
-            case "settle":
-                return operations.settle_left(host, *args)
-            case "log":
-                return host.read_text(operation_log(*args)) or ""
-        raise NotImplementedError(function)
+        if function == "look":
+            return _look(host, self.shares, *args)
+        return _FUNCTIONS[function](host, *args)
+
+
+def _look(
+    host: SimHost, shares: Mapping[str, NodeSlice], domains: Sequence[str], expected: Mapping[str, Any]
+) -> object:
+    pillar = {PILLAR_KEY: slice_to_pillar(shares[host.name])}
+    return survey.look(domains, current_slice(pillar, expected, lambda: pillar), Observation(host, host.name))
+
+
+def _carry_out(host: SimHost, domain: str, identifier: str) -> None:
+    command = work.command(operations.require(host, domain, identifier))
+    if command:
+        host.detach(command)
+
+
+def _each(function: Callable[[SimHost, str, str], object]) -> Callable[[SimHost, Sequence[str], str], object]:
+    return lambda host, domains, identifier: [function(host, domain, identifier) for domain in domains]
+
+
+_FUNCTIONS: dict[str, Callable[..., object]] = {
+    "begin": lambda host, entries: operations.begin_all(host, [survey.operation_from_plain(each) for each in entries]),
+    "renew": operations.renew_all,
+    "withdraw": _each(operations.withdraw),
+    "finish": _each(operations.finish),
+    "carry_out": _carry_out,
+    "settle": operations.settle_left,
+    "log": lambda host, domain: host.read_text(operation_log(domain)) or "",
+    "two_primaries": lambda host, names: hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", names),
+    "xen.domains": lambda host: read_xen(host).domains,
+    "drbd.status": lambda host: read_running(host, read_version(host)),
+}

@@ -183,6 +183,7 @@ MIGRATION = Operation(
     owner="root on master",
     since="2026-11-26 10:00:00",
     renewed_s=1000.0,
+    taken=True,
 )
 
 
@@ -222,7 +223,7 @@ def view(
             XEN: Xen(domains=domains),
             MEMORY: free_memory_bytes,
             operation_on("dns"): operation,
-            file_at(stopped_file("dns")): stopped,
+            file_at(stopped_file("dns")): None if stopped is None else f"{UUID} {stopped}\n",
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},
             **{mode_at(path): mode for path, mode in {BLOCK_SCRIPT: block_script.MODE, **(modes or {})}.items()},

@@ -1,16 +1,21 @@
 """Operations as the master has them done: planned, entered, carried out and watched, on simulated nodes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from fleet import SimFleet
 from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, check_safety, converge, empty_world, failures, running, slices
 
-from saltern import controller
+from saltern import controller, operations, start_stop
+from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import OperationKind
-from saltern.model.places import operation_file, stopped_file
+from saltern.model.places import AUTHORIZED_KEYS, OPERATION_SCRIPT, operation_file, operation_log, stopped_file
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.plan.selection import Selection
+from saltern.sim import processes
 from saltern.sim.model import SimDomain
 from saltern.sim.world import World
 from saltern.units import MIB
@@ -45,6 +50,13 @@ class Watched(SimFleet):
 
     most = 0
 
+    def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = super()._ask(nodes, function, *args)
+        if function == "operation.carry_out":
+            begun = (self.asked.count(function) + 1) // 2
+            self.most = max(self.most, begun - sum("runs on" in line for line in self.told))
+        return answers
+
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
         check_safety(self.world, SHARES)
@@ -52,8 +64,6 @@ class Watched(SimFleet):
             for domain in node.domains:
                 if domain.running:
                     check_disks(node, domain)
-        begun = self.asked.count("operation.carry_out") // 2
-        self.most = max(self.most, begun - sum("runs on" in line for line in self.told))
 
 
 def _guests(world: World) -> list[SimDomain]:
@@ -132,6 +142,10 @@ def test_a_domain_that_somebody_has_started_by_hand_is_no_longer_kept_stopped(no
     do(nodes, STOP, domain="dns")
     nodes.world.host("dom0").run(["xl", "create", "/etc/xen/dns.cfg"])
     apply(nodes)
+    assert kept_stopped(nodes, "dns") == [
+        "dom0m"
+    ]  # which cannot know; and what is kept at home is what an apply goes by
+    assert do(nodes, START, domain="dns") == ["dns"]
     assert kept_stopped(nodes, "dns") == []
 
 
@@ -170,12 +184,12 @@ def test_a_node_is_ready_when_it_answers_and_its_disks_are_in_order(nodes) -> No
 
     def repaired(seconds: float) -> None:
         ask(seconds)
-        if nodes.told:
+        if nodes.shown:
             nodes.world.boot("dom0")
 
     nodes.sleep = repaired
     controller.ready(nodes.fleet, "dom0", timeout_s=600)
-    assert nodes.told
+    assert "dom0 is not ready: dom0: the minion does not answer" in nodes.shown
 
 
 def test_every_domain_returns_to_its_home(nodes) -> None:
@@ -266,3 +280,161 @@ def test_a_selection_names_one_thing(what, told) -> None:
 def test_what_the_topology_does_not_have_is_told_with_what_it_has(nodes, what) -> None:
     with pytest.raises(Refused, match=r"the topology has no such (domain|node)\. It has d"):
         controller.decide(nodes.fleet, Selection(kind=MIGRATE, **what))
+
+
+# --- What a hostile look has found -----------------------------------------------------------------------------------
+def prepared(nodes: SimFleet, kind: OperationKind, **what: str) -> Selection:
+    selection = Selection(kind=kind, **what)
+    controller.begin(nodes.fleet, selection, identifier=ID, owner="root on master", since="2026-11-26 10:00:00")
+    return selection
+
+
+def carry_out(nodes: SimFleet, selection: Selection, *, parallel: int = 2) -> None:
+    controller.carry_out(nodes.fleet, selection, identifier=ID, parallel=parallel, timeout_s=3600)
+
+
+def test_a_guest_is_not_shut_down_when_the_target_could_not_start_it(nodes) -> None:
+    selection = prepared(nodes, OFFLINE, domain="dns")
+    nodes.world.cut_link(*NODES)
+    nodes.world.advance(20)
+    with pytest.raises(Refused, match="not connected"):
+        carry_out(nodes, selection)
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+def test_a_source_does_not_shut_down_when_the_cable_is_pulled_at_the_last_moment(nodes) -> None:
+    prepared(nodes, OFFLINE, domain="dns")
+    nodes.world.cut_link(*NODES)
+    nodes.world.advance(20)
+    list(start_stop.stopping(nodes.world.host("dom0"), "dns", ID))
+    assert running(nodes.world) == HOME
+    assert "dns was not shut down: dns is not connected" in nodes.world.nodes["dom0"].files[operation_log("dns")][0]
+
+
+def test_a_start_that_comes_to_nothing_does_not_end_a_stop(nodes) -> None:
+    do(nodes, STOP, domain="dns")
+    nodes.world.cut_link(*NODES)
+    nodes.world.advance(40)
+    with pytest.raises(Refused, match="after 60 s still"):
+        do(nodes, START, domain="dns", target="dom0m")
+    nodes.world.heal_link(*NODES)
+    nodes.world.advance(60)
+    apply(nodes)
+    assert (kept_stopped(nodes, "dns"), entered(nodes)) == (list(NODES), [])
+    assert "dns" not in running(nodes.world)
+
+
+def test_a_stop_that_nobody_has_carried_out_stops_nothing_later(nodes) -> None:
+    prepared(nodes, STOP, domain="dns")
+    nodes.world.advance(LEFT_AFTER_S + 5)
+    for node in NODES:
+        operations.settle_left(nodes.world.host(node), "dns")
+    assert (kept_stopped(nodes, "dns"), running(nodes.world)) == ([], HOME)
+
+
+def test_a_migration_whose_login_is_refused_ends_at_once_with_what_was_said(nodes) -> None:
+    del nodes.world.nodes["dom0m"].files[AUTHORIZED_KEYS]
+    selection = prepared(nodes, MIGRATE, domain="dns")
+    begun_s = nodes.world.time_s
+    with pytest.raises(Refused, match=r"stays on dom0: .*migrate of dns"):
+        carry_out(nodes, selection)
+    assert nodes.world.time_s - begun_s < 120
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+@pytest.mark.parametrize(("kind", "node"), [(MIGRATE, "dom0"), (OFFLINE, "dom0m"), (STOP, "dom0")])
+def test_a_process_that_dies_at_once_is_noticed_in_less_than_a_minute(nodes, kind, node) -> None:
+    ask = nodes._ask
+
+    def deadly(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = ask(on, function, *args)
+        if function == "operation.carry_out" and on == [node]:
+            processes.kill(nodes.world.nodes[node], OPERATION_SCRIPT)
+        return answers
+
+    nodes._ask = deadly
+    selection = prepared(nodes, kind, domain="dns")
+    begun_s = nodes.world.time_s
+    with pytest.raises(Refused):
+        carry_out(nodes, selection)
+    assert nodes.world.time_s - begun_s < 60
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+def test_what_a_person_builds_is_not_ended_by_a_start_that_finds_it(nodes) -> None:
+    do(nodes, STOP, domain="dns")
+    selection = prepared(nodes, START, domain="dns")
+    nodes.world.host("dom0").run(["xl", "create", "-p", "/etc/xen/dns.cfg"])
+    list(start_stop.starting(nodes.world.host("dom0"), "dns", ID))
+    assert [each.paused for each in _guests(nodes.world) if each.name == "dns"] == [True]
+    assert selection.domain == "dns"
+
+
+@pytest.mark.parametrize(("kind", "target"), [(OFFLINE, "dom0m"), (START, "dom0m")])
+def test_an_apply_leaves_a_domain_alone_while_the_other_node_works_on_it(nodes, kind, target) -> None:
+    if kind is START:
+        do(nodes, STOP, domain="dns")
+    applied = []
+    advance = nodes.world.advance
+
+    def sleep(seconds: float) -> None:
+        advance(seconds)
+        if "dns" not in running(nodes.world) and len(applied) < 3:
+            applied.append(Converge(nodes.world.host("dom0"), SHARES["dom0"], wait_s=0).all())
+
+    nodes.sleep = sleep
+    assert do(nodes, kind, domain="dns", target=target) == ["dns"]
+    assert running(nodes.world)["dns"] == [target]
+
+
+def test_one_missed_answer_ends_nothing(nodes) -> None:
+    ask, missed = nodes._ask, set()
+
+    def forgetful(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        under_way = nodes.asked.count("operation.carry_out") > 1
+        if (
+            under_way
+            and function in ("operation.look", "operation.renew", "operation.finish")
+            and function not in missed
+        ):
+            missed.add(function)
+            raise controller.Unanswered({on[0]: "the minion does not answer"})
+        return ask(on, function, *args)
+
+    selection = prepared(nodes, MIGRATE, evacuate="dom0")
+    nodes._ask = forgetful
+    nodes.world.advance(5)
+    controller.carry_out(nodes.fleet, selection, identifier=ID, parallel=1, timeout_s=3600)
+    assert running(nodes.world) == {"router": ["dom0m"], "dns": ["dom0m"], "mail": ["dom0m"]}
+    assert "operation.look" in missed
+
+
+def test_an_answer_that_is_lost_after_the_deed_leaves_nothing(nodes) -> None:
+    ask = nodes._ask
+
+    def lossy(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = ask(on, function, *args)
+        if function == "operation.begin" and on == ["dom0"]:
+            raise controller.Unanswered({"dom0": "the minion does not answer"})
+        return answers
+
+    nodes._ask = lossy
+    with pytest.raises(controller.Unanswered):
+        prepared(nodes, STOP, domain="dns")
+    assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
+
+
+def test_a_node_with_a_domain_of_no_topology_is_not_called_empty(nodes) -> None:
+    nodes.world.host("dom0m").run(["xl", "shutdown", "-w", "mail"])
+    nodes.world.advance(5)
+    dom0 = nodes.world.host("dom0")
+    dom0.write_text(
+        "/etc/xen/other.cfg", 'name = "other"\nmemory = 32\ntype = "pvh"\nkernel = "/boot/guest/vmlinuz"\n', 0o600
+    )
+    dom0.run(["xl", "create", "/etc/xen/other.cfg"])
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert "left on dom0, and in no topology: other" in nodes.told
+    with pytest.raises(Refused, match="on it are other"):
+        controller.require_empty(nodes.fleet, "dom0")
+    dom0.run(["xl", "destroy", "other"])
+    controller.require_empty(nodes.fleet, "dom0")

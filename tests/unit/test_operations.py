@@ -11,16 +11,17 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
-from nodes import MIGRATION
+from nodes import MIGRATION, pair_slice
 
 from saltern import operations
-from saltern.errors import Refused
+from saltern.errors import ParseError, Refused
 from saltern.model.operation import Entry, Half
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
 from saltern.run import LocalHost
 
-ENTRY = replace(MIGRATION, renewed_s=0.0)
+SPEC = pair_slice().domains["dns"]
+ENTRY = replace(MIGRATION, renewed_s=0.0, taken=False)
 
 
 class Clocked(LocalHost):
@@ -145,8 +146,43 @@ def test_looking_does_not_keep_anybody_from_taking_it_up(host: Clocked) -> None:
 def test_an_entry_that_cannot_be_read_hides_no_other_one(host: Clocked) -> None:
     operations.begin(host, ENTRY)
     host.write_text(operation_file("mail"), "{", 0o600)
-    found = operations.entries(host, ["dns", "mail", "router"])
+    found = operations.entries(host, dict.fromkeys(("dns", "mail", "router"), SPEC))
     assert found.entered == {"dns": Entry(id="0a1b", kind="migrate", text=str(ENTRY), alive=True)}
     assert list(found.unreadable) == ["mail"]
     host.now_s += 1000
-    assert not operations.entries(host, ["dns"]).entered["dns"].alive
+    assert not operations.entries(host, {"dns": SPEC}).entered["dns"].alive
+
+
+def test_an_entry_that_nobody_could_read_again_is_not_made(host: Clocked) -> None:
+    for broken in (replace(ENTRY, id=12345678), replace(ENTRY, id="../x"), replace(ENTRY, owner=None)):
+        with pytest.raises(ParseError):
+            operations.begin(host, broken)
+    assert read_operation(host, "dns") is None
+
+
+def test_an_entry_that_cannot_be_read_is_released_and_not_settled(host: Clocked) -> None:
+    host.write_text(operation_file("dns"), "{", 0o600)
+    with pytest.raises(ParseError):
+        operations.settle_left(host, "dns")
+    with host.hold(operation_lock("dns")), pytest.raises(Refused):
+        operations.release(host, "dns")
+    operations.release(host, "dns")
+    assert read_operation(host, "dns") is None
+
+
+def test_an_operation_that_was_left_is_not_revived(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    host.now_s += 1000
+    with pytest.raises(Refused, match="left half-done"):
+        operations.renew(host, "dns", ENTRY.id)
+    operations.renew_all(host, ["dns"], "ffff")
+
+
+def test_all_or_none_are_entered(host: Clocked) -> None:
+    operations.begin(host, replace(ENTRY, domain="mail", id="ffff"))
+    with pytest.raises(Refused):
+        operations.begin_all(host, [ENTRY, replace(ENTRY, domain="mail")])
+    assert read_operation(host, "dns") is None
+    found = read_operation(host, "mail")
+    assert found is not None
+    assert found.operation.id == "ffff"

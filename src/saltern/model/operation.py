@@ -29,7 +29,8 @@ class Operation:
     """An operation as one node has it.
 
     ``owner`` and ``since`` tell a person who began it and when. ``renewed_s`` is the node's own clock (seconds since it booted)
-    at the last sign of life of whoever prepares it. ``address`` is where the target takes domains in.
+    at the last sign of life of whoever prepares it; ``taken`` is set when this node's half was begun. ``address`` is where the
+    target takes domains in.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Operation:
     owner: str
     since: str
     renewed_s: float
+    taken: bool
 
     def __str__(self) -> str:
         way = {OperationKind.START: f"on {self.target}", OperationKind.STOP: f"on {self.source}"}
@@ -76,10 +78,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An operation, and whether somebody still works on it."""
+    """An operation, and whether somebody still works on it: a process ``held`` it, or it was renewed a moment ago."""
 
     operation: Operation
     alive: bool
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

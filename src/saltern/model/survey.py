@@ -8,7 +8,7 @@ from saltern.model.operation import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSide:
-    """One disk of the domain, as this node sees it; words of DRBD.
+    """One disk of the domain, as this node sees it; words of DRBD. ``protocol`` is what the topology gives it.
 
     ``synchronised_percent`` is ``None`` while nothing is synchronised.
     """
@@ -18,6 +18,7 @@ class DiskSide:
     connection: str
     partner_role: str
     partner_disk: str
+    protocol: str
     synchronised_percent: float | None
 
 

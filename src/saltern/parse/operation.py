@@ -1,6 +1,7 @@
 """The entry of an operation, as ``saltern.render.operation`` wrote it."""
 
 import json
+import re
 from dataclasses import fields
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from saltern.errors import ParseError
 from saltern.model.operation import Half, Operation, OperationKind
 
 _SOURCE: Final = "the entry of an operation"
+_IDENTIFIER: Final = re.compile(r"[0-9a-f-]{4,64}")
 _KEYS: Final = frozenset(each.name for each in fields(Operation))
 
 
@@ -19,13 +21,15 @@ def parse(text: str) -> Operation:
         raise ParseError(_SOURCE, f"no JSON ({error})", text) from error
     if not isinstance(found, dict) or found.keys() != _KEYS:
         raise ParseError(_SOURCE, f"not exactly the keys {', '.join(sorted(_KEYS))}", text)
-    texts = _KEYS - {"resources", "renewed_s"}
+    texts = _KEYS - {"resources", "renewed_s", "taken"}
     resources, renewed_s = found["resources"], found["renewed_s"]
     if (
         not all(isinstance(found[key], str) for key in texts)
         or not isinstance(resources, list)
         or not all(isinstance(each, str) for each in resources)
         or not isinstance(renewed_s, (int, float))
+        or not isinstance(found["taken"], bool)
+        or _IDENTIFIER.fullmatch(found["id"]) is None
     ):
         raise ParseError(_SOURCE, "a value of another type", text)
     return _operation(found, text)

@@ -31,16 +31,16 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
             "See what the state about the operation says",
         )
     found = view.xen.by_uuid(domain.uuid)
-    stopped = view.stopped(domain.name)
+    stopped = view.stopped(domain.name, domain.uuid)
     if found is not None:
         return _no_longer_stopped(domain, stopped, _present(domain, node_slice, found, view))
     _refuse_taken_name(domain, view)
     if node_slice.node != domain.home:
-        return _on_the_partner(domain, stopped, view)
+        return Step(comment=f"{domain.name} belongs to {domain.home}")
     sides = [settled.require_running(node_slice.resources[disk.resource], node_slice, view) for disk in domain.disks]
     away = _runs_on_partner(domain, sides)
     if away is not None:
-        return _no_longer_stopped(domain, stopped, away)
+        return away
     if stopped is not None:
         return Step(comment=f"{domain.name} stays stopped: {stopped}; `salt-run state.orch start` starts it")
     for wait in _obstacles(domain, sides):
@@ -55,15 +55,11 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     )
 
 
-def _on_the_partner(domain: DomainSpec, stopped: str | None, view: View) -> Step | Wait:
-    step = Step(comment=f"{domain.name} belongs to {domain.home}")
-    sides = [view.running[disk.resource] for disk in domain.disks if disk.resource in view.running] if stopped else []
-    there = len(sides) == len(domain.disks) and _partner_has(sides)
-    return _no_longer_stopped(domain, stopped, step) if there else step
-
-
 def _no_longer_stopped(domain: DomainSpec, stopped: str | None, step: Step | Wait) -> Step | Wait:
-    """What runs was started since, by whomever: a note that it is to stay stopped would come to light at its next end."""
+    """What runs here was started since, by whomever: a note that it is to stay stopped would come to light at its next end.
+
+    That a disk is Primary on the partner tells nothing of the kind: somebody may be repairing what is on it.
+    """
     if stopped is None or isinstance(step, Wait):
         return step
     return replace(
@@ -152,14 +148,10 @@ def _connection(side: RunningResource) -> Connection | None:
 
 
 def _runs_on_partner(domain: DomainSpec, sides: list[RunningResource]) -> Step | None:
-    if _partner_has(sides):
+    roles = [connection.role if (connection := _connection(side)) is not None else Role.UNKNOWN for side in sides]
+    if all(role is Role.PRIMARY for role in roles):
         return Step(comment=f"{domain.name} runs on {domain.partner}, or its disks are in use there")
     return None
-
-
-def _partner_has(sides: list[RunningResource]) -> bool:
-    connections = [_connection(side) for side in sides]
-    return all(connection is not None and connection.role is Role.PRIMARY for connection in connections)
 
 
 def _obstacles(domain: DomainSpec, sides: list[RunningResource]) -> Iterator[Wait]:

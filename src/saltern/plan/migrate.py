@@ -26,6 +26,8 @@ def decide(
         return None
     reasons = [] if target in (None, other) else [f"{target} has no replica of it; {other} has"]
     reasons += _reasons(domain, surveys[source], surveys[other])
+    if kind is OperationKind.MIGRATE:
+        reasons += _not_while_it_runs(surveys[source])
     if reasons:
         raise Refused(
             f"domain {domain.name}",
@@ -70,6 +72,13 @@ def _reasons(domain: DomainSpec, source: Survey, target: Survey) -> Iterator[str
     yield from unfit(domain, target)
     for name, side in source.sides.items():
         yield from _disk_reasons(name, side, source.node, target.node)
+
+
+def _not_while_it_runs(source: Survey) -> Iterator[str]:
+    """Two Primaries, which a running domain needs for a moment, are for DRBD a matter of protocol C."""
+    for name, side in source.sides.items():
+        if side.protocol != "C":
+            yield f"{name} has protocol {side.protocol}, and two Primaries need C: with `offline: True` it can move"
 
 
 def others(*surveys: Survey) -> Iterator[str]:

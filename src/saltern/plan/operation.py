@@ -28,7 +28,8 @@ def standing(operation: Operation, *, held: bool, now_s: float) -> Standing:
 
     ``now_s`` is the clock of the node; what comes from before its last boot may seem to lie in the future.
     """
-    return Standing(operation=operation, alive=held or 0 <= now_s - operation.renewed_s < LEFT_AFTER_S)
+    alive = held or 0 <= now_s - operation.renewed_s < LEFT_AFTER_S
+    return Standing(operation=operation, held=held, alive=alive)
 
 
 def is_ready(operation: Operation, now_s: float) -> bool:
@@ -56,10 +57,11 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
 def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
     """What makes this half whole, one action at a time; the last one ends the operation here.
 
-    Only to be asked while no process of the operation is left on this node. Raises ``Refused`` for what it does not leave.
+    Only to be asked while no process of the operation is left on this node. A half that was never begun has left nothing:
+    whatever is to be seen is somebody else's. Raises ``Refused`` for what it does not leave.
     """
     found = xen.by_uuid(operation.uuid)
-    if found is None:
+    if found is None or not operation.taken:
         return (EndOperation(domain=operation.domain),)
     if found.name is None or found.dying:
         return Wait(
@@ -118,6 +120,18 @@ def start(operation: Operation, xen: Xen, running: Mapping[str, RunningResource]
         if reason:
             return Wait(reason=reason, remedy="See `drbdsetup status` on both nodes")
     return (StartDomain(domain=operation.domain),)
+
+
+def may_stop(operation: Operation, running: Mapping[str, RunningResource]) -> str | None:
+    """Why a domain is not shut down now to be started on the other node, which could not start it; ``None`` when it may be."""
+    for name in operation.resources:
+        side = running.get(name)
+        connection = side.connections[0] if side is not None and side.connections else None
+        if connection is None or connection.state is not ConnectionState.CONNECTED:
+            return f"{name} is not connected"
+        if 0 not in connection.volumes or connection.volumes[0].disk is not DiskState.UP_TO_DATE:
+            return f"{name} is not UpToDate on {operation.target}"
+    return None
 
 
 def _not_startable(name: str, side: RunningResource | None) -> str | None:

@@ -141,6 +141,7 @@ def halves(
             owner=owner,
             since=since,
             renewed_s=0.0,
+            taken=False,
         )
         for node, half in ((planned.target, Half.TARGET), (planned.source, Half.SOURCE))
     }
@@ -151,6 +152,11 @@ def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
     if planned.kind is OperationKind.STOP:
         return start_stop.ended(surveys)
     return migrate.arrived(surveys, planned.target)
+
+
+def worker(planned: Planned) -> str:
+    """The node whose half ends the operation: the other one then has nothing more to do."""
+    return planned.source if planned.kind in (OperationKind.MIGRATE, OperationKind.STOP) else planned.target
 
 
 def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:

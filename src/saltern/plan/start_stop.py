@@ -18,7 +18,7 @@ def decide_start(domain: DomainSpec, surveys: Mapping[str, Survey], *, target: s
     if any(survey.condition is not None for survey in surveys.values()):
         found = migrate.runs_on(domain, surveys)
         if target in (None, found):
-            return None
+            return _forget(domain, surveys, found)
         raise Refused(
             f"domain {domain.name}", f"it runs on {found}", f"`salt-run state.orch migrate` brings it to {target}"
         )
@@ -34,6 +34,14 @@ def decide_start(domain: DomainSpec, surveys: Mapping[str, Survey], *, target: s
         raise Refused(f"domain {domain.name}", f"it cannot start on {where}: {'; '.join(reasons)}", "See to that first")
     waits_for = tuple(migrate.waits(surveys[where]))
     return Planned(kind=OperationKind.START, domain=domain.name, source=other, target=where, waits_for=waits_for)
+
+
+def _forget(domain: DomainSpec, surveys: Mapping[str, Survey], node: str) -> Planned | None:
+    """It runs; where it is noted as stopped all the same, nobody has started it by Saltern, and that is made good."""
+    if all(survey.stopped is None for survey in surveys.values()):
+        return None
+    other = next(each for each in surveys if each != node)
+    return Planned(kind=OperationKind.START, domain=domain.name, source=other, target=node)
 
 
 def decide_stop(domain: DomainSpec, surveys: Mapping[str, Survey]) -> Planned | None:

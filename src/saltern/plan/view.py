@@ -68,8 +68,8 @@ class View(Protocol):
         """What is being done with a domain, as this node has it; ``None`` for nothing."""
         ...
 
-    def stopped(self, domain: str) -> str | None:
-        """Who has stopped a domain, and when, so that it stays so; ``None`` when nobody has."""
+    def stopped(self, domain: str, uuid: str) -> str | None:
+        """Who has stopped this domain, and when, so that it stays so; ``None`` when nobody has."""
         ...
 
     def partner_keys(self, node: str) -> SshKeys | None:

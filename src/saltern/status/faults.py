@@ -144,9 +144,11 @@ def of_impostors(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer])
 def noticed(spec: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[str]:
     """What a person should know of a domain that is in order."""
     notes = {answer.operations["stopped"].get(spec.name) for answer in answers.values()} - {None}
+    start = f"`salt-run state.orch start pillar='{{domain: {spec.name}}}'`"
     if notes and not list(running(spec, answers)):
-        start = f"salt-run state.orch start pillar='{{domain: {spec.name}}}'"
-        yield f"domain {spec.name}: it stays {notes.pop()}; `{start}`"
+        yield f"domain {spec.name}: it stays {notes.pop()}; {start} starts it"
+    elif notes:
+        yield f"domain {spec.name}: it runs, and a node keeps it {notes.pop()}; {start} takes that away"
     for node, found in running(spec, answers):
         # While it comes in from another node, it has another name, and not yet all of its memory.
         if found["name"] != spec.name:

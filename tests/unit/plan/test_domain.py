@@ -8,6 +8,7 @@ from nodes import MIGRATION, as_it_should_be, domain, pair_slice, running, view
 from saltern.errors import Refused
 from saltern.model.action import ForgetStop, StartDomain
 from saltern.model.operation import Standing
+from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, ReplicationState, Role
 from saltern.plan.domain import step
 from saltern.plan.step import Step, Wait
@@ -229,11 +230,18 @@ def test_what_was_stopped_stays_so_whatever_is_known_of_its_disks() -> None:
     )
 
 
-def test_what_runs_is_no_longer_kept_stopped_here_or_on_the_partner() -> None:
-    forget = (ForgetStop(domain="dns"),)
-    runs = {"domains": (domain(blocked=True),)}
-    there = {"resources": running(peer_role=Role.PRIMARY)}
-    for node_slice, seen in ((HOME, runs), (AWAY, runs), (HOME, there), (AWAY, there)):
-        assert step(node_slice.domains["dns"], node_slice, view(stopped="by root", **seen)).actions == forget
-    for unknown in ({}, {"resources": running()}):
-        assert step(AWAY.domains["dns"], AWAY, view(stopped="by root", **unknown)).actions == ()
+def test_what_is_seen_to_run_here_is_no_longer_kept_stopped() -> None:
+    for node_slice in (HOME, AWAY):
+        seen = view(stopped="by root", domains=(domain(blocked=True),))
+        assert step(node_slice.domains["dns"], node_slice, seen).actions == (ForgetStop(domain="dns"),)
+
+
+def test_a_disk_that_somebody_uses_on_the_partner_does_not_end_a_stop() -> None:
+    for node_slice in (HOME, AWAY):
+        seen = view(stopped="by root", resources=running(peer_role=Role.PRIMARY))
+        assert step(node_slice.domains["dns"], node_slice, seen).actions == ()
+
+
+def test_a_note_about_a_machine_of_another_uuid_stops_nothing() -> None:
+    files = {stopped_file("dns"): "00000000-0000-0000-0000-000000000000 stopped by root\n"}
+    assert at_home(files=files, resources=running()).actions == (StartDomain(domain="dns"),)

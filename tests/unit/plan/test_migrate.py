@@ -19,6 +19,7 @@ HERE = DiskSide(
     connection="Connected",
     partner_role="Secondary",
     partner_disk="UpToDate",
+    protocol="C",
     synchronised_percent=None,
 )
 THERE = replace(HERE, role="Secondary", partner_role="Primary")
@@ -155,3 +156,11 @@ def test_a_domain_has_arrived_when_it_runs_there_alone_and_nothing_is_left() -> 
         {"dom0": here, "dom0m": replace(there, standing=Standing(operation=halves()["dom0m"], alive=True))},
     ):
         assert len(migrate.arrived(surveys, "dom0m")) == 1
+
+
+def test_a_disk_that_is_replicated_with_delay_moves_offline_only() -> None:
+    source = replace(SOURCE, sides={"dns": replace(HERE, protocol="A")})
+    with pytest.raises(Refused, match="protocol A, and two Primaries need C: with `offline: True`"):
+        decide(source)
+    moved = migrate.decide(DNS, {"dom0": source, "dom0m": TARGET}, kind=OperationKind.OFFLINE)
+    assert moved is not None

@@ -133,3 +133,12 @@ def test_what_was_left_is_settled_and_told_as_a_change() -> None:
     left = step(False, found("dns--migratedaway", **SUSPENDED))
     assert left.actions == (EndDomain(domain="dns--migratedaway"),)
     assert list(left.changes) == ["migrate of dns"]
+
+
+@pytest.mark.parametrize("half", Half)
+@pytest.mark.parametrize("kind", OperationKind)
+@pytest.mark.parametrize(
+    "xen", [found("dns", **SUSPENDED), found("dns--incoming", paused=True), found("dns", paused=True, cpu_time_s=0.0)]
+)
+def test_a_half_that_was_never_begun_has_left_nothing_of_what_is_seen(half, kind, xen) -> None:
+    assert plan.settle(replace(MIGRATION, kind=kind, half=half, taken=False), xen) == OVER

@@ -76,3 +76,8 @@ def test_what_is_no_key_is_let_in_by_no_line(text) -> None:
 def test_a_second_line_that_a_partner_tells_is_never_written() -> None:
     keys = SshKeys(migration="ssh-ed25519 AAAA x\nssh-ed25519 BBBB evil", host=("ssh-rsa AAAA x\n* ssh-rsa BBBB",))
     assert "BBBB" not in ssh_files.authorized_keys("", {"dom0m": keys}) + ssh_files.known_hosts({"dom0m": keys})
+
+
+def test_a_line_of_somebody_else_stays_one_line() -> None:
+    odd = "ssh-ed25519 AAAA bob\u2028ssh-ed25519 BBBB mallory\x0bx\x85y\n"
+    assert ssh_files.authorized_keys(odd, {"dom0m": KEYS}) == odd + LINE

@@ -18,6 +18,7 @@ HERE = DiskSide(
     connection="Connected",
     partner_role="Secondary",
     partner_disk="UpToDate",
+    protocol="C",
     synchronised_percent=None,
 )
 THERE = replace(HERE, role="Secondary", partner_role="Primary")
