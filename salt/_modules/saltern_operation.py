@@ -71,7 +71,7 @@ def look(domains=None, share=None):
     """
 
     def seen(host):
-        given = bridge.current_slice(__pillar__, share, __salt__["pillar.items"])
+        given = bridge.current_slice(__pillar__, share, lambda: __salt__["pillar.items"](unmask=True))
         names = given.domains if domains is None else _list(domains)
         return survey.look(names, given, observe.Observation(host, given.node))
 
