@@ -40,6 +40,7 @@ def half(of: Half, source: str) -> Operation:
         owner="root on master",
         since="2026-11-26 10:00:00",
         renewed_s=0.0,
+        taken=False,
     )
 
 

@@ -270,6 +270,8 @@ def test_a_domain_stops_only_between_a_stop_and_its_start(pair):
         if step.kind is Kind.STOP:
             assert step.stops_domain in (Span.RESTART, Span.FOREVER)
             stopped.add(step.domain)
+        elif step.kind is Kind.START:
+            stopped.discard(step.domain)
         elif step.kind in (Kind.MIGRATE, Kind.DISCONNECT):
             assert step.kind is Kind.DISCONNECT or step.domain not in stopped
         else:

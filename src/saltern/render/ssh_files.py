@@ -18,14 +18,17 @@ def authorized_keys(found: str, partners: Mapping[str, SshKeys]) -> str:
 
     The key is allowed one command, whatever is asked for, and neither a terminal nor a tunnel. Raises ``RenderError``.
     """
-    kept = [
-        line for line in found.removesuffix("\n").split("\n") if line and not line.rpartition(" ")[2].startswith(_MARK)
-    ]
+    kept = [line for line in _lines(found) if not line.rpartition(" ")[2].startswith(_MARK)]
     ours = [
         f'restrict,command="{OPERATION_SCRIPT} receive" {_key(keys.migration, ("ssh-ed25519",), node)} {_MARK}{node}'
         for node, keys in sorted(partners.items())
     ]
     return "".join(f"{line}\n" for line in [*kept, *ours])
+
+
+def _lines(text: str) -> list[str]:
+    """As sshd reads them: by line feeds alone."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def known_hosts(partners: Mapping[str, SshKeys]) -> str:

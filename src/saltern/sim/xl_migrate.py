@@ -120,6 +120,7 @@ def migrate(host: "SimHost", node: SimNode, domain: SimDomain, options: Options)
         if identifier:
             _log_in(host, node, target, domain, identifier)
             receiver.serve(host.world, target, domain.name, identifier)
+            _wait_for_banner(host, target, receiver, domain.name)
         there = host.elsewhere(target.name)
         arriving = xen.new_domain(host.world, target, f"{domain.name}--incoming", domain.uuid, domain.config, domain)
         arriving.paused = True
@@ -226,6 +227,21 @@ def _log_in(host: "SimHost", node: SimNode, target: SimNode, domain: SimDomain, 
             f"{_LIBXL} banner from migration receiver stream",
             f"{_TRANSPORT} [1002] exited with error status 1",
         )
+
+
+def _wait_for_banner(host: "SimHost", target: SimNode, receiver: Receiver, domain: str) -> None:
+    """Saltern starts the receiver when it has taken its half up, and not before."""
+    power_cuts, ends_s = target.power_cuts, host.now() + _PATIENCE_S
+    while True:
+        found = _operation(target, domain)
+        if found is not None and found.taken:
+            return
+        if found is None or receiver.killed or target.power_cuts != power_cuts or host.now() >= ends_s:
+            raise _Failed(
+                f"{_LIBXL} banner from migration receiver stream",
+                f"{_TRANSPORT} [1002] exited with error status 1",
+            )
+        host.sleep(0.5)
 
 
 def _operation(node: SimNode, domain: str) -> Operation | None:

@@ -420,7 +420,8 @@ def unmatched_networks(cluster: Cluster) -> Iterator[Violation]:
 def _unmatched_pair(first: Node, second: Node) -> Iterator[Violation]:
     paths = f"{NODES}:{first.name}", f"{NODES}:{second.name}"
     migration = [node.migration_address or node.address for node in (first, second)]
-    if len({ip_address(address).version for address in migration}) > 1:
+    named = first.migration_address is not None or second.migration_address is not None
+    if named and len({ip_address(address).version for address in migration}) > 1:
         yield _network(
             (f"{paths[0]}:migration_address", f"{paths[1]}:migration_address"), f"{migration[0]} and {migration[1]}"
         )

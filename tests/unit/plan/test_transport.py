@@ -79,5 +79,5 @@ def test_a_second_line_that_a_partner_tells_is_never_written() -> None:
 
 
 def test_a_line_of_somebody_else_stays_one_line() -> None:
-    odd = "ssh-ed25519 AAAA bob\u2028ssh-ed25519 BBBB mallory\x0bx\x85y\n"
+    odd = "\n# mine\n\nssh-ed25519 AAAA bob\u2028ssh-ed25519 BBBB mallory\x0bx\x85y\n"
     assert ssh_files.authorized_keys(odd, {"dom0m": KEYS}) == odd + LINE
