@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from saltern.model.places import AUTHORIZED_KEYS, HOST_KEYS, KNOWN_HOSTS, MIGRATION_KEY
@@ -27,8 +28,10 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
         return Result(1, "", f'Saving key "{path}" failed: No such file or directory\n')
     if path in files:
         return Result(1, f"{path} already exists.\nOverwrite (y/n)? ", "")
-    files[path] = (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{world.random64():x}\n", 0o600)
-    files[f"{path}.pub"] = (public_key(f"{world.random64():x}", options.last("comment")), 0o644)
+    # Of the node alone: were it of the world's chance, the order in which two nodes come to it would give them other keys.
+    content = sha256(f"{node} {path}".encode()).hexdigest()
+    files[path] = (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{content}\n", 0o600)
+    files[f"{path}.pub"] = (public_key(content[:16], options.last("comment")), 0o644)
     return Result()
 
 
