@@ -118,7 +118,10 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
 
     def step(fleet, what):
         if test:
-            return controller.decide(fleet, what)
+            planned = controller.decide(fleet, what)
+            for each in planned:
+                fleet.tell(f"would be done: {each}")
+            return planned
         owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
