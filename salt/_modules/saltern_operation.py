@@ -249,7 +249,7 @@ def settle(domain):
 
 def withdraw(domains, identifier):
     """
-    Take back operations that were entered and came to nothing.
+    Take back operations that were entered and came to nothing. What somebody carries out ends by itself.
 
     domains
         The domains
@@ -265,7 +265,7 @@ def withdraw(domains, identifier):
 
         salt dom0 operation.withdraw dns 7c3f0c1e
     """
-    return _core(lambda host: [operations.withdraw(host, domain, identifier) for domain in _list(domains)])
+    return _core(lambda host: operations.withdraw_all(host, _list(domains), identifier))
 
 
 def finish(domains, identifier):

@@ -4,7 +4,9 @@
 {%- from 'operation.jinja' import operation with context %}
 {%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
 {%- set before = namespace(step=none) %}
-{%- for node in pillar.get('nodes') or (salt['saltutil.runner']('topology.shares') | list) %}
+{%- set shares = salt['saltutil.runner']('topology.shares') %}
+{%- if 'retcode' in shares %}{{ raise(shares.get('error') or shares['violations'] | join('; ')) }}{% endif %}
+{%- for node in pillar.get('nodes') or (shares | list) %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
   orchestration.step:

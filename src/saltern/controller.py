@@ -102,7 +102,7 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
             fleet.ask([node], "operation.begin", these)
     except SalternError:
         # From all of them: one that has not answered may have entered it all the same.
-        _withdraw(fleet, planned, identifier)
+        _withdraw(fleet, specs, identifier)
         raise
     return planned
 
@@ -110,15 +110,18 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
 def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_s: float) -> tuple[Planned, ...]:
     """Wait until the disks of all of them are connected and UpToDate. When that takes too long, everything is taken back."""
     deadline_s, renewed_s = fleet.now() + timeout_s, fleet.now()
-    planned: tuple[Planned, ...] = ()
     try:
         while True:
-            planned, waits = _waits(fleet, selection, identifier, planned)
-            if not waits or fleet.now() - renewed_s >= _RENEW_S:
-                _renew(fleet, planned, identifier)
-                renewed_s = fleet.now()
-            if not waits:
-                return planned
+            try:
+                planned = _ours(fleet, selection, identifier)
+                waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
+                if not waits or fleet.now() - renewed_s >= _RENEW_S:
+                    _renew(fleet, planned, identifier)
+                    renewed_s = fleet.now()
+                if not waits:
+                    return planned
+            except Unanswered as error:  # it is asked again
+                waits = str(error)
             if fleet.now() >= deadline_s:
                 raise Refused(
                     str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
@@ -126,19 +129,8 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
             fleet.show(waits)
             fleet.sleep(_POLL_S)
     except SalternError:
-        _withdraw(fleet, planned, identifier)
+        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
-
-
-def _waits(
-    fleet: Fleet, selection: Selection, identifier: str, before: tuple[Planned, ...]
-) -> tuple[tuple[Planned, ...], str]:
-    """What is entered, and what has to be waited for; a node that does not answer now is asked again."""
-    try:
-        planned = _ours(fleet, selection, identifier)
-    except Unanswered as error:
-        return before, str(error)
-    return planned, "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
 
 
 def carry_out(
@@ -148,7 +140,11 @@ def carry_out(
 
     One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``.
     """
-    planned = _ours(fleet, selection, identifier)
+    try:
+        planned = _ours(fleet, selection, identifier)
+    except SalternError:
+        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
+        raise
     work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s)
     try:
         while work.waiting or work.going:
@@ -158,11 +154,9 @@ def carry_out(
             if work.going:
                 fleet.sleep(_POLL_S)
     finally:
-        _withdraw(fleet, work.waiting, identifier)
+        _withdraw(fleet, {each.domain: _spec(fleet, each.domain) for each in work.waiting}, identifier)
     if selection.evacuate:
-        left = strangers(fleet, selection.evacuate)
-        if left:
-            fleet.tell(f"left on {selection.evacuate}, and in no topology: {', '.join(left)}")
+        _tell_strangers(fleet, selection.evacuate)
     if selection.kind is OperationKind.MIGRATE:
         _tell_windows(fleet, [each for each in planned if each.domain in work.done])
     if work.failed:
@@ -216,10 +210,16 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
         fleet.sleep(_POLL_S)
 
 
-def strangers(fleet: Fleet, node: str) -> list[str]:
+def _tell_strangers(fleet: Fleet, node: str) -> None:
     """The domains on a node that are in no topology, or there under another UUID: nothing of ours moves them."""
     known = {spec.uuid for spec in fleet.shares[node].domains.values()}
-    return [str(each["name"] or each["uuid"]) for each in _domains(fleet, node) if each["uuid"] not in known]
+    try:
+        left = [str(each["name"] or each["uuid"]) for each in _domains(fleet, node) if each["uuid"] not in known]
+    except Unanswered as error:
+        fleet.tell(f"what else is on {node} is unknown: {error}")
+        return
+    if left:
+        fleet.tell(f"left on {node}, and in no topology: {', '.join(left)}")
 
 
 def require_empty(fleet: Fleet, node: str) -> None:
@@ -264,7 +264,8 @@ class _Work:
                 self._start(each)
             except SalternError as error:
                 self._fail(each, str(error))
-                _withdraw(self.fleet, [each], self.identifier)  # what has begun ends by itself
+                # What has begun ends by itself.
+                _withdraw(self.fleet, {each.domain: _spec(self.fleet, each.domain)}, self.identifier)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
 
@@ -401,12 +402,11 @@ def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
         fleet.ask([node], "operation.renew", domains, identifier)
 
 
-def _withdraw(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
+def _withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
     """As far as it can be done: what stays is left two minutes later, and settled by whoever comes."""
-    for node, domains in _nodes(planned).items():
-        for domain in domains:
-            with suppress(SalternError):
-                fleet.ask([node], "operation.withdraw", [domain], identifier)
+    for node, domains in _by_node(specs).items():
+        with suppress(SalternError):
+            fleet.ask([node], "operation.withdraw", domains, identifier)
 
 
 def _nodes(planned: Sequence[Planned]) -> dict[str, list[str]]:

@@ -44,13 +44,16 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain."""
+    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once."""
     text = entry.render(_renewed(host, operation))
     parse.parse(text)  # an entry that nobody could read again would be in the way for ever
     try:
         host.create_text(operation_file(operation.domain), text, _MODE)
     except FileExistsError as error:
-        raise busy(read_operation(host, operation.domain), operation.domain) from error
+        found = read_operation(host, operation.domain)
+        if found is not None and found.operation.id == operation.id:
+            return
+        raise busy(found, operation.domain) from error
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
 
 
@@ -63,7 +66,7 @@ def begin_all(host: Host, entries: Sequence[Operation]) -> None:
             begin(host, each)
     except BaseException:
         for each in entered:
-            withdraw(host, each.domain, each.id)
+            withdraw_all(host, [each.domain], each.id)
         raise
 
 
@@ -193,43 +196,56 @@ def keep_stopped(host: Host, operation: Operation) -> None:
 
 def release(host: Host, domain: str) -> None:
     """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on."""
-    with suppress(ParseError):
+    try:
         found = read_operation(host, domain)
-        if found is None:
-            return
-        if found.alive:
-            raise busy(found, domain)
-    with _held(host, domain):
-        host.remove(operation_file(domain))
+    except ParseError:
+        with _held(host, domain):
+            host.remove(operation_file(domain))
+        return
+    if found is not None and found.alive:
+        raise busy(found, domain)
+    if found is not None:
+        withdraw(host, domain, found.operation.id)
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
     """Take back what was entered and came to nothing; raises ``Refused`` while somebody carries it out."""
-    _remove(host, domain, identifier)
+    with _entered(host, domain, identifier) as found:
+        if found is not None:
+            host.remove(operation_file(domain))
+
+
+def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
+    """Withdraw several, as far as it can be done: what somebody carries out ends by itself, what cannot be read stays."""
+    for domain in domains:
+        with suppress(SalternError):
+            withdraw(host, domain, identifier)
 
 
 def finish(host: Host, domain: str, identifier: str) -> None:
     """End a half that had nothing to do, when the other one is done; raises ``Refused`` as ``withdraw``.
 
-    What was stopped over there is to stay so here too; what was started there is not.
+    What was stopped over there is to stay so here too, which is noted before the entry goes; what was started there is not.
     """
-    found = _remove(host, domain, identifier)
-    if found is not None and found.kind is OperationKind.STOP:
-        keep_stopped(host, found)
-    elif found is not None:
-        host.remove(stopped_file(domain))
+    with _entered(host, domain, identifier) as found:
+        if found is None:
+            return
+        if found.kind is OperationKind.STOP:
+            keep_stopped(host, found)
+        else:
+            host.remove(stopped_file(domain))
+        host.remove(operation_file(domain))
 
 
-def _remove(host: Host, domain: str, identifier: str) -> Operation | None:
-    """While holding it, so that nobody takes it up in this moment."""
+@contextmanager
+def _entered(host: Host, domain: str, identifier: str) -> Iterator[Operation | None]:
+    """The operation of that id, held so that nobody takes it up in this moment; ``None`` when it is over, or another one."""
     if host.read_text(operation_file(domain)) is None:
-        return None
+        yield None
+        return
     with _held(host, domain):
         found = read_operation(host, domain)
-        if found is None or found.operation.id != identifier:
-            return None
-        host.remove(operation_file(domain))
-        return found.operation
+        yield found.operation if found is not None and found.operation.id == identifier else None
 
 
 def _renewed(host: Host, operation: Operation) -> Operation:

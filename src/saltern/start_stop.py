@@ -86,7 +86,7 @@ def _start(host: Host, operation: Operation) -> Generator[float, None, bool]:
             return bool(wanted)
         if host.now() >= deadline_s:
             _log(host, operation, f"{operation.domain} was not started: {wanted.reason}")
-            return True
+            return False
         yield _POLL_S
 
 

@@ -85,7 +85,7 @@ def _each(function: Callable[[SimHost, str, str], object]) -> Callable[[SimHost,
 _FUNCTIONS: dict[str, Callable[..., object]] = {
     "begin": lambda host, entries: operations.begin_all(host, [survey.operation_from_plain(each) for each in entries]),
     "renew": operations.renew_all,
-    "withdraw": _each(operations.withdraw),
+    "withdraw": operations.withdraw_all,
     "finish": _each(operations.finish),
     "carry_out": _carry_out,
     "settle": operations.settle_left,

@@ -227,7 +227,7 @@ def test_what_has_changed_since_it_was_entered_is_found_before_anything_moves(no
     del nodes.world.nodes["dom0m"].files["/etc/xen/scripts/block-saltern"]
     with pytest.raises(SalternError):  # now it is told, for both, before anything moves
         controller.carry_out(nodes.fleet, planned, identifier=ID, parallel=1, timeout_s=600)
-    assert running(nodes.world) == HOME
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
 def test_a_master_that_dies_leaves_nothing_that_an_apply_does_not_end(nodes) -> None:
@@ -438,3 +438,43 @@ def test_a_node_with_a_domain_of_no_topology_is_not_called_empty(nodes) -> None:
         controller.require_empty(nodes.fleet, "dom0")
     dom0.run(["xl", "destroy", "other"])
     controller.require_empty(nodes.fleet, "dom0")
+
+
+@pytest.mark.parametrize("function", ["operation.look", "operation.renew"])
+def test_a_missed_answer_does_not_end_the_wait_for_the_disks(nodes, function) -> None:
+    selection, ask, missed = prepared(nodes, MIGRATE, domain="dns"), nodes._ask, []
+
+    def forgetful(on: Sequence[str], asked: str, *args: Any) -> dict[str, Any]:
+        if asked == function and not missed:
+            missed.append(asked)
+            raise controller.Unanswered({on[0]: "the minion does not answer"})
+        return ask(on, asked, *args)
+
+    nodes._ask = forgetful
+    planned = controller.synchronise(nodes.fleet, selection, identifier=ID, timeout_s=60)
+    assert ([each.domain for each in planned], missed) == (["dns"], [function])
+    carry_out(nodes, selection)
+    assert running(nodes.world)["dns"] == ["dom0m"]
+
+
+def test_what_cannot_be_taken_back_for_one_domain_is_for_the_others_in_one_call_a_node(nodes) -> None:
+    selection = prepared(nodes, MIGRATE, evacuate="dom0")
+    nodes.world.nodes["dom0"].files[operation_file("router")] = ("{", 0o600)
+    before = nodes.asked.count("operation.withdraw")
+    with pytest.raises(SalternError):
+        controller.synchronise(nodes.fleet, selection, identifier=ID, timeout_s=0)
+    assert entered(nodes, "dns") == []
+    assert nodes.asked.count("operation.withdraw") - before == len(NODES)
+
+
+def test_a_node_that_does_not_tell_what_else_is_on_it_hides_nothing_of_what_was_done(nodes) -> None:
+    ask = nodes._ask
+
+    def silent(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "xen.domains":
+            raise controller.Unanswered({on[0]: "the minion does not answer"})
+        return ask(on, function, *args)
+
+    nodes._ask = silent
+    assert do(nodes, MIGRATE, evacuate="dom0") == ["router", "dns"]
+    assert "what else is on dom0 is unknown: dom0: the minion does not answer" in nodes.told

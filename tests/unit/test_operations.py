@@ -15,7 +15,7 @@ from nodes import MIGRATION, pair_slice
 
 from saltern import operations
 from saltern.errors import ParseError, Refused
-from saltern.model.operation import Entry, Half
+from saltern.model.operation import Entry, Half, OperationKind
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
 from saltern.run import LocalHost
@@ -186,3 +186,24 @@ def test_all_or_none_are_entered(host: Clocked) -> None:
     found = read_operation(host, "mail")
     assert found is not None
     assert found.operation.id == "ffff"
+
+
+def test_what_is_told_twice_is_entered_once(host: Clocked) -> None:
+    operations.begin_all(host, [ENTRY])
+    operations.begin_all(host, [ENTRY])
+    found = read_operation(host, "dns")
+    assert found is not None
+    assert found.operation.id == ENTRY.id
+
+
+def test_a_stop_is_noted_before_its_entry_goes(host: Clocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = replace(ENTRY, kind=OperationKind.STOP)
+    operations.begin(host, stop)
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(operations, "keep_stopped", full)
+    with pytest.raises(OSError, match="No space"):
+        operations.finish(host, "dns", stop.id)
+    assert read_operation(host, "dns") is not None
