@@ -182,13 +182,7 @@ def carry_out(domain, identifier):
 
         salt dom0 operation.carry_out dns 7c3f0c1e
     """
-
-    def start(host):
-        command = work.command(operations.require(host, domain, identifier))
-        if command is not None:
-            host.detach(command)
-
-    return _core(start)
+    return _core(work.begin, domain, identifier)
 
 
 def two_primaries(resources):

@@ -398,7 +398,7 @@ def _with_fleet(step):
     with salt.client.get_local_client(mopts=__opts__) as client:
         fleet = controller.Fleet(
             shares={node: slice_from_pillar(share) for node, share in found.items()},
-            ask=_asking(client),
+            ask_each=_asking(client),
             tell=seen.tell,
             show=seen.show,
             now=time.monotonic,
@@ -415,20 +415,34 @@ def _with_fleet(step):
 
 
 def _asking(client):
-    def ask(nodes, function, *args):
-        try:
-            said = client.cmd(nodes, function, args, tgt_type="list", full_return=True, timeout=__opts__["timeout"])
-        except SaltException as error:
-            raise controller.Unanswered(dict.fromkeys(nodes, f"the master could not ask it ({error})")) from error
-        trouble = {}
-        for node in nodes:
-            answer = said.get(node)
-            if not answer:
+    """Publishes to every node first, and gathers what they answer then."""
+
+    def ask(function, args):
+        jobs, trouble, answers = {}, {}, {}
+        for node, these in args.items():
+            try:
+                jobs[node] = client.run_job([node], function, these, tgt_type="list", timeout=timeout, listen=True)
+            except SaltException as error:
+                trouble[node] = f"the master could not ask it ({error})"
+        for node, job in jobs.items():
+            said = _answer(client, node, job)
+            if not said or "ret" not in said:
                 trouble[node] = "the minion does not answer"
-            elif answer.get("retcode"):
-                trouble[node] = str(answer["ret"]).removeprefix("ERROR: ")
+            elif said.get("retcode"):
+                trouble[node] = str(said["ret"]).removeprefix("ERROR: ")
+            else:
+                answers[node] = said["ret"]
         if trouble:
             raise controller.Unanswered(trouble)
-        return {node: said[node]["ret"] for node in nodes}
+        return answers
 
+    timeout = __opts__["timeout"]
     return ask
+
+
+def _answer(client, node, job):
+    """What a node has said in a job that was published; nothing, when it said nothing in time."""
+    if not job:
+        return None
+    returns = client.get_cli_event_returns(job["jid"], job["minions"], __opts__["timeout"], [node], "list")
+    return next((said[node] for said in returns if node in said), None)

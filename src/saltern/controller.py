@@ -4,6 +4,7 @@ Nothing is kept between two steps but the id of the operations, which the nodes 
 on by itself, or is settled by each node alone.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,11 +42,14 @@ class Unanswered(SalternError):
         return "; ".join(f"{node}: {why}" for node, why in self.trouble.items())
 
 
-class Ask(Protocol):
-    """What every one of ``nodes`` answers to a function of its execution modules; raises ``Unanswered``."""
+class AskEach(Protocol):
+    """What nodes answer to a function of their execution modules, each given its own arguments; raises ``Unanswered``.
 
-    def __call__(self, nodes: Sequence[str], function: str, *args: object) -> Mapping[str, Any]:
-        """The answers by node."""
+    All are asked at the same time: a call takes as long as the slowest node, however many there are.
+    """
+
+    def __call__(self, function: str, args: Mapping[str, Sequence[object]]) -> Mapping[str, Any]:
+        """The answers by node, to the arguments by node."""
         ...
 
 
@@ -54,11 +58,15 @@ class Fleet:
     """The nodes as the master reaches them. ``tell`` is given what has happened, ``show`` how far it is (see ``Progress``)."""
 
     shares: Mapping[str, NodeSlice]
-    ask: Ask
+    ask_each: AskEach
     tell: Callable[[str], None]
     show: Callable[[str], None]
     now: Callable[[], float]
     sleep: Callable[[float], None]
+
+    def ask(self, nodes: Sequence[str], function: str, *args: object) -> Mapping[str, Any]:
+        """What several nodes answer to the same arguments; raises ``Unanswered``."""
+        return self.ask_each(function, dict.fromkeys(nodes, args))
 
 
 def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, Survey]]:
@@ -67,9 +75,12 @@ def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, S
     They are told what they should know of it, without secrets: what a minion keeps of its pillar is that of its last refresh.
     """
     found: dict[str, dict[str, Survey]] = {name: {} for name in specs}
-    for node, domains in _by_node(specs).items():
-        share = masked(slice_to_pillar(part(fleet.shares[node], domains)))
-        for name, told in fleet.ask([node], "operation.look", domains, share)[node].items():
+    asked = {
+        node: [domains, masked(slice_to_pillar(part(fleet.shares[node], domains)))]
+        for node, domains in _by_node(specs).items()
+    }
+    for node, domains in fleet.ask_each("operation.look", asked).items():
+        for name, told in domains.items():
             found[name][node] = from_plain(told)
     return found
 
@@ -98,8 +109,7 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
         for node, entry in halves.items():
             entries.setdefault(node, []).append(plain(entry))
     try:
-        for node, these in entries.items():
-            fleet.ask([node], "operation.begin", these)
+        fleet.ask_each("operation.begin", {node: [these] for node, these in entries.items()})
     except SalternError:
         # From all of them: one that has not answered may have entered it all the same.
         _withdraw(fleet, specs, identifier)
@@ -113,7 +123,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
     try:
         while True:
             try:
-                planned = _ours(fleet, selection, identifier)
+                planned, _ = _ours(fleet, selection, identifier)
                 waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
                 if not waits or fleet.now() - renewed_s >= _RENEW_S:
                     _renew(fleet, planned, identifier)
@@ -141,11 +151,11 @@ def carry_out(
     One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``.
     """
     try:
-        planned = _ours(fleet, selection, identifier)
+        planned, surveys = _ours(fleet, selection, identifier)
     except SalternError:
         _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
-    work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s)
+    work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s, seen=surveys)
     try:
         while work.waiting or work.going:
             work.start()
@@ -173,14 +183,12 @@ def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
     deadline_s = fleet.now() + _WINDOWS_S
     while moved:
         lasted: dict[str, float | None] = {}
-        for node in {each.target for each in moved}:
-            domains = {each.domain for each in moved if each.target == node}
-            resources = [name for name, each in fleet.shares[node].resources.items() if each.domain in domains]
-            try:
-                lasted |= fleet.ask([node], "operation.two_primaries", resources)[node]
-            except Unanswered as error:
-                fleet.tell(str(error))
-                return
+        try:
+            for found in fleet.ask_each("operation.two_primaries", _arrived_at(fleet, moved)).values():
+                lasted |= found
+        except Unanswered as error:
+            fleet.tell(str(error))
+            return
         open_still = [name for name, seconds in lasted.items() if seconds is None]
         if not open_still or fleet.now() >= deadline_s:
             known = ", ".join(f"{name} for {seconds:.1f} s" for name, seconds in lasted.items() if seconds is not None)
@@ -188,6 +196,15 @@ def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
             fleet.tell(f"two Primaries were allowed: {known or 'no time is known'}{unknown}")
             return
         fleet.sleep(_POLL_S)
+
+
+def _arrived_at(fleet: Fleet, moved: Sequence[Planned]) -> dict[str, Sequence[object]]:
+    """The resources of what was moved, by the node where it is now, as arguments."""
+    found: dict[str, Sequence[object]] = {}
+    for node in {each.target for each in moved}:
+        domains = {each.domain for each in moved if each.target == node}
+        found[node] = [[name for name, each in fleet.shares[node].resources.items() if each.domain in domains]]
+    return found
 
 
 def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
@@ -238,7 +255,7 @@ def _domains(fleet: Fleet, node: str) -> Sequence[Mapping[str, Any]]:
 @dataclass
 class _Work:
     """What is being carried out: domains that wait, those that are on their way with the time of their start, and what became
-    of the others.
+    of the others. ``seen`` is what has just been seen: those that start at once need no second look.
     """
 
     fleet: Fleet
@@ -246,15 +263,15 @@ class _Work:
     planned: tuple[Planned, ...]
     parallel: int
     timeout_s: float
+    seen: Mapping[str, Mapping[str, Survey]]
     waiting: list[Planned] = field(default_factory=list)
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    renewed_s: float = 0.0
+    renewed_s: float = -math.inf  # whoever entered them may have done so a while ago
 
     def __post_init__(self) -> None:
         self.waiting = list(self.planned)
-        self.renewed_s = self.fleet.now()
 
     def start(self) -> None:
         """As many as may be on their way at a time."""
@@ -268,19 +285,21 @@ class _Work:
                 _withdraw(self.fleet, {each.domain: _spec(self.fleet, each.domain)}, self.identifier)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
+        self.seen = {}
 
     def _start(self, each: Planned) -> None:
         """Much may have happened since it was entered: the last look is now, and the target is at work before its source."""
-        survey = self._look(each)
+        survey = self.seen.get(each.domain) or self._look(each)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
             waits = list(migrate.waits(survey[each.source if each.kind is not OperationKind.START else each.target]))
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
-        self.fleet.ask([each.target], "operation.carry_out", each.domain, self.identifier)
-        if each.kind is OperationKind.OFFLINE:
-            self._wait_until_held(each)
-        self.fleet.ask([each.source], "operation.carry_out", each.domain, self.identifier)
+        _renew(self.fleet, [each], self.identifier)  # where answers take long, these halves would soon count as left
+        for node in plan.workers(each):
+            self.fleet.ask([node], "operation.carry_out", each.domain, self.identifier)
+            if each.kind is OperationKind.OFFLINE and node == each.target:
+                self._wait_until_held(each)
 
     def _wait_until_held(self, each: Planned) -> None:
         """A domain is not shut down here before somebody waits for it over there."""
@@ -311,13 +330,14 @@ class _Work:
     def watch(self) -> None:
         """See how far they are. A node that does not answer now is asked again: what is going on there does."""
         specs = {name: _spec(self.fleet, name) for name in self.going}
+        asked_s = self.fleet.now()  # what they answer is no older than that
         try:
             surveys = look(self.fleet, specs)
         except SalternError as error:
             self.fleet.show(str(error))
             surveys = {}
         for each, begun_s in list(self.going.values()):
-            took_s = self.fleet.now() - begun_s
+            took_s = asked_s - begun_s
             if each.domain in surveys:
                 self._judge(each, surveys[each.domain], took_s)
             elif took_s >= self.timeout_s:
@@ -348,8 +368,7 @@ class _Work:
         if held or not standing or (worker in standing and took_s < _UNDER_WAY_S):
             return
         verb = "operation.finish" if plan.is_there(each, surveys) else "operation.withdraw"
-        for node in standing:
-            self.fleet.ask([node], verb, [each.domain], self.identifier)
+        self.fleet.ask(list(standing), verb, [each.domain], self.identifier)
 
     def _fail(self, each: Planned, why: str) -> None:
         self.going.pop(each.domain, None)
@@ -371,8 +390,12 @@ class _Work:
         return f" ({over} of {len(self.planned)})" if len(self.planned) > 1 else ""
 
 
-def _ours(fleet: Fleet, selection: Selection, identifier: str) -> tuple[Planned, ...]:
-    """What is to be done, all of it entered under this id; raises ``Refused`` where something is not, or not any longer."""
+def _ours(
+    fleet: Fleet, selection: Selection, identifier: str
+) -> tuple[tuple[Planned, ...], dict[str, dict[str, Survey]]]:
+    """What is to be done, all of it entered under this id, and what was seen; raises ``Refused`` where something is not, or not
+    any longer.
+    """
     specs = plan.concerned(selection, fleet.shares)
     surveys = look(fleet, specs)
     planned = plan.decide(selection, specs, plan.without(surveys, identifier))
@@ -381,7 +404,7 @@ def _ours(fleet: Fleet, selection: Selection, identifier: str) -> tuple[Planned,
     planned += tuple(each for each in plan.entered(surveys, identifier) if each.domain not in decided)
     for each in planned:
         plan.require_entered(each, surveys[each.domain], identifier)
-    return planned
+    return planned, surveys
 
 
 def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> bool:
@@ -398,15 +421,13 @@ def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> b
 
 def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
     """Entries that are over already are passed over by their nodes."""
-    for node, domains in _nodes(planned).items():
-        fleet.ask([node], "operation.renew", domains, identifier)
+    fleet.ask_each("operation.renew", {node: [domains, identifier] for node, domains in _nodes(planned).items()})
 
 
 def _withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
     """As far as it can be done: what stays is left two minutes later, and settled by whoever comes."""
-    for node, domains in _by_node(specs).items():
-        with suppress(SalternError):
-            fleet.ask([node], "operation.withdraw", domains, identifier)
+    with suppress(SalternError):
+        fleet.ask_each("operation.withdraw", {node: [domains, identifier] for node, domains in _by_node(specs).items()})
 
 
 def _nodes(planned: Sequence[Planned]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from saltern import migration, start_stop
+from saltern import migration, operations, start_stop
 from saltern.argv import xen
 from saltern.argv.ssh import connect
 from saltern.errors import Refused, SalternError
@@ -35,6 +35,14 @@ def command(operation: Operation) -> list[str] | None:
     """The command that does this half, ``None`` for one that nobody has to begin."""
     verb = _DONE_BY.get((operation.kind, operation.half))
     return None if verb is None else [OPERATION_SCRIPT, verb, operation.domain, operation.id]
+
+
+def begin(host: Host, domain: str, identifier: str) -> None:
+    """Begin this node's half, which then goes on by itself; raises ``Refused`` when it is over, left, or another one."""
+    operations.renew(host, domain, identifier)  # whoever asks for it is there
+    argv = command(operations.require(host, domain, identifier))
+    if argv is not None:
+        host.detach(argv)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:

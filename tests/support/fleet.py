@@ -34,7 +34,7 @@ class SimFleet:
     def fleet(self) -> Fleet:
         return Fleet(
             shares=self.shares,
-            ask=self._ask,
+            ask_each=self._ask_each,
             tell=self.told.append,
             show=self.shown.append,
             now=lambda: self.world.time_s,
@@ -43,6 +43,17 @@ class SimFleet:
 
     def sleep(self, seconds: float) -> None:
         self.world.advance(seconds)
+
+    def _ask_each(self, function: str, args: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        answers, trouble = {}, {}
+        for node, these in args.items():
+            try:
+                answers |= self._ask([node], function, *these)
+            except Unanswered as unanswered:
+                trouble |= unanswered.trouble
+        if trouble:
+            raise Unanswered(trouble)
+        return answers
 
     def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         self.asked.append(function)
@@ -72,12 +83,6 @@ def _look(
     return survey.look(domains, current_slice(pillar, expected, lambda: pillar), Observation(host, host.name))
 
 
-def _carry_out(host: SimHost, domain: str, identifier: str) -> None:
-    command = work.command(operations.require(host, domain, identifier))
-    if command:
-        host.detach(command)
-
-
 def _each(function: Callable[[SimHost, str, str], object]) -> Callable[[SimHost, Sequence[str], str], object]:
     return lambda host, domains, identifier: [function(host, domain, identifier) for domain in domains]
 
@@ -87,7 +92,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "renew": operations.renew_all,
     "withdraw": operations.withdraw_all,
     "finish": _each(operations.finish),
-    "carry_out": _carry_out,
+    "carry_out": work.begin,
     "settle": operations.settle_left,
     "log": lambda host, domain: host.read_text(operation_log(domain)) or "",
     "two_primaries": lambda host, names: hotplug_log.two_primaries_s(host.read_text(HOTPLUG_LOG) or "", names),

@@ -156,7 +156,18 @@ def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
 
 def worker(planned: Planned) -> str:
     """The node whose half ends the operation: the other one then has nothing more to do."""
-    return planned.source if planned.kind in (OperationKind.MIGRATE, OperationKind.STOP) else planned.target
+    return workers(planned)[0]
+
+
+def workers(planned: Planned) -> tuple[str, ...]:
+    """The nodes whose half somebody has to begin, in that order; the half of another one is woken, or has nothing to do."""
+    match planned.kind:
+        case OperationKind.MIGRATE | OperationKind.STOP:
+            return (planned.source,)
+        case OperationKind.START:
+            return (planned.target,)
+        case OperationKind.OFFLINE:
+            return (planned.target, planned.source)
 
 
 def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:
