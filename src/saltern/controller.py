@@ -22,7 +22,10 @@ from saltern.plan.selection import Selection
 from saltern.secrets import masked
 from saltern.survey import from_plain
 
+# Nodes have other work, most of all in a migration: they spend a quarter of the time on answers where these take long.
 _POLL_S: Final = 1.0
+_POLL_AT_MOST_S: Final = 30.0
+_REST: Final = 3.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
@@ -122,6 +125,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
     deadline_s, renewed_s = fleet.now() + timeout_s, fleet.now()
     try:
         while True:
+            asked_s = fleet.now()
             try:
                 planned, _ = _ours(fleet, selection, identifier)
                 waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
@@ -137,7 +141,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
                     str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
                 )
             fleet.show(waits)
-            fleet.sleep(_POLL_S)
+            _rest(fleet, asked_s)
     except SalternError:
         _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
@@ -159,10 +163,11 @@ def carry_out(
     try:
         while work.waiting or work.going:
             work.start()
+            asked_s = fleet.now()
             work.watch()
             work.renew()
             if work.going:
-                fleet.sleep(_POLL_S)
+                _rest(fleet, asked_s)
     finally:
         _withdraw(fleet, {each.domain: _spec(fleet, each.domain) for each in work.waiting}, identifier)
     if selection.evacuate:
@@ -215,6 +220,7 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
     specs = plan.concerned(Selection(kind=OperationKind.MIGRATE, evacuate=node), fleet.shares)
     deadline_s = fleet.now() + timeout_s
     while True:
+        asked_s = fleet.now()
         try:
             missing = plan.not_ready(node, look(fleet, specs))
         except Unanswered as error:
@@ -224,7 +230,12 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
         if fleet.now() >= deadline_s:
             raise Refused(f"node {node}", f"after {timeout_s:g} s still: {'; '.join(missing)}", "See to that first")
         fleet.show(f"{node} is not ready: {'; '.join(missing)}")
-        fleet.sleep(_POLL_S)
+        _rest(fleet, asked_s)
+
+
+def _rest(fleet: Fleet, asked_s: float) -> None:
+    """Leave the nodes alone for a while, after answers to what was asked at ``asked_s``."""
+    fleet.sleep(min(_POLL_AT_MOST_S, max(_POLL_S, _REST * (fleet.now() - asked_s))))
 
 
 def _tell_strangers(fleet: Fleet, node: str) -> None:
@@ -266,6 +277,7 @@ class _Work:
     seen: Mapping[str, Mapping[str, Survey]]
     waiting: list[Planned] = field(default_factory=list)
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)  # both halves have a process, which is a sign of life by itself
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     renewed_s: float = -math.inf  # whoever entered them may have done so a while ago
@@ -321,10 +333,10 @@ class _Work:
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
-        if self.fleet.now() - self.renewed_s >= _RENEW_S:
-            going = [each for each, _ in self.going.values()]
+        alive = [*self.waiting, *(each for each, _ in self.going.values() if each.domain not in self.held)]
+        if alive and self.fleet.now() - self.renewed_s >= _RENEW_S:
             with suppress(SalternError):
-                _renew(self.fleet, [*self.waiting, *going], self.identifier)
+                _renew(self.fleet, alive, self.identifier)
                 self.renewed_s = self.fleet.now()
 
     def watch(self) -> None:
@@ -336,6 +348,7 @@ class _Work:
         except SalternError as error:
             self.fleet.show(str(error))
             surveys = {}
+        self.held = {name for name, sides in surveys.items() if _are_held(sides)}
         for each, begun_s in list(self.going.values()):
             took_s = asked_s - begun_s
             if each.domain in surveys:
@@ -448,6 +461,10 @@ def _by_node(specs: Mapping[str, DomainSpec]) -> dict[str, list[str]]:
 
 def _spec(fleet: Fleet, domain: str) -> DomainSpec:
     return next(share.domains[domain] for share in fleet.shares.values() if domain in share.domains)
+
+
+def _are_held(sides: Mapping[str, Survey]) -> bool:
+    return all(each.standing is None or each.standing.held for each in sides.values())
 
 
 def _after(each: Planned) -> str:
