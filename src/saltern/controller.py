@@ -24,7 +24,7 @@ from saltern.survey import from_plain
 
 # Nodes have other work, most of all in a migration: they spend a quarter of the time on answers where these take long.
 _POLL_S: Final = 1.0
-_POLL_AT_MOST_S: Final = 30.0
+_POLL_AT_MOST_S: Final = 120.0
 _REST: Final = 3.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
@@ -141,7 +141,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
                     str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
                 )
             fleet.show(waits)
-            _rest(fleet, asked_s)
+            _rest(fleet, asked_s, at_most_s=_RENEW_S)
     except SalternError:
         _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
@@ -167,7 +167,7 @@ def carry_out(
             work.watch()
             work.renew()
             if work.going:
-                _rest(fleet, asked_s)
+                _rest(fleet, asked_s, at_most_s=_RENEW_S if work.to_renew else _POLL_AT_MOST_S)
     finally:
         _withdraw(fleet, {each.domain: _spec(fleet, each.domain) for each in work.waiting}, identifier)
     if selection.evacuate:
@@ -233,9 +233,9 @@ def ready(fleet: Fleet, node: str, *, timeout_s: float) -> None:
         _rest(fleet, asked_s)
 
 
-def _rest(fleet: Fleet, asked_s: float) -> None:
+def _rest(fleet: Fleet, asked_s: float, at_most_s: float = _POLL_AT_MOST_S) -> None:
     """Leave the nodes alone for a while, after answers to what was asked at ``asked_s``."""
-    fleet.sleep(min(_POLL_AT_MOST_S, max(_POLL_S, _REST * (fleet.now() - asked_s))))
+    fleet.sleep(min(at_most_s, max(_POLL_S, _REST * (fleet.now() - asked_s))))
 
 
 def _tell_strangers(fleet: Fleet, node: str) -> None:
@@ -277,10 +277,10 @@ class _Work:
     seen: Mapping[str, Mapping[str, Survey]]
     waiting: list[Planned] = field(default_factory=list)
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)  # both halves have a process, which is a sign of life by itself
+    held: set[str] = field(default_factory=set)  # both halves have a process
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    renewed_s: float = -math.inf  # whoever entered them may have done so a while ago
+    renewed_s: float = -math.inf
 
     def __post_init__(self) -> None:
         self.waiting = list(self.planned)
@@ -307,7 +307,9 @@ class _Work:
             waits = list(migrate.waits(survey[each.source if each.kind is not OperationKind.START else each.target]))
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
-        _renew(self.fleet, [each], self.identifier)  # where answers take long, these halves would soon count as left
+        # Where answers take long, these halves would soon count as left; and those that wait.
+        _renew(self.fleet, [each, *self.waiting], self.identifier)
+        self.renewed_s = self.fleet.now()
         for node in plan.workers(each):
             self.fleet.ask([node], "operation.carry_out", each.domain, self.identifier)
             if each.kind is OperationKind.OFFLINE and node == each.target:
@@ -333,11 +335,15 @@ class _Work:
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
-        alive = [*self.waiting, *(each for each, _ in self.going.values() if each.domain not in self.held)]
-        if alive and self.fleet.now() - self.renewed_s >= _RENEW_S:
+        if self.to_renew and self.fleet.now() - self.renewed_s >= _RENEW_S:
             with suppress(SalternError):
-                _renew(self.fleet, alive, self.identifier)
+                _renew(self.fleet, self.to_renew, self.identifier)
                 self.renewed_s = self.fleet.now()
+
+    @property
+    def to_renew(self) -> list[Planned]:
+        """Those of which a half has no process yet, which would be a sign of life by itself."""
+        return [*self.waiting, *(each for each, _ in self.going.values() if each.domain not in self.held)]
 
     def watch(self) -> None:
         """See how far they are. A node that does not answer now is asked again: what is going on there does."""

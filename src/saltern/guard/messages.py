@@ -1,0 +1,110 @@
+"""What guards and the witness say to each other: these, and nothing else.
+
+``boot`` numbers the boots of a node: each is greater than all before it. What is answered is a request's number.
+"""
+
+from typing import NamedTuple
+
+
+class Beat(NamedTuple):
+    """A node lives.
+
+    ``leased``: it has been answered since its boot, and stops its domains when it is not any more. With ``released`` it says
+    that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it goes on with alone.
+    """
+
+    node: str
+    boot: int
+    number: int
+    leased: bool = False
+    released: int | None = None
+    alone: frozenset[str] = frozenset()
+
+
+class Yes(NamedTuple):
+    """It was heard: the lease goes on from when the beat was sent.
+
+    The witness adds what it keeps for whoever sent the beat: ``denies``, the nodes that it has had denied, with their refusals,
+    and ``alone``, the domains that count as good on that node only.
+    """
+
+    number: int
+    denies: frozenset[tuple[str, int]] = frozenset()
+    alone: frozenset[str] = frozenset()
+
+
+class No(NamedTuple):
+    """It was heard, and is not answered any more until it has released everything. ``declared``: it was taken over from."""
+
+    number: int
+    refusal: int
+    declared: bool
+
+
+class Deny(NamedTuple):
+    """The witness is asked not to answer a node any longer, in that boot. ``domains`` are those that may then be started here."""
+
+    node: str
+    denied_boot: int
+    domains: frozenset[str]
+    by: str
+    boot: int
+    number: int
+
+
+class Denied(NamedTuple):
+    """It is not answered any more. ``alone`` names the domains whose data it goes on with alone."""
+
+    number: int
+    node: str
+    refusal: int
+    alone: frozenset[str]
+
+
+class Lives(NamedTuple):
+    """Why not: the witness hears that node, or has not listened for long enough."""
+
+    number: int
+
+
+class Allow(NamedTuple):
+    """The node has come to life for whoever had it denied."""
+
+    node: str
+    refusal: int
+    by: str
+    boot: int
+    number: int
+
+
+class GoOn(NamedTuple):
+    """A node asks to go on alone with the data of a domain: its partner's copy then counts as outdated."""
+
+    domain: str
+    by: str
+    boot: int
+    number: int
+
+
+class Synchronised(NamedTuple):
+    """Both copies of a domain's data are the same again."""
+
+    domain: str
+    by: str
+    boot: int
+    number: int
+
+
+class Granted(NamedTuple):
+    """Whether that copy counts as outdated from now on.
+
+    To ``Allow`` and ``Synchronised`` there is no answer but the next ``Yes``.
+    """
+
+    number: int
+    domain: str
+    given: bool
+
+
+Message = Beat | Deny | Allow | GoOn | Synchronised
+Answer = Yes | No | Denied | Lives | Granted

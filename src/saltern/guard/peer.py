@@ -1,0 +1,47 @@
+"""What a node knows of another one: what it has heard of it, what it has answered, and what it can prove."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Declaration(NamedTuple):
+    """A node was proven dead, in that boot and before; kept on the disk. It is answered again when it has booted since, or has
+    released everything after a ``refusal`` of that number.
+
+    ``alone`` names the domains whose data it had gone on with alone: the copy here is older.
+    """
+
+    boot: int
+    refusal: int
+    alone: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """The witness answers that node no more, since ``since_s``; that is its answer to the request of that number."""
+
+    number: int
+    refusal: int
+    since_s: float
+    alone: frozenset[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Peer:
+    """A partner, or the witness. ``answered_s`` is the last time that a beat of it was answered here.
+
+    After a start of the guard that is unknown, and therefore now. ``leased`` and ``alone`` are what it said last. ``renewed_s``
+    is when the latest beat was sent that it has answered, ``sent`` when those were that it may still answer, by number.
+    """
+
+    answered_s: float
+    heard_s: float
+    boot: int = 0
+    number: int = 0
+    leased: bool = False
+    alone: frozenset[str] = frozenset()
+    renewed_s: float | None = None
+    sent: dict[int, float] = field(default_factory=dict)
+    denial: Denial | None = None
+    asked: int | None = None  # the number of the first request to have it denied, since it was heard last
+    refusal: int | None = None  # the number of its last ``No`` to a beat of this node

@@ -1,0 +1,47 @@
+"""How long everything takes that a proof of death rests on, and the inequality that makes it one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """``beat_s`` lies between two signs of life; after ``dead_s`` without one a node counts as lost, which is no proof.
+
+    ``lease_s`` is for how long a node's domains may run on after its last beat that was answered; within another ``watchdog_s``
+    they have ended, or Xen has reset the node. ``takeover_s`` is what a partner waits from the last answer on. Clocks run at the
+    same speed but for ``drift``; ``margin_s`` lies between a decision and its command.
+    """
+
+    beat_s: float = 1.0
+    dead_s: float = 4.0
+    lease_s: float = 8.0
+    watchdog_s: float = 8.0
+    takeover_s: float = 20.0
+    margin_s: float = 2.0
+    drift: float = 0.01
+
+    @property
+    def needed_s(self) -> float:
+        """The least ``takeover_s``: here a clock that is too fast, over there one that is too slow."""
+        return (self.lease_s + self.watchdog_s) * (1 + self.drift) / (1 - self.drift) + self.margin_s
+
+
+def wrong(times: Times) -> Iterator[str]:
+    """Everything that keeps these times from proving anything, in words."""
+    if not 0 <= times.drift <= 0.1:
+        yield f"drift is {times.drift:g}; allowed: 0 to 0.1"
+        return
+    if times.beat_s <= 0 or times.margin_s < 0:
+        yield f"beat is {times.beat_s:g} s and margin {times.margin_s:g} s; a beat is more than 0, a margin not less"
+    if times.watchdog_s < 2 or times.watchdog_s != int(times.watchdog_s):
+        yield f"watchdog is {times.watchdog_s:g} s; Xen takes whole seconds, at least 2"
+    if times.dead_s < 3 * times.beat_s:
+        yield f"dead is {times.dead_s:g} s; at least three beats ({3 * times.beat_s:g} s), or one lost beat is a lost node"
+    if times.lease_s < times.dead_s:
+        yield f"lease is {times.lease_s:g} s; not less than dead ({times.dead_s:g} s), or a node gives up before it is missed"
+    if times.takeover_s < times.needed_s:
+        yield (
+            f"takeover is {times.takeover_s:g} s; (lease + watchdog) * (1 + drift) / (1 - drift) + margin are "
+            f"{times.needed_s:.1f} s, and until then the lost node may still be writing"
+        )

@@ -1,0 +1,138 @@
+"""The witness: the third vote. It answers nodes that live, and keeps what it has promised, also over its own restarts."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from saltern.guard.messages import (
+    Allow,
+    Answer,
+    Beat,
+    Denied,
+    Deny,
+    GoOn,
+    Granted,
+    Lives,
+    Message,
+    No,
+    Synchronised,
+    Yes,
+)
+from saltern.guard.times import Times
+
+
+class Denial(NamedTuple):
+    """A node that is answered no more, in that boot or before. Whoever asked may go on alone with the ``lent`` domains."""
+
+    boot: int
+    refusal: int
+    by: str
+    lent: frozenset[str]
+
+
+class Promises(NamedTuple):
+    """What the witness has on its disk: ``denied`` by node; ``alone``, by domain, the node whose copy is the only good one.
+
+    ``refusals`` is the greatest number that was ever given.
+    """
+
+    denied: Mapping[str, Denial] = {}
+    alone: Mapping[str, str] = {}
+    refusals: int = 0
+
+
+class Witness:
+    """What it answers. ``promises`` has to be on the disk before an answer is sent.
+
+    ``since_s`` is when it began to listen: what it heard before, it has forgotten.
+    """
+
+    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
+        self.promises = promises
+        self._times = times
+        self._since_s = since_s
+        self._heard: dict[str, tuple[int, int]] = {}
+        self._heard_s: dict[str, float] = {}
+
+    def answer(self, message: Message, now_s: float) -> Answer | None:
+        """The answer, by what is so now; ``None`` for a message that is older than one that was heard."""
+        sender = message.node if isinstance(message, Beat) else message.by
+        if (message.boot, message.number) <= self._heard.get(sender, (0, 0)):
+            return None
+        self._heard[sender] = (message.boot, message.number)
+        self._heard_s[sender] = now_s
+        match message:
+            case Beat():
+                return self._beat(message, now_s)
+            case Deny():
+                return self._deny(message, now_s)
+            case GoOn():
+                return self._go_on(message)
+            case Allow():
+                self._allow(message)
+            case Synchronised():
+                self._synchronised(message)
+        return None
+
+    def _beat(self, beat: Beat, now_s: float) -> Yes | No:
+        denial = self.promises.denied.get(beat.node)
+        if denial is not None and beat.boot <= denial.boot and beat.released != denial.refusal:
+            return No(beat.number, denial.refusal, declared=False)
+        if denial is not None:
+            self._lift(beat.node)
+        # Only to learn again what a witness knew that was lost; what is known of another node stands.
+        for domain in beat.alone - self.promises.alone.keys():
+            self._promise(domain, beat.node)
+        denies = frozenset((node, each.refusal) for node, each in self.promises.denied.items() if each.by == beat.node)
+        return Yes(beat.number, denies, self._alone(beat.node))
+
+    def _deny(self, deny: Deny, now_s: float) -> Denied | Lives:
+        heard_s = self._heard_s.get(deny.node, self._since_s)
+        newer = self._heard.get(deny.node, (0, 0))[0] > deny.denied_boot
+        if deny.by in self.promises.denied or newer or now_s - heard_s < self._times.dead_s:
+            return Lives(deny.number)
+        before = self.promises.denied.get(deny.node)
+        if before is None or before.by != deny.by or before.boot != deny.denied_boot:
+            self._deny_now(deny)
+        refusal = self.promises.denied[deny.node].refusal
+        return Denied(deny.number, deny.node, refusal, self._alone(deny.node))
+
+    def _deny_now(self, deny: Deny) -> None:
+        """Whoever asks may write alone before it is heard of again. So its copies are the good ones from now on."""
+        lent = deny.domains - self.promises.alone.keys()
+        refusal = self.promises.refusals + 1
+        self.promises = Promises(
+            denied={**self.promises.denied, deny.node: Denial(deny.denied_boot, refusal, deny.by, lent)},
+            alone={**self.promises.alone, **dict.fromkeys(lent, deny.by)},
+            refusals=refusal,
+        )
+
+    def _allow(self, allow: Allow) -> None:
+        denial = self.promises.denied.get(allow.node)
+        if denial is not None and denial.refusal == allow.refusal:
+            self._lift(allow.node)
+            for domain in denial.lent & self._alone(allow.by):
+                self._forget(domain)
+
+    def _go_on(self, asked: GoOn) -> Granted:
+        given = asked.by not in self.promises.denied and self.promises.alone.get(asked.domain) in (None, asked.by)
+        if given:
+            self._promise(asked.domain, asked.by)
+        return Granted(asked.number, asked.domain, given)
+
+    def _synchronised(self, told: Synchronised) -> None:
+        if self.promises.alone.get(told.domain) == told.by:
+            self._forget(told.domain)
+
+    def _alone(self, node: str) -> frozenset[str]:
+        return frozenset(domain for domain, each in self.promises.alone.items() if each == node)
+
+    def _promise(self, domain: str, node: str) -> None:
+        self.promises = self.promises._replace(alone={**self.promises.alone, domain: node})
+
+    def _forget(self, domain: str) -> None:
+        alone = {each: node for each, node in self.promises.alone.items() if each != domain}
+        self.promises = self.promises._replace(alone=alone)
+
+    def _lift(self, node: str) -> None:
+        denied = {each: denial for each, denial in self.promises.denied.items() if each != node}
+        self.promises = self.promises._replace(denied=denied)
