@@ -33,7 +33,7 @@ else:
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection, concerned
+        from saltern.plan.selection import Selection, spec_of
         from saltern.progress import Progress
 
 __virtualname__ = "operation"
@@ -308,8 +308,7 @@ def nodes(domain):
     """
 
     def both(fleet):
-        what = Selection(kind=OperationKind.MIGRATE, domain=domain)
-        spec = concerned(what, fleet.shares)[domain]
+        spec = spec_of(domain, fleet.shares)
         return [spec.home, spec.partner]
 
     return _with_fleet(both)

@@ -154,7 +154,7 @@ def carry_out(
             if work.going:
                 fleet.sleep(_POLL_S)
     finally:
-        _withdraw(fleet, {each.domain: _spec(fleet, each.domain) for each in work.waiting}, identifier)
+        _withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)
     if selection.evacuate:
         _tell_strangers(fleet, selection.evacuate)
     if selection.kind is OperationKind.MIGRATE:
@@ -265,7 +265,7 @@ class _Work:
             except SalternError as error:
                 self._fail(each, str(error))
                 # What has begun ends by itself.
-                _withdraw(self.fleet, {each.domain: _spec(self.fleet, each.domain)}, self.identifier)
+                _withdraw(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)}, self.identifier)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
 
@@ -298,7 +298,7 @@ class _Work:
             self.fleet.sleep(_POLL_S)
 
     def _look(self, each: Planned) -> dict[str, Survey]:
-        return look(self.fleet, {each.domain: _spec(self.fleet, each.domain)})[each.domain]
+        return look(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)})[each.domain]
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
@@ -310,7 +310,7 @@ class _Work:
 
     def watch(self) -> None:
         """See how far they are. A node that does not answer now is asked again: what is going on there does."""
-        specs = {name: _spec(self.fleet, name) for name in self.going}
+        specs = {name: plan.spec_of(name, self.fleet.shares) for name in self.going}
         try:
             surveys = look(self.fleet, specs)
         except SalternError as error:
@@ -423,10 +423,6 @@ def _by_node(specs: Mapping[str, DomainSpec]) -> dict[str, list[str]]:
         for node in (spec.home, spec.partner):
             found.setdefault(node, []).append(name)
     return found
-
-
-def _spec(fleet: Fleet, domain: str) -> DomainSpec:
-    return next(share.domains[domain] for share in fleet.shares.values() if domain in share.domains)
 
 
 def _after(each: Planned) -> str:

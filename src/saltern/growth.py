@@ -7,9 +7,8 @@ from typing import Any
 from saltern.controller import Fleet, look
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, Resource
-from saltern.model.operation import OperationKind
 from saltern.plan import migrate
-from saltern.plan.selection import Selection, concerned
+from saltern.plan.selection import spec_of
 from saltern.units import format_size, parse_size
 
 
@@ -37,7 +36,7 @@ class Growth:
 
 def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> Growth:
     """What there is to do. Raises ``Refused`` where the topology gives another size than ``size``, and for what is in the way."""
-    spec = concerned(Selection(kind=OperationKind.MIGRATE, domain=domain), fleet.shares)[domain]
+    spec = spec_of(domain, fleet.shares)
     resource = _resource(fleet, spec, device)
     if size is not None and parse_size(size) != resource.size_bytes:
         raise Refused(
@@ -60,7 +59,7 @@ def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> G
 
 def seen(fleet: Fleet, domain: str, device: str) -> Growth:
     """What both sides have now."""
-    spec = concerned(Selection(kind=OperationKind.MIGRATE, domain=domain), fleet.shares)[domain]
+    spec = spec_of(domain, fleet.shares)
     resource = _resource(fleet, spec, device)
     nodes = [host.node for host in resource.hosts]
     said = fleet.ask(nodes, "drbd.status")

@@ -47,21 +47,28 @@ class Selection:
 
 def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
     """The domains to look at, in start order; raises ``Refused`` for a domain, or a node, that the topology does not have."""
+    if selection.domain is not None:
+        return {selection.domain: spec_of(selection.domain, shares)}
     node = selection.evacuate or selection.home
     if node in (None, "*"):
-        every = {name: spec for share in shares.values() for name, spec in share.domains.items()}
-        return every if selection.domain is None else {selection.domain: _known(selection.domain, every)}
+        return _every(shares)
     if node not in shares:
         raise Refused(f"node {node}", "the topology has no such node", f"It has {', '.join(sorted(shares))}")
     found = shares[node].domains
     return {name: spec for name, spec in found.items() if selection.evacuate or spec.home == node}
 
 
-def _known(domain: str, specs: Specs) -> DomainSpec:
+def spec_of(domain: str, shares: Mapping[str, NodeSlice]) -> DomainSpec:
+    """One domain of the topology; raises ``Refused`` for one that it does not have."""
+    specs = _every(shares)
     if domain not in specs:
         names = ", ".join(sorted(specs)) or "none"
         raise Refused(f"domain {domain}", "the topology has no such domain", f"It has {names}")
     return specs[domain]
+
+
+def _every(shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
+    return {name: spec for share in shares.values() for name, spec in share.domains.items()}
 
 
 def decide(selection: Selection, specs: Specs, surveys: Surveys) -> tuple[Planned, ...]:
