@@ -7,7 +7,7 @@ from typing import Final
 
 from saltern.act import perform
 from saltern.errors import ParseError, Refused, SalternError
-from saltern.model.action import EndOperation
+from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
 from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
@@ -163,6 +163,23 @@ def settle_left(host: Host, domain: str) -> str:
     with _held(host, domain):
         # Somebody may have settled it before us, and begun another one since.
         return settle_half(host, require(host, domain, found.operation.id))
+
+
+def settle_step(host: Host, operation: Operation, action: Action) -> None:
+    """One action of settling an operation that was left, as it was decided upon without the lock.
+
+    Raises ``Refused`` when somebody works on it now, or when it is not what is to be done any longer: somebody else may have
+    settled it meanwhile, and begun another one.
+    """
+    with _held(host, operation.domain):
+        found = read_operation(host, operation.domain)
+        left = found is not None and found.operation == operation
+        wanted = plan.settle(operation, read_xen(host)) if left else ()
+        if isinstance(wanted, Wait) or action not in wanted:
+            raise Refused(
+                f"domain {operation.domain}", f"somebody else has settled the {operation} meanwhile", "Apply again"
+            )
+        perform(host, action)
 
 
 def settle_half(host: Host, operation: Operation) -> str:

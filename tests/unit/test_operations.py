@@ -15,6 +15,7 @@ from nodes import MIGRATION, pair_slice
 
 from saltern import operations
 from saltern.errors import ParseError, Refused
+from saltern.model.action import EndOperation
 from saltern.model.operation import Entry, Half, OperationKind
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
@@ -207,3 +208,16 @@ def test_a_stop_is_noted_before_its_entry_goes(host: Clocked, monkeypatch: pytes
     with pytest.raises(OSError, match="No space"):
         operations.finish(host, "dns", stop.id)
     assert read_operation(host, "dns") is not None
+
+
+def test_a_step_of_settling_is_not_taken_while_somebody_works_or_when_another_operation_was_begun(host: Clocked) -> None:
+    over = EndOperation(domain="dns")
+    operations.begin(host, ENTRY)
+    left = operations.require(host, "dns", ENTRY.id)
+    with host.hold(operation_lock("dns")), pytest.raises(Refused, match="busy"):
+        operations.settle_step(host, left, over)
+    operations.withdraw(host, "dns", ENTRY.id)
+    operations.begin(host, replace(ENTRY, id="ffff"))
+    with pytest.raises(Refused, match=r"somebody else has settled the migrate of dns .* meanwhile\. Apply again"):
+        operations.settle_step(host, left, over)
+    assert operations.require(host, "dns", "ffff")
