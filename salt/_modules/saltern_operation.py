@@ -80,8 +80,9 @@ def look(domains=None, share=None):
 
 def entries():
     """
-    Return what is being done with the domains of this node: for each domain with an entry of an operation its id and
-    kind, in words what it is, and whether somebody still works on it. Entries that cannot be read are told as such.
+    Return what is being done with domains on this node: for each domain with an entry of an operation its id and kind, in
+    words what it is, and whether somebody still works on it; and which of them are to stay stopped. Entries that cannot be
+    read are told as such, and so are notes of domains that are not, or no longer, in this node's share of the topology.
 
     Starts no process.
 
@@ -292,6 +293,7 @@ def finish(domains, identifier):
 def release(domain):
     """
     Take the entry of an operation away that nobody works on, without settling anything. What is left of the domain stays.
+    A note that it is to stay stopped goes as well when it belongs to no domain of this node's share of the topology.
 
     domain
         The domain
@@ -304,7 +306,7 @@ def release(domain):
 
         salt dom0 operation.release dns
     """
-    return _core(operations.release, domain)
+    return _core(operations.release, domain, lambda: bridge.node_slice(__pillar__).domains.get(domain))
 
 
 def _list(domains):

@@ -138,13 +138,8 @@ def read_operation(host: Host, domain: str) -> Standing | None:
     return operation_plan.standing(operation.parse(text), held=held, now_s=host.now())
 
 
-def read_stop(host: Host, domain: str, uuid: str) -> str | None:
-    """Who has stopped a domain, so that it stays so; ``None`` for nobody, and for one of another UUID. A file, and no process."""
-    return stop_of(host.read_text(stopped_file(domain)), uuid)
-
-
-def stop_of(note: str | None, uuid: str) -> str | None:
-    """What a note says that belongs to this UUID."""
+def note_of(note: str | None, uuid: str) -> str | None:
+    """What a note about a domain says, ``None`` for one that belongs to another UUID."""
     whose, _, said = (note or "").strip().partition(" ")
     return said if whose == uuid else None
 
@@ -267,7 +262,7 @@ class Observation:
 
     def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""
-        return stop_of(self.file(stopped_file(domain)), uuid)
+        return note_of(self.file(stopped_file(domain)), uuid)
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

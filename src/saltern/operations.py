@@ -1,6 +1,6 @@
 """The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Final
@@ -10,8 +10,8 @@ from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
-from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
-from saltern.observe import read_operation, read_stop, read_xen
+from saltern.model.places import OPERATIONS, operation_file, operation_lock, operation_log, stopped_file
+from saltern.observe import note_of, read_operation, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
@@ -24,23 +24,43 @@ _SETTLE_S: Final = 60.0
 
 
 def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
-    """What is being done with any of these domains; an entry that cannot be read hides no other one."""
+    """What is being done with any domain here, also with one that is not, or no longer, among ``domains``, the node's share.
+
+    An entry that cannot be read hides no other one.
+    """
     entered: dict[str, Entry] = {}
     unreadable: dict[str, str] = {}
     stopped: dict[str, str] = {}
-    for domain, spec in domains.items():
+    strange: dict[str, str] = {}
+    for domain in _mentioned(host, domains):
         try:
-            found = read_operation(host, domain)
-            note = read_stop(host, domain, spec.uuid)
+            standing, note = read_operation(host, domain), host.read_text(stopped_file(domain))
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
-        if note is not None:
-            stopped[domain] = note
-        if found is not None:
-            operation = found.operation
-            entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
-    return Entries(entered=entered, unreadable=unreadable, stopped=stopped)
+        ours = note_of(note, domains[domain].uuid) if domain in domains else None
+        if ours is not None:
+            stopped[domain] = ours
+        elif note is not None:
+            strange[domain] = note.strip()
+        if standing is not None:
+            entered[domain] = _entry(standing)
+    return Entries(entered=entered, unreadable=unreadable, stopped=stopped, strange=strange)
+
+
+def _mentioned(host: Host, domains: Iterable[str]) -> list[str]:
+    """These domains, and those that a file here is about."""
+    files = [name for name in host.names(OPERATIONS) if not name.startswith(".")]  # so begins what is being written
+    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, stopped_file))
+    named = [name.removesuffix(end) for name in files for end in ends if name.endswith(end)]
+    return list(dict.fromkeys([*domains, *named]))
+
+
+def _entry(standing: Standing) -> Entry:
+    found = standing.operation
+    return Entry(
+        id=found.id, kind=found.kind, text=str(found), between=(found.source, found.target), alive=standing.alive
+    )
 
 
 def begin(host: Host, operation: Operation) -> None:
@@ -211,8 +231,20 @@ def keep_stopped(host: Host, operation: Operation) -> None:
     host.write_text(stopped_file(operation.domain), note, _MODE)
 
 
-def release(host: Host, domain: str) -> None:
-    """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on."""
+def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> None:
+    """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on.
+
+    So is a note that does not belong to the domain of this name in the node's share of the topology, which ``own`` tells.
+    """
+    _release_entry(host, domain)
+    note = host.read_text(stopped_file(domain))
+    if note is not None:
+        spec = own()
+        if spec is None or note_of(note, spec.uuid) is None:
+            host.remove(stopped_file(domain))
+
+
+def _release_entry(host: Host, domain: str) -> None:
     try:
         found = read_operation(host, domain)
     except ParseError:

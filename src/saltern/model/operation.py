@@ -87,21 +87,27 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An operation as a node tells of it to whoever only looks: ``text`` says in words what it is, whose and since when."""
+    """An operation as a node tells of it to whoever only looks: ``text`` says in words what it is, whose and since when.
+
+    ``between`` names the two nodes that have a half of it.
+    """
 
     id: str
     kind: str
     text: str
+    between: tuple[str, str]
     alive: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entries:
-    """The entries of a node by domain; ``unreadable`` has the reason for each that cannot be read.
+    """The entries of a node by domain, whatever the topology says; ``unreadable`` has the reason for each that cannot be read.
 
-    ``stopped`` has the domains that are to stay stopped, with who wants that.
+    ``stopped`` has the domains that are to stay stopped, with who wants that. ``strange`` has the notes that belong to no domain
+    of this node: it is no longer in the topology, or there under another UUID.
     """
 
     entered: Mapping[str, Entry]
     unreadable: Mapping[str, str]
     stopped: Mapping[str, str]
+    strange: Mapping[str, str]

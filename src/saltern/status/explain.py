@@ -54,7 +54,7 @@ def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witnes
     """A domain in words and data; ``witnesses`` are those of both its nodes, ``share`` that of one of them."""
     answers = {node: each.answer for node, each in witnesses.items()}
     state = domain_state(domain, share, answers)
-    operations = [each for each in operations_state({domain.name: domain}, answers) if each["domain"] == domain.name]
+    operations = [each for each in operations_state(answers) if each["domain"] == domain.name]
     wrong = [
         *faults.of_nodes(answers),
         *(each for each in faults.of_operations(operations, answers) if each.about == f"domain {domain.name}"),

@@ -168,6 +168,16 @@ def strangers(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) ->
             yield f"{node} runs {found['name'] or found['uuid']}, which is not in the topology"
 
 
+def strange_notes(answers: Mapping[str, Answer]) -> Iterator[str]:
+    """Notes of domains that are not, or no longer, in the topology of their node: they come to light when such a domain does."""
+    for node, answer in answers.items():
+        for domain, note in answer.operations["strange"].items():
+            yield (
+                f"{node} keeps a note about a domain {domain} that the topology does not give it: {note}; "
+                f"`salt-run cluster.release {domain}` takes it away"
+            )
+
+
 def running(domain: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:
     """The nodes on which a domain is, in whatever condition."""
     return ((node, found) for node, found in _everything(answers) if found["uuid"] == domain.uuid)

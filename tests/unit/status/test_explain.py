@@ -166,7 +166,7 @@ def test_what_was_carried_by_salt_reads_as_it_was_sent() -> None:
     said = {
         "drbd.status": resource(),
         "xen.domains": [],
-        "operation.entries": {"entered": {}, "unreadable": {}, "stopped": {}},
+        "operation.entries": {"entered": {}, "unreadable": {}, "stopped": {}, "strange": {}},
         "operation.look": {"dns": plain(survey("dom0m"))},
         "operation.explain": {"items": [item("dns belongs to dom0")], "log": "it went\n"},
     }
