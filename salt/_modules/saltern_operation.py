@@ -250,7 +250,8 @@ def settle(domain):
 
 def withdraw(domains, identifier):
     """
-    Take back operations that were entered and came to nothing. What somebody carries out ends by itself.
+    Take back operations that were entered and came to nothing. What somebody carries out ends by itself; one that comes only
+    after this is not entered.
 
     domains
         The domains
@@ -267,6 +268,28 @@ def withdraw(domains, identifier):
         salt dom0 operation.withdraw dns 7c3f0c1e
     """
     return _core(lambda host: operations.withdraw_all(host, _list(domains), identifier))
+
+
+def give_up(domains, identifier):
+    """
+    Take operations back, also a start that was begun and waits for the domain to be shut down on the other node: it ends by
+    itself within seconds. What is being started or shut down goes on.
+
+    domains
+        The domains
+
+    identifier
+        The id that their operations have
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0m operation.give_up dns 7c3f0c1e
+    """
+    return _core(lambda host: operations.give_up(host, _list(domains), identifier))
 
 
 def finish(domains, identifier):

@@ -343,6 +343,10 @@ class _Work:
     def _end_what_is_left_over(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
         """End the half that has nothing to do, or nobody to do it, when the one that works is over or has never begun."""
         standing = {node: survey.standing for node, survey in surveys.items() if survey.standing is not None}
+        if plan.stays_up(each, surveys, begun=took_s >= _UNDER_WAY_S):
+            for node in standing:
+                self.fleet.ask([node], "operation.give_up", [each.domain], self.identifier)
+            return
         held = any(each.held for each in standing.values())
         worker = plan.worker(each)
         if held or not standing or (worker in standing and took_s < _UNDER_WAY_S):

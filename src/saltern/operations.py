@@ -10,7 +10,7 @@ from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
-from saltern.model.places import OPERATIONS, operation_file, operation_lock, operation_log, stopped_file
+from saltern.model.places import OPERATIONS, operation_file, operation_lock, operation_log, stopped_file, withdrawn_file
 from saltern.observe import note_of, read_operation, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
@@ -64,7 +64,10 @@ def _entry(standing: Standing) -> Entry:
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once."""
+    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once.
+
+    What was withdrawn already is not entered: a message may come late, when whoever has sent it has given up and gone.
+    """
     text = entry.render(_renewed(host, operation))
     parse.parse(text)  # an entry that nobody could read again would be in the way for ever
     try:
@@ -74,6 +77,9 @@ def begin(host: Host, operation: Operation) -> None:
         if found is not None and found.operation.id == operation.id:
             return
         raise busy(found, operation.domain) from error
+    if is_withdrawn(host, operation):
+        withdraw(host, operation.domain, operation.id)
+        raise Refused(f"domain {operation.domain}", f"the {operation} was taken back before it came here", "Begin anew")
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
 
 
@@ -258,7 +264,13 @@ def _release_entry(host: Host, domain: str) -> None:
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
-    """Take back what was entered and came to nothing; raises ``Refused`` while somebody carries it out."""
+    """Take back what was entered and came to nothing, or has yet to come; raises ``Refused`` while somebody carries it out."""
+    with _entered(host, domain, identifier) as found:
+        host.write_text(withdrawn_file(domain), identifier, _MODE)
+        if found is not None:
+            host.remove(operation_file(domain))
+            return
+    # What comes from now on sees that it is withdrawn; what came in this moment is seen here.
     with _entered(host, domain, identifier) as found:
         if found is not None:
             host.remove(operation_file(domain))
@@ -269,6 +281,18 @@ def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
     for domain in domains:
         with suppress(SalternError):
             withdraw(host, domain, identifier)
+
+
+def give_up(host: Host, domains: Iterable[str], identifier: str) -> None:
+    """Withdraw several, also where a process has begun and only waits: it looks for that, and ends by itself."""
+    for domain in domains:
+        host.write_text(withdrawn_file(domain), identifier, _MODE)
+        withdraw_all(host, [domain], identifier)
+
+
+def is_withdrawn(host: Host, operation: Operation) -> bool:
+    """Whether this operation was taken back."""
+    return host.read_text(withdrawn_file(operation.domain)) == operation.id
 
 
 def finish(host: Host, domain: str, identifier: str) -> None:

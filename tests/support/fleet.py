@@ -86,6 +86,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "begin": lambda host, entries: operations.begin_all(host, [survey.operation_from_plain(each) for each in entries]),
     "renew": operations.renew_all,
     "withdraw": operations.withdraw_all,
+    "give_up": operations.give_up,
     "finish": _each(operations.finish),
     "carry_out": _carry_out,
     "settle": operations.settle_left,

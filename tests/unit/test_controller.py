@@ -158,9 +158,10 @@ def test_a_guest_that_does_not_shut_down_goes_on_and_the_reason_is_told(nodes, k
         nodes.world.advance(seconds)
 
     nodes.sleep = deaf
+    begun_s = nodes.world.time_s
     with pytest.raises(Refused, match=r"stays on dom0: .*has not shut down within 600 s"):
         do(nodes, kind, domain="dns")
-    nodes.world.advance(60)
+    assert nodes.world.time_s - begun_s < start_stop.SHUTDOWN_S + 10
     assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
 
 
@@ -342,7 +343,7 @@ def test_a_migration_whose_login_is_refused_ends_at_once_with_what_was_said(node
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
-@pytest.mark.parametrize(("kind", "node"), [(MIGRATE, "dom0"), (OFFLINE, "dom0m"), (STOP, "dom0")])
+@pytest.mark.parametrize(("kind", "node"), [(MIGRATE, "dom0"), (OFFLINE, "dom0"), (OFFLINE, "dom0m"), (STOP, "dom0")])
 def test_a_process_that_dies_at_once_is_noticed_in_less_than_a_minute(nodes, kind, node) -> None:
     ask = nodes._ask
 
@@ -422,6 +423,33 @@ def test_an_answer_that_is_lost_after_the_deed_leaves_nothing(nodes) -> None:
     with pytest.raises(controller.Unanswered):
         prepared(nodes, STOP, domain="dns")
     assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
+
+
+def test_what_comes_after_it_was_taken_back_is_not_entered(nodes) -> None:
+    ask, late = nodes._ask, []
+
+    def slow(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.begin" and on == ["dom0"]:
+            late.append((on, function, *args))
+            raise controller.Unanswered({"dom0": "the minion does not answer"})
+        return ask(on, function, *args)
+
+    nodes._ask = slow
+    with pytest.raises(controller.Unanswered):
+        prepared(nodes, MIGRATE, domain="dns")
+    with pytest.raises(controller.Unanswered, match="was taken back before it came here"):
+        ask(*late.pop())
+    assert entered(nodes) == []
+
+
+def test_what_has_begun_ends_well_when_the_master_takes_it_back(nodes) -> None:
+    prepared(nodes, OFFLINE, domain="dns")
+    for node in ("dom0m", "dom0"):
+        nodes._ask([node], "operation.carry_out", "dns", ID)
+        nodes.world.advance(1)
+        nodes._ask([node], "operation.withdraw", ["dns"], ID)  # as whoever has lost an answer
+    nodes.world.advance(60)
+    assert running(nodes.world)["dns"] == ["dom0m"]
 
 
 def test_a_node_with_a_domain_of_no_topology_is_not_called_empty(nodes) -> None:

@@ -255,3 +255,40 @@ def test_a_release_keeps_the_note_of_a_domain_that_the_topology_has(host: Clocke
     assert list(operations.entries(host, {"dns": SPEC}).stopped) == ["dns"]
     operations.release(host, "dns", lambda: replace(SPEC, uuid="another"))
     assert operations.entries(host, {"dns": SPEC}).stopped == {}
+
+
+def test_what_is_withdrawn_while_it_is_entered_is_not_left(host: Clocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, read = host.create_text, host.read_text
+
+    def before(path: str, text: str, mode: int) -> None:
+        operations.withdraw(host, "dns", ENTRY.id)
+        create(path, text, mode)
+
+    monkeypatch.setattr(host, "create_text", before)
+    with pytest.raises(Refused, match="was taken back before it came here"):
+        operations.begin(host, ENTRY)
+    assert read_operation(host, "dns") is None
+    monkeypatch.setattr(host, "create_text", create)
+    meanwhile = replace(ENTRY, id="ffff")
+
+    def write(
+        path: str, text: str, mode: int
+    ) -> None:  # it is entered between the first look of a withdrawal and its mark
+        monkeypatch.undo()
+        operations.begin(host, meanwhile)
+        host.write_text(path, text, mode)
+
+    monkeypatch.setattr(host, "write_text", write)
+    operations.withdraw(host, "dns", "ffff")
+    assert read_operation(host, "dns") is None
+    assert read("/var/lib/saltern/operations/dns.withdrawn") == "ffff"
+
+
+def test_who_works_on_it_is_told_to_give_up_and_by_a_withdrawal_not(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    with operations.taken_up(host, "dns", ENTRY.id, Half.SOURCE) as found:
+        operations.withdraw_all(host, ["dns"], ENTRY.id)
+        assert not operations.is_withdrawn(host, found)
+        operations.give_up(host, ["dns"], ENTRY.id)
+        assert operations.is_withdrawn(host, found)
+        assert read_operation(host, "dns") is not None

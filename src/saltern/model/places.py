@@ -30,6 +30,11 @@ def stopped_file(domain: str) -> str:
     return f"{OPERATIONS}/{domain}.stopped"
 
 
+def withdrawn_file(domain: str) -> str:
+    """Where a node keeps the id of the last operation on a domain that was taken back."""
+    return f"{OPERATIONS}/{domain}.withdrawn"
+
+
 def operation_log(domain: str) -> str:
     """What the tools have said meanwhile."""
     return f"{OPERATIONS}/{domain}.log"

@@ -173,6 +173,13 @@ def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:
     return surveys[planned.target].condition == "running"
 
 
+def stays_up(planned: Planned, surveys: Mapping[str, Survey], *, begun: bool) -> bool:
+    """Whether nobody shuts a domain down that the target waits for: the source has given up, or has not ``begun`` in its time."""
+    source = surveys[planned.source]
+    idle = source.standing is None or (begun and not source.standing.held)
+    return planned.kind is OperationKind.OFFLINE and idle and source.condition is not None
+
+
 def not_ready(node: str, surveys: Surveys) -> list[str]:
     """What the disks of a node still need before domains can go there."""
     found = []
