@@ -259,7 +259,7 @@ def growth(domain, disk, size=None, test=False):
 
 def grown(domain, disk, test=False):
     """
-    Make sure that a disk has on both nodes what the topology gives it.
+    Make sure that a disk has on both nodes what the topology gives it, and tell what is to be run in the guest.
 
     domain
         The domain
@@ -282,8 +282,7 @@ def grown(domain, disk, test=False):
     def look(fleet):
         found = growing.seen(fleet, domain, disk)
         if found.is_done:
-            inside = f"the guest has a larger {disk} at its next access; its file system grows from inside"
-            return {"comment": f"{found}; {inside}", "changes": {}}
+            return {"comment": f"{found}; {growing.inside(disk)}", "changes": {}}
         if test:
             return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
         raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
