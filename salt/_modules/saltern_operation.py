@@ -81,8 +81,9 @@ def look(domains=None, share=None):
 def entries():
     """
     Return what is being done with domains on this node: for each domain with an entry of an operation its id and kind, in
-    words what it is, and whether somebody still works on it; and which of them are to stay stopped. Entries that cannot be
-    read are told as such, and so are notes of domains that are not, or no longer, in this node's share of the topology.
+    words what it is, and whether somebody still works on it; which of them are to stay stopped, or were put here to stay; and
+    which nodes are in maintenance. Entries that cannot be read are told as such, and so are notes of domains that are not, or
+    no longer, in this node's share of the topology.
 
     Starts no process.
 
@@ -313,10 +314,50 @@ def finish(domains, identifier):
     return _core(lambda host: [operations.finish(host, domain, identifier) for domain in _list(domains)])
 
 
+def begin_maintenance(node, note):
+    """
+    Mark a node, this one or a partner of it, as in maintenance: domains that belong there do not return by themselves. The
+    file is ``/var/lib/saltern/maintenance/NODE``. ``salt-run state.orch evacuate`` does it on the node and its partners.
+
+    node
+        The node
+
+    note
+        Why and by whom, in words
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt -L dom0,dom0m operation.begin_maintenance dom0 'its memory is exchanged'
+    """
+    return _core(operations.begin_maintenance, node, note)
+
+
+def end_maintenance(node):
+    """
+    Take the mark of maintenance away. ``salt-run state.orch return`` does it on the node and its partners.
+
+    node
+        The node
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt -L dom0,dom0m operation.end_maintenance dom0
+    """
+    return _core(operations.end_maintenance, node)
+
+
 def release(domain):
     """
     Take the entry of an operation away that nobody works on, without settling anything. What is left of the domain stays.
-    A note that it is to stay stopped goes as well when it belongs to no domain of this node's share of the topology.
+    Notes that it is to stay stopped, or here, go as well when they belong to no domain of this node's share of the topology.
 
     domain
         The domain

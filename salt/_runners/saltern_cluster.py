@@ -187,7 +187,8 @@ def release(domain):
     Take the entries of an operation away from both nodes of a domain, without settling anything.
 
     For what ``cluster.recover`` refuses to settle, after you have seen to it. It is refused where somebody still works
-    on the domain. Notes that it is to stay stopped go as well where the topology does not give the node such a domain.
+    on the domain. Notes that it is to stay stopped, or where it is, go as well where the topology does not give the node such a
+    domain.
 
     domain
         The domain, also one that the topology no longer has

@@ -122,8 +122,7 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
             for each in planned:
                 fleet.tell(f"would be done: {each}")
             return planned
-        owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        owner, since = _whose()
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
 
     return _core(step, domain, target, evacuate, home, kind)
@@ -184,6 +183,9 @@ def carry_out(
     """
     Do it, and wait for the end of it, with progress on standard error. One that fails does not hold the others up.
 
+    A node that is evacuated is marked as in maintenance, on itself and on its partners; one that its domains come home to is
+    no longer.
+
     identifier
         The id of the operations
 
@@ -223,8 +225,14 @@ def carry_out(
     def step(fleet, what):
         if test:
             return controller.decide(fleet, what)
+        owner, since = _whose()
         return controller.carry_out(
-            fleet, what, identifier=identifier, parallel=int(parallel), timeout_s=float(timeout)
+            fleet,
+            what,
+            identifier=identifier,
+            parallel=int(parallel),
+            timeout_s=float(timeout),
+            mark=f"evacuated by {owner} at {since}",
         )
 
     return _core(step, domain, target, evacuate, home, kind)
@@ -385,6 +393,12 @@ def _core(step, domain, target, evacuate, home, kind, otherwise="nothing is to b
         }
 
     return _with_fleet(with_selection)
+
+
+def _whose():
+    """Who begins something, and when, in words."""
+    owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
+    return owner, time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _with_fleet(step):

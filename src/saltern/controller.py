@@ -94,7 +94,8 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     for each in planned:
         spec = specs[each.domain]
         target = fleet.shares[each.target]
-        halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since)
+        stays = plan.is_placing(selection)
+        halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since, stays=stays)
         for node, entry in halves.items():
             entries.setdefault(node, []).append(plain(entry))
     try:
@@ -134,14 +135,17 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
 
 
 def carry_out(
-    fleet: Fleet, selection: Selection, *, identifier: str, parallel: int, timeout_s: float
+    fleet: Fleet, selection: Selection, *, identifier: str, parallel: int, timeout_s: float, mark: str = "evacuated"
 ) -> tuple[Planned, ...]:
     """Have the nodes do what they have entered, ``parallel`` domains at a time, and wait for the end of it.
 
-    One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``.
+    One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``. A node that is
+    evacuated gets the mark of maintenance, with the text ``mark``, before anything moves; one that its domains come home to
+    loses it.
     """
     try:
         planned = _ours(fleet, selection, identifier)
+        _mark(fleet, selection, mark)
     except SalternError:
         _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
@@ -166,6 +170,31 @@ def carry_out(
             f"{len(work.done)} of {len(planned)} are done; see `salt-run cluster.status`",
         )
     return planned
+
+
+def _mark(fleet: Fleet, selection: Selection, text: str) -> None:
+    """Put a node that is evacuated into maintenance, and end that of one that its domains come home to.
+
+    The node itself has to take it, its partners are told as far as they answer: any one that has the mark keeps the domains from
+    returning by themselves, so that one too many is no harm.
+    """
+    if selection.evacuate:
+        node = selection.evacuate
+        fleet.ask([node], "operation.begin_maintenance", node, text)
+        _tell_partners(fleet, node, "operation.begin_maintenance", text)
+    elif selection.home:
+        for node in fleet.shares if selection.home == "*" else [selection.home]:
+            fleet.ask([node], "operation.end_maintenance", node)
+            _tell_partners(fleet, node, "operation.end_maintenance")
+
+
+def _tell_partners(fleet: Fleet, node: str, function: str, *args: object) -> None:
+    partners = {other for spec in fleet.shares[node].domains.values() for other in (spec.home, spec.partner)} - {node}
+    for partner in sorted(partners):
+        try:
+            fleet.ask([partner], function, node, *args)
+        except Unanswered as error:
+            fleet.tell(f"it could not be told about the maintenance of {node}: {error}")
 
 
 def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:

@@ -14,7 +14,7 @@ from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, ResourceHost, volume_key
 from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
-from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, stopped_file
+from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, placed_file, stopped_file
 from saltern.model.running import DiskState, DrbdVersion, Generation, RunningResource
 from saltern.parse import (
     drbd_version,
@@ -263,6 +263,10 @@ class Observation:
     def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""
         return note_of(self.file(stopped_file(domain)), uuid)
+
+    def placed(self, domain: str, uuid: str) -> str | None:
+        """See ``View``: a file, and no process."""
+        return note_of(self.file(placed_file(domain)), uuid)
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

@@ -10,7 +10,17 @@ from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
-from saltern.model.places import OPERATIONS, operation_file, operation_lock, operation_log, stopped_file, withdrawn_file
+from saltern.model.places import (
+    MAINTENANCE,
+    OPERATIONS,
+    maintenance_file,
+    operation_file,
+    operation_lock,
+    operation_log,
+    placed_file,
+    stopped_file,
+    withdrawn_file,
+)
 from saltern.observe import note_of, read_operation, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
@@ -30,28 +40,51 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
     """
     entered: dict[str, Entry] = {}
     unreadable: dict[str, str] = {}
-    stopped: dict[str, str] = {}
-    strange: dict[str, str] = {}
+    notes: dict[str, dict[str, str]] = {"stopped": {}, "placed": {}, "strange": {}}
     for domain in _mentioned(host, domains):
         try:
-            standing, note = read_operation(host, domain), host.read_text(stopped_file(domain))
+            standing = read_operation(host, domain)
+            found = {"stopped": host.read_text(stopped_file(domain)), "placed": host.read_text(placed_file(domain))}
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
-        ours = note_of(note, domains[domain].uuid) if domain in domains else None
-        if ours is not None:
-            stopped[domain] = ours
-        elif note is not None:
-            strange[domain] = note.strip()
+        _sort(notes, domain, domains.get(domain), found)
         if standing is not None:
             entered[domain] = _entry(standing)
-    return Entries(entered=entered, unreadable=unreadable, stopped=stopped, strange=strange)
+    return Entries(entered=entered, unreadable=unreadable, maintenance=_maintenance(host), **notes)
+
+
+def _sort(
+    notes: Mapping[str, dict[str, str]], domain: str, spec: DomainSpec | None, found: Mapping[str, str | None]
+) -> None:
+    """Put what was found about a domain among the notes of its kind, or among the strange ones."""
+    for kind, note in found.items():
+        ours = None if spec is None else note_of(note, spec.uuid)
+        if ours is not None:
+            notes[kind][domain] = ours
+        elif note is not None:
+            notes["strange"][domain] = "; ".join(filter(None, (notes["strange"].get(domain), note.strip())))
+
+
+def _maintenance(host: Host) -> dict[str, str]:
+    nodes = [name for name in host.names(MAINTENANCE) if not name.startswith(".")]
+    return {node: note.strip() for node in nodes if (note := host.read_text(maintenance_file(node))) is not None}
+
+
+def begin_maintenance(host: Host, node: str, text: str) -> None:
+    """Mark a node, this one or a partner of it, as in maintenance: what belongs there does not return by itself."""
+    host.write_text(maintenance_file(node), f"{text}\n", 0o644)
+
+
+def end_maintenance(host: Host, node: str) -> None:
+    """Take the mark away."""
+    host.remove(maintenance_file(node))
 
 
 def _mentioned(host: Host, domains: Iterable[str]) -> list[str]:
     """These domains, and those that a file here is about."""
     files = [name for name in host.names(OPERATIONS) if not name.startswith(".")]  # so begins what is being written
-    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, stopped_file))
+    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, stopped_file, placed_file))
     named = [name.removesuffix(end) for name in files for end in ends if name.endswith(end)]
     return list(dict.fromkeys([*domains, *named]))
 
@@ -199,13 +232,13 @@ def settle_step(host: Host, operation: Operation, action: Action) -> None:
     """
     with _held(host, operation.domain):
         found = read_operation(host, operation.domain)
-        left = found is not None and found.operation == operation
-        wanted = plan.settle(operation, read_xen(host)) if left else ()
-        if isinstance(wanted, Wait) or action not in wanted:
+        xen = read_xen(host) if found is not None and found.operation == operation else None
+        wanted = () if xen is None else plan.settle(operation, xen)
+        if xen is None or isinstance(wanted, Wait) or action not in wanted:
             raise Refused(
                 f"domain {operation.domain}", f"somebody else has settled the {operation} meanwhile", "Apply again"
             )
-        perform(host, action)
+        _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
 
 
 def settle_half(host: Host, operation: Operation) -> str:
@@ -213,17 +246,34 @@ def settle_half(host: Host, operation: Operation) -> str:
     done: list[str] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
-        wanted = plan.settle(operation, read_xen(host))
+        xen = read_xen(host)
+        wanted = plan.settle(operation, xen)
         if isinstance(wanted, Wait):
             if host.now() >= deadline_s:
                 raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)
             host.sleep(_POLL_S)
             continue
         for action in wanted:
-            perform(host, action)
+            _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
             done.append(type(action).__name__)
             if isinstance(action, EndOperation):
                 return ", ".join(done)
+
+
+def _settle(host: Host, operation: Operation, action: Action, *, here: bool) -> None:
+    """One action; before the entry goes, it is noted who has put the domain here. A half that was never begun notes nothing."""
+    if isinstance(action, EndOperation) and operation.taken:
+        _note_place(host, operation, here=here)
+    perform(host, action)
+
+
+def _note_place(host: Host, operation: Operation, *, here: bool) -> None:
+    """Who has put a domain on this node, from its arrival until it leaves."""
+    if not here or (operation.half is Half.TARGET and not operation.stays):
+        host.remove(placed_file(operation.domain))
+    elif operation.half is Half.TARGET:
+        note = f"{operation.uuid} put there by {operation.owner} at {operation.since}\n"
+        host.write_text(placed_file(operation.domain), note, _MODE)
 
 
 def hand_over(host: Host, operation: Operation) -> None:
@@ -243,11 +293,11 @@ def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> No
     So is a note that does not belong to the domain of this name in the node's share of the topology, which ``own`` tells.
     """
     _release_entry(host, domain)
-    note = host.read_text(stopped_file(domain))
-    if note is not None:
-        spec = own()
-        if spec is None or note_of(note, spec.uuid) is None:
-            host.remove(stopped_file(domain))
+    notes = {path: host.read_text(path) for path in (stopped_file(domain), placed_file(domain))}
+    spec = own() if any(notes.values()) else None
+    for path, note in notes.items():
+        if note is not None and (spec is None or note_of(note, spec.uuid) is None):
+            host.remove(path)
 
 
 def _release_entry(host: Host, domain: str) -> None:
@@ -307,6 +357,7 @@ def finish(host: Host, domain: str, identifier: str) -> None:
             keep_stopped(host, found)
         else:
             host.remove(stopped_file(domain))
+        _note_place(host, found, here=found.half is Half.TARGET and found.kind is not OperationKind.STOP)
         host.remove(operation_file(domain))
 
 

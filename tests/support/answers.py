@@ -50,7 +50,7 @@ def answer(
         "entered": {} if entered is None else {"dns": entered},
         "unreadable": {} if unreadable is None else {"dns": unreadable},
         "stopped": {} if stopped is None else {"dns": stopped},
-        "strange": {},
+        **{name: {} for name in ("placed", "strange", "maintenance")},
     }
     return Answer(
         resources=resources,

@@ -87,6 +87,8 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "renew": operations.renew_all,
     "withdraw": operations.withdraw_all,
     "give_up": operations.give_up,
+    "begin_maintenance": operations.begin_maintenance,
+    "end_maintenance": operations.end_maintenance,
     "finish": _each(operations.finish),
     "carry_out": _carry_out,
     "settle": operations.settle_left,

@@ -292,3 +292,19 @@ def test_who_works_on_it_is_told_to_give_up_and_by_a_withdrawal_not(host: Clocke
         operations.give_up(host, ["dns"], ENTRY.id)
         assert operations.is_withdrawn(host, found)
         assert read_operation(host, "dns") is not None
+
+
+def test_notes_of_a_strange_domain_are_told_together_and_nodes_in_maintenance_until_that_ends(host: Clocked) -> None:
+    arrived = replace(ENTRY, half=Half.TARGET, stays=True)
+    operations.begin(host, arrived)
+    operations.finish(host, "dns", ENTRY.id)
+    operations.keep_stopped(host, ENTRY)
+    operations.begin_maintenance(host, "dom0", "evacuated by root at noon")
+    found = operations.entries(host, {"dns": SPEC})
+    assert found.placed == {"dns": f"put there by {ENTRY.owner} at {ENTRY.since}"}
+    assert found.maintenance == {"dom0": "evacuated by root at noon"}
+    assert operations.entries(host, {}).strange["dns"].count(SPEC.uuid) == 2
+    operations.release(host, "dns", lambda: None)
+    operations.end_maintenance(host, "dom0")
+    found = operations.entries(host, {"dns": SPEC})
+    assert (found.placed, found.stopped, found.strange, found.maintenance) == ({}, {}, {}, {})

@@ -45,6 +45,13 @@ class Selection:
         return f"what runs on {self.evacuate}" if self.evacuate else f"what belongs to {self.home}"
 
 
+def is_placing(selection: Selection) -> bool:
+    """Whether a person has named the domain, and with it the node where it goes: that is where it is wanted."""
+    moves = selection.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+    starts_there = selection.kind is OperationKind.START and selection.target is not None
+    return selection.domain is not None and (moves or starts_there)
+
+
 def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
     """The domains to look at, in start order; raises ``Refused`` for a domain, or a node, that the topology does not have."""
     if selection.domain is not None:
@@ -130,9 +137,19 @@ def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier:
 
 
 def halves(
-    planned: Planned, spec: DomainSpec, target: NodeSlice, *, identifier: str, owner: str, since: str
+    planned: Planned,
+    spec: DomainSpec,
+    target: NodeSlice,
+    *,
+    identifier: str,
+    owner: str,
+    since: str,
+    stays: bool = False,
 ) -> dict[str, Operation]:
-    """The entries of an operation by node, target first: what is not expected there is not sent."""
+    """The entries of an operation by node, target first: what is not expected there is not sent.
+
+    ``stays`` says that somebody wants the domain where it goes.
+    """
     resources = tuple(disk.resource for disk in spec.disks)
     return {
         node: Operation(
@@ -149,6 +166,7 @@ def halves(
             since=since,
             renewed_s=0.0,
             taken=False,
+            stays=stays and planned.target != spec.home,
         )
         for node, half in ((planned.target, Half.TARGET), (planned.source, Half.SOURCE))
     }

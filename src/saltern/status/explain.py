@@ -91,11 +91,13 @@ def _where(
     for each in operations:
         yield f"The {each['text']}: {each['state']}."
     if list(runs_on) == [domain.partner] and not operations:
-        yield from _away(domain, witnesses[domain.home])
+        yield from _away(domain, state["placed"], witnesses[domain.home])
 
 
-def _away(domain: DomainSpec, home: Witness) -> Iterator[str]:
+def _away(domain: DomainSpec, placed: str | None, home: Witness) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
+    if placed is not None:
+        yield f"It was {placed}."
     begun, _, said = home.log.strip().partition("\n")
     if isinstance(home.items, str):
         yield f"Why is unknown: {domain.home}, where it came from, does not tell."

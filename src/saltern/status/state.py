@@ -33,29 +33,42 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
     return {
         "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
         "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
+        "maintenance": maintenance(answers),
         "domains": domains,
         "operations": operations,
         "wrong": [str(fault) for fault in wrong],
-        "noticed": [*noticed, *faults.strangers(specs, answers), *faults.strange_notes(answers)],
+        "noticed": [
+            *noticed,
+            *faults.strangers(specs, answers),
+            *faults.strange_notes(answers),
+            *faults.maintained(maintenance(answers)),
+        ],
     }
 
 
 def domain_state(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Answer]) -> dict[str, Any]:
     """Where a domain belongs, runs and may be running, and its disks; ``share`` is that of one of its nodes."""
+    runs_on = {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)}
     return {
         "home": domain.home,
         "partner": domain.partner,
-        "runs_on": {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)},
-        "stopped": next(iter(_stopped(domain.name, answers)), None),
+        "runs_on": runs_on,
+        "stopped": next(iter(_notes("stopped", domain.name, answers)), None),
+        "placed": next(iter(_notes("placed", domain.name, {node: answers[node] for node in runs_on})), None),
         "may_run_on": [node for node in (domain.home, domain.partner) if answers[node].trouble],
         "disks": {disk.device: _disk(disk, share.resources[disk.resource], answers) for disk in domain.disks},
     }
 
 
-def _stopped(domain: str, answers: Mapping[str, Answer]) -> list[str]:
-    """Who wants it to stay stopped, as its nodes have it."""
-    notes = (answer.operations["stopped"].get(domain) for answer in answers.values())
+def _notes(kind: str, domain: str, answers: Mapping[str, Answer]) -> list[str]:
+    """Who wants it to stay stopped, or where it is, as its nodes have it."""
+    notes = (answer.operations[kind].get(domain) for answer in answers.values())
     return [note for note in notes if note is not None]
+
+
+def maintenance(answers: Mapping[str, Answer]) -> dict[str, str]:
+    """The nodes that are in maintenance, with who has begun that, as any node tells."""
+    return {node: note for answer in answers.values() for node, note in answer.operations["maintenance"].items()}
 
 
 def operations_state(answers: Mapping[str, Answer]) -> list[dict[str, Any]]:

@@ -81,6 +81,20 @@ def test_a_domain_away_from_home_is_noticed_and_not_wrong() -> None:
     )
 
 
+def test_who_has_put_a_domain_elsewhere_and_which_nodes_are_in_maintenance_is_noticed() -> None:
+    away = answer(resource(role="Primary"), domain())
+    notes = {"placed": {"dns": "put there by root at noon"}, "maintenance": {"dom0": "evacuated by root at noon"}}
+    found = status(answer(resource()), replace(away, operations={**away.operations, **notes}))
+    assert found["maintenance"] == {"dom0": "evacuated by root at noon"}
+    assert found["domains"]["dns"]["placed"] == "put there by root at noon"
+    assert found["wrong"] == []
+    assert found["noticed"] == [
+        "domain dns: it runs on dom0m, away from its home dom0, put there by root at noon",
+        "dom0 is in maintenance, evacuated by root at noon: nothing returns to it by itself until "
+        "`salt-run state.orch return pillar='{node: dom0}'`",
+    ]
+
+
 def test_a_domain_that_is_not_in_the_topology_is_noticed() -> None:
     home = answer(resource(role="Primary"), domain(), domain(name="gw", uuid=OTHER_UUID))
     assert noticed(home, PARTNER) == ["dom0 runs gw, which is not in the topology"]

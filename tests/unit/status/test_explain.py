@@ -7,6 +7,7 @@ from answers import HOME, PARTNER, SHARES, SILENT, answer, domain, entry, resour
 
 from saltern.bridge import plain
 from saltern.model.survey import DiskSide, Survey
+from saltern.status.answer import NO_OPERATIONS
 from saltern.status.explain import Witness, explain, explain_text, heard
 from saltern.units import GIB
 
@@ -166,7 +167,7 @@ def test_what_was_carried_by_salt_reads_as_it_was_sent() -> None:
     said = {
         "drbd.status": resource(),
         "xen.domains": [],
-        "operation.entries": {"entered": {}, "unreadable": {}, "stopped": {}, "strange": {}},
+        "operation.entries": {**NO_OPERATIONS},
         "operation.look": {"dns": plain(survey("dom0m"))},
         "operation.explain": {"items": [item("dns belongs to dom0")], "log": "it went\n"},
     }
