@@ -16,6 +16,7 @@ for all that runs there; or ``home``, a node or ``*``, for all that runs elsewhe
 import shutil
 import sys
 import time
+import uuid
 
 import salt.client
 from salt.exceptions import SaltException
@@ -28,7 +29,7 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import controller
+        from saltern import controller, returning
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
@@ -349,6 +350,53 @@ def ready(node, timeout=3600, test=False):
         return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
 
     return _with_fleet(wait)
+
+
+def return_automatic(node, timeout=3600, test=False):
+    """
+    Bring the domains home that belong to a node, have ``return: automatic`` in the topology, and run with their partner: each
+    while it runs, one after the other, as soon as its disks are connected and UpToDate.
+
+    For the reactor, when a minion has started; it can be called at any time and as often as one likes. What is at home, what
+    somebody has moved by name, what is being moved, and everything while the node is in maintenance stays where it is. For a
+    minion that is no node of the topology nothing is done.
+
+    node
+        The node that is back
+
+    timeout
+        Seconds to wait until they can return. Default: 3600
+
+    test
+        Tell only what would return now. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.return_automatic dom0
+        salt-run operation.return_automatic dom0 test=True
+    """
+
+    def bring(fleet):
+        if test:
+            found = returning.foreseen(fleet, node)
+        else:
+            owner, since = _whose()
+            planned = returning.bring_home(
+                fleet,
+                node,
+                identifiers=iter(lambda: uuid.uuid4().hex[:16], None),
+                owner=f"automatic return, {owner}",
+                since=since,
+                timeout_s=float(timeout),
+            )
+            found = {each.domain: str(each) for each in planned}
+        return {"comment": "; ".join(found.values()) or "nothing is to return", "changes": found}
+
+    return _with_fleet(bring)
 
 
 def empty(node, test=False):

@@ -103,7 +103,7 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
             fleet.ask([node], "operation.begin", these)
     except SalternError:
         # From all of them: one that has not answered may have entered it all the same.
-        _withdraw(fleet, specs, identifier)
+        withdraw(fleet, specs, identifier)
         raise
     return planned
 
@@ -130,7 +130,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
             fleet.show(waits)
             fleet.sleep(_POLL_S)
     except SalternError:
-        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
+        withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
 
 
@@ -147,7 +147,7 @@ def carry_out(
         planned = _ours(fleet, selection, identifier)
         _mark(fleet, selection, mark)
     except SalternError:
-        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
+        withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
     work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s)
     try:
@@ -158,7 +158,7 @@ def carry_out(
             if work.going:
                 fleet.sleep(_POLL_S)
     finally:
-        _withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)
+        withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)
     if selection.evacuate:
         _tell_strangers(fleet, selection.evacuate)
     if selection.kind is OperationKind.MIGRATE:
@@ -294,7 +294,7 @@ class _Work:
             except SalternError as error:
                 self._fail(each, str(error))
                 # What has begun ends by itself.
-                _withdraw(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)}, self.identifier)
+                withdraw(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)}, self.identifier)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
 
@@ -435,8 +435,11 @@ def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
         fleet.ask([node], "operation.renew", domains, identifier)
 
 
-def _withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
-    """As far as it can be done: what stays is left two minutes later, and settled by whoever comes."""
+def withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
+    """Take back what was entered and not begun, on all their nodes, as far as it can be done.
+
+    What stays is left two minutes later, and settled by whoever comes.
+    """
     for node, domains in _by_node(specs).items():
         with suppress(SalternError):
             fleet.ask([node], "operation.withdraw", domains, identifier)

@@ -91,10 +91,11 @@ def _where(
     for each in operations:
         yield f"The {each['text']}: {each['state']}."
     if list(runs_on) == [domain.partner] and not operations:
-        yield from _away(domain, state["placed"], witnesses[domain.home])
+        maintenance = any(domain.home in each.answer.operations["maintenance"] for each in witnesses.values())
+        yield from _away(domain, state["placed"], witnesses[domain.home], maintenance=maintenance)
 
 
-def _away(domain: DomainSpec, placed: str | None, home: Witness) -> Iterator[str]:
+def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance: bool) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
     if placed is not None:
         yield f"It was {placed}."
@@ -107,7 +108,10 @@ def _away(domain: DomainSpec, placed: str | None, home: Witness) -> Iterator[str
     else:
         yield f"{domain.home} has had no part in any operation on it: it was moved, or started there, by hand."
     back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
-    yield f"It stays there until somebody moves it home: `{back}`."
+    if domain.automatic_return and placed is None and not maintenance:
+        yield f"It returns by itself when {domain.home} starts and its disks are UpToDate; to move it home now: `{back}`."
+    else:
+        yield f"It stays there until somebody moves it home: `{back}`."
 
 
 # --- What would happen -------------------------------------------------------------------------------------------

@@ -90,6 +90,24 @@ Could it move now
     )
 
 
+def test_a_domain_that_returns_by_itself_says_so_unless_somebody_wants_it_otherwise() -> None:
+    def where(**notes: dict[str, str]) -> list[str]:
+        spec = replace(SHARES["dom0"].domains["dns"], automatic_return=True)
+        away = answer(resource(role="Primary"), domain())
+        there = replace(away, operations={**away.operations, **notes})
+        witnesses = {
+            "dom0": Witness(answer=answer(resource()), survey="", items=[]),
+            "dom0m": Witness(answer=there, survey="", items=[]),
+        }
+        return explain(spec, SHARES["dom0"], witnesses)["where"]
+
+    assert where()[-1].startswith("It returns by itself when dom0 starts and its disks are UpToDate")
+    assert where(maintenance={"dom0": "evacuated"})[-1].startswith("It stays there until somebody moves it home")
+    told = where(placed={"dns": "put there by root at noon"})
+    assert "It was put there by root at noon." in told
+    assert told[-1].startswith("It stays there until")
+
+
 def test_a_domain_away_from_home_tells_what_xl_said_when_it_was_sent_and_how_it_comes_back() -> None:
     where = moved("migrate of dns from dom0 to dom0m, begun by root at 10:00\nReady.\nMigration successful.\n")["where"]
     assert where == [
