@@ -315,15 +315,19 @@ def _release_entry(host: Host, domain: str) -> None:
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
     """Take back what was entered and came to nothing, or has yet to come; raises ``Refused`` while somebody carries it out."""
+    if _take_away(host, domain, identifier):
+        return
+    # It has not come yet, or is over. What comes from now on sees that it is withdrawn; what came in this moment is seen here.
+    host.write_text(withdrawn_file(domain), identifier, _MODE)
+    _take_away(host, domain, identifier)
+
+
+def _take_away(host: Host, domain: str, identifier: str) -> bool:
+    """Whether the entry was there; it no longer is."""
     with _entered(host, domain, identifier) as found:
-        host.write_text(withdrawn_file(domain), identifier, _MODE)
         if found is not None:
             host.remove(operation_file(domain))
-            return
-    # What comes from now on sees that it is withdrawn; what came in this moment is seen here.
-    with _entered(host, domain, identifier) as found:
-        if found is not None:
-            host.remove(operation_file(domain))
+    return found is not None
 
 
 def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:

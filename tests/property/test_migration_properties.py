@@ -12,7 +12,14 @@ from saltern import migration, operations
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY, OPERATION_SCRIPT, operation_file
+from saltern.model.places import (
+    AUTHORIZED_KEYS,
+    KNOWN_HOSTS,
+    MIGRATION_KEY,
+    OPERATION_SCRIPT,
+    operation_file,
+    placed_file,
+)
 from saltern.plan.items import Item, Kind
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim import processes
@@ -44,6 +51,7 @@ def half(of: Half, source: str) -> Operation:
         since="2026-11-26 10:00:00",
         renewed_s=0.0,
         taken=False,
+        stays=True,
     )
 
 
@@ -155,6 +163,7 @@ def test_whatever_interrupts_a_migration_at_any_moment_one_domain_with_all_its_d
             break
         settle_by_apply(world, Watch(world))
         assert len(where(world)) == 1, f"at moment {moment}"
+        assert where(world) == ["dom0"] or placed_file("dns") in world.nodes["dom0m"].files, f"at moment {moment}"
         assert entered(world) == [], f"at moment {moment}"
         assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
     assert moment > 10
