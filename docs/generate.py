@@ -229,7 +229,8 @@ def states() -> str:
     return page(
         "States",
         "salt/states and the docstrings in salt/_states",
-        "`salt '*' state.apply` applies `top`. A layer can be applied alone: `salt '*' state.apply drbd`. "
+        "`salt '*' state.apply` applies `top`. A layer can be applied alone: `salt '*' state.apply drbd`; so can what one domain "
+        "needs: `salt -L dom0,dom0m state.apply lvm,drbd pillar='{saltern_domain: dns}'`. "
         "With `test=True` nothing is changed and the same changes are told.",
         table(["SLS", "what it does"], layers),
         *parts,

@@ -80,8 +80,10 @@ def look(domains=None, share=None):
 
 def entries():
     """
-    Return what is being done with the domains of this node: for each domain with an entry of an operation its id and
-    kind, in words what it is, and whether somebody still works on it. Entries that cannot be read are told as such.
+    Return what is being done with domains on this node: for each domain with an entry of an operation its id and kind, in
+    words what it is, and whether somebody still works on it; which of them are to stay stopped, or were put here to stay; and
+    which nodes are in maintenance. Entries that cannot be read are told as such, and so are notes of domains that are not, or
+    no longer, in this node's share of the topology.
 
     Starts no process.
 
@@ -243,7 +245,8 @@ def settle(domain):
 
 def withdraw(domains, identifier):
     """
-    Take back operations that were entered and came to nothing. What somebody carries out ends by itself.
+    Take back operations that were entered and came to nothing. What somebody carries out ends by itself; one that comes only
+    after this is not entered.
 
     domains
         The domains
@@ -260,6 +263,28 @@ def withdraw(domains, identifier):
         salt dom0 operation.withdraw dns 7c3f0c1e
     """
     return _core(lambda host: operations.withdraw_all(host, _list(domains), identifier))
+
+
+def give_up(domains, identifier):
+    """
+    Take operations back, also a start that was begun and waits for the domain to be shut down on the other node: it ends by
+    itself within seconds. What is being started or shut down goes on.
+
+    domains
+        The domains
+
+    identifier
+        The id that their operations have
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0m operation.give_up dns 7c3f0c1e
+    """
+    return _core(lambda host: operations.give_up(host, _list(domains), identifier))
 
 
 def finish(domains, identifier):
@@ -283,9 +308,50 @@ def finish(domains, identifier):
     return _core(lambda host: [operations.finish(host, domain, identifier) for domain in _list(domains)])
 
 
+def begin_maintenance(node, note):
+    """
+    Mark a node, this one or a partner of it, as in maintenance: domains that belong there do not return by themselves. The
+    file is ``/var/lib/saltern/maintenance/NODE``. ``salt-run state.orch evacuate`` does it on the node and its partners.
+
+    node
+        The node
+
+    note
+        Why and by whom, in words
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt -L dom0,dom0m operation.begin_maintenance dom0 'its memory is exchanged'
+    """
+    return _core(operations.begin_maintenance, node, note)
+
+
+def end_maintenance(node):
+    """
+    Take the mark of maintenance away. ``salt-run state.orch return`` does it on the node and its partners.
+
+    node
+        The node
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt -L dom0,dom0m operation.end_maintenance dom0
+    """
+    return _core(operations.end_maintenance, node)
+
+
 def release(domain):
     """
     Take the entry of an operation away that nobody works on, without settling anything. What is left of the domain stays.
+    Notes that it is to stay stopped, or here, go as well when they belong to no domain of this node's share of the topology.
 
     domain
         The domain
@@ -298,7 +364,7 @@ def release(domain):
 
         salt dom0 operation.release dns
     """
-    return _core(operations.release, domain)
+    return _core(operations.release, domain, lambda: bridge.node_slice(__pillar__).domains.get(domain))
 
 
 def _list(domains):

@@ -26,10 +26,11 @@ except ImportError:
 else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern.desired import slice_from_pillar
+        from saltern.errors import Refused
         from saltern.status.answer import ASKED, answer
         from saltern.status.explain import ASKED_OF_DOMAIN, explain_text, heard
         from saltern.status.explain import explain as explained
-        from saltern.status.state import cluster_status
+        from saltern.status.state import cluster_status, keepers
         from saltern.status.text import WIDTH, status_text
         from saltern.status.watch import changes, remembered, screen, timed
 
@@ -164,10 +165,11 @@ def recover(domain):
     Have both nodes of a domain settle what an interrupted operation has left of it, each its own half.
 
     Nothing is done where nothing is left, and it is refused where somebody still works on it. Where both halves of a
-    migration had to be ended, the next ``state.apply`` starts the domain at home.
+    migration had to be ended, the next ``state.apply`` starts the domain at home. Other nodes that have an entry of it, such as
+    those where it was before, settle it as well.
 
     domain
-        The domain
+        The domain, also one that the topology no longer has
 
     .. versionadded:: 0.1.0
 
@@ -177,7 +179,7 @@ def recover(domain):
 
         salt-run cluster.recover dns
     """
-    return _on_both_nodes(domain, "operation.settle")
+    return _on_its_nodes(domain, "operation.settle")
 
 
 def release(domain):
@@ -185,10 +187,11 @@ def release(domain):
     Take the entries of an operation away from both nodes of a domain, without settling anything.
 
     For what ``cluster.recover`` refuses to settle, after you have seen to it. It is refused where somebody still works
-    on the domain.
+    on the domain. Notes that it is to stay stopped, or where it is, go as well where the topology does not give the node such a
+    domain.
 
     domain
-        The domain
+        The domain, also one that the topology no longer has
 
     .. versionadded:: 0.1.0
 
@@ -198,16 +201,19 @@ def release(domain):
 
         salt-run cluster.release dns
     """
-    return _on_both_nodes(domain, "operation.release")
+    return _on_its_nodes(domain, "operation.release")
 
 
-def _on_both_nodes(domain, function):
+def _on_its_nodes(domain, function):
     found = __salt__["topology.shares"]()
     if "retcode" in found:
         return found
-    nodes = [node for node, share in found.items() if domain in slice_from_pillar(share).domains]
-    if not nodes:
-        return _unknown_domain(domain)
+    shares = {node: slice_from_pillar(share) for node, share in found.items()}
+    try:
+        nodes = keepers(domain, shares, _ask(list(shares), ("operation.entries",), __opts__["timeout"]))
+    except Refused as refused:
+        __context__["retcode"] = 1
+        return {"retcode": 1, "error": str(refused)}
     with salt.client.get_local_client(mopts=__opts__) as client:
         said = client.cmd(nodes, function, [domain], tgt_type="list", full_return=True, timeout=__opts__["timeout"])
     answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}

@@ -16,6 +16,7 @@ for all that runs there; or ``home``, a node or ``*``, for all that runs elsewhe
 import shutil
 import sys
 import time
+import uuid
 
 import salt.client
 from salt.exceptions import SaltException
@@ -28,12 +29,12 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import controller
+        from saltern import controller, returning
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection, concerned
+        from saltern.plan.selection import Selection, spec_of
         from saltern.progress import Progress
 
 __virtualname__ = "operation"
@@ -122,8 +123,7 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
             for each in planned:
                 fleet.tell(f"would be done: {each}")
             return planned
-        owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        owner, since = _whose()
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
 
     return _core(step, domain, target, evacuate, home, kind)
@@ -184,6 +184,9 @@ def carry_out(
     """
     Do it, and wait for the end of it, with progress on standard error. One that fails does not hold the others up.
 
+    A node that is evacuated is marked as in maintenance, on itself and on its partners; one that its domains come home to is
+    no longer.
+
     identifier
         The id of the operations
 
@@ -223,8 +226,14 @@ def carry_out(
     def step(fleet, what):
         if test:
             return controller.decide(fleet, what)
+        owner, since = _whose()
         return controller.carry_out(
-            fleet, what, identifier=identifier, parallel=int(parallel), timeout_s=float(timeout)
+            fleet,
+            what,
+            identifier=identifier,
+            parallel=int(parallel),
+            timeout_s=float(timeout),
+            mark=f"evacuated by {owner} at {since}",
         )
 
     return _core(step, domain, target, evacuate, home, kind)
@@ -259,7 +268,7 @@ def growth(domain, disk, size=None, test=False):
 
 def grown(domain, disk, test=False):
     """
-    Make sure that a disk has on both nodes what the topology gives it.
+    Make sure that a disk has on both nodes what the topology gives it, and tell what is to be run in the guest.
 
     domain
         The domain
@@ -282,8 +291,7 @@ def grown(domain, disk, test=False):
     def look(fleet):
         found = growing.seen(fleet, domain, disk)
         if found.is_done:
-            inside = f"the guest has a larger {disk} at its next access; its file system grows from inside"
-            return {"comment": f"{found}; {inside}", "changes": {}}
+            return {"comment": f"{found}; {growing.inside(disk)}", "changes": {}}
         if test:
             return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
         raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
@@ -308,8 +316,7 @@ def nodes(domain):
     """
 
     def both(fleet):
-        what = Selection(kind=OperationKind.MIGRATE, domain=domain)
-        spec = concerned(what, fleet.shares)[domain]
+        spec = spec_of(domain, fleet.shares)
         return [spec.home, spec.partner]
 
     return _with_fleet(both)
@@ -343,6 +350,53 @@ def ready(node, timeout=3600, test=False):
         return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
 
     return _with_fleet(wait)
+
+
+def return_automatic(node, timeout=3600, test=False):
+    """
+    Bring the domains home that belong to a node, have ``return: automatic`` in the topology, and run with their partner: each
+    while it runs, one after the other, as soon as its disks are connected and UpToDate.
+
+    For the reactor, when a minion has started; it can be called at any time and as often as one likes. What is at home, what
+    somebody has moved by name, what is being moved, and everything while the node is in maintenance stays where it is. For a
+    minion that is no node of the topology nothing is done.
+
+    node
+        The node that is back
+
+    timeout
+        Seconds to wait until they can return. Default: 3600
+
+    test
+        Tell only what would return now. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.return_automatic dom0
+        salt-run operation.return_automatic dom0 test=True
+    """
+
+    def bring(fleet):
+        if test:
+            found = returning.foreseen(fleet, node)
+        else:
+            owner, since = _whose()
+            planned = returning.bring_home(
+                fleet,
+                node,
+                identifiers=iter(lambda: uuid.uuid4().hex[:16], None),
+                owner=f"automatic return, {owner}",
+                since=since,
+                timeout_s=float(timeout),
+            )
+            found = {each.domain: str(each) for each in planned}
+        return {"comment": "; ".join(found.values()) or "nothing is to return", "changes": found}
+
+    return _with_fleet(bring)
 
 
 def empty(node, test=False):
@@ -387,6 +441,12 @@ def _core(step, domain, target, evacuate, home, kind, otherwise="nothing is to b
         }
 
     return _with_fleet(with_selection)
+
+
+def _whose():
+    """Who begins something, and when, in words."""
+    owner = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
+    return owner, time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _with_fleet(step):

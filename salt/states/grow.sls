@@ -1,5 +1,5 @@
 # Grows a disk while its domain runs: salt-run state.orch grow pillar='{domain: dns, disk: xvda, size: 3G}'
-# The size has to be in the topology, which is what the nodes are made of; `size` here is a check, and may be left out.
+# Nothing but this domain is touched. The size has to be in the topology, which is what the nodes are made of; `size` here is a check, and may be left out.
 {%- set domain, disk = pillar['domain'], pillar['disk'] %}
 both sides can grow:
   orchestration.step:
@@ -12,6 +12,8 @@ volumes first, then what DRBD uses of them:
     - tgt: {{ salt['saltutil.runner']('operation.nodes', domain=domain) | json }}
     - tgt_type: list
     - sls: [lvm, drbd]
+    - pillar:
+        saltern_domain: {{ domain | json }}
     - require:
       - orchestration: both sides can grow
 both sides have grown:

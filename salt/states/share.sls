@@ -1,5 +1,5 @@
 # Says so when this minion has nothing to build, or when nobody has checked what it was given.
-{%- from "map.jinja" import blind with context %}
+{%- from "map.jinja" import blind, domains, only with context %}
 {%- if 'saltern' not in pillar %}
 no topology in the pillar:
   test.fail_without_changes:
@@ -23,6 +23,11 @@ no core on this minion yet:
     - name: >-
         this minion has no Saltern core yet, so a dry run cannot look at the node. Run `salt {{ grains.id }} saltutil.sync_all`
         and `salt {{ grains.id }} state.apply core`, which change nothing but that; then run again
+{%- elif only is not none and not domains %}
+no such domain on this minion:
+  test.fail_without_changes:
+    - name: {{ ('the pillar has `saltern_domain: ' ~ only ~ '`, and the topology gives ' ~ grains.id ~ ' no such domain; it has '
+        ~ pillar['saltern']['domains'] | map(attribute='name') | join(', ') ~ '. Correct the name, or take it out') | json }}
 {%- else %}
 {}
 {%- endif %}

@@ -108,14 +108,15 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     for each in planned:
         spec = specs[each.domain]
         target = fleet.shares[each.target]
-        halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since)
+        stays = plan.is_placing(selection)
+        halves = plan.halves(each, spec, target, identifier=identifier, owner=owner, since=since, stays=stays)
         for node, entry in halves.items():
             entries.setdefault(node, []).append(plain(entry))
     try:
         fleet.ask_each("operation.begin", {node: [these] for node, these in entries.items()})
     except SalternError:
         # From all of them: one that has not answered may have entered it all the same.
-        _withdraw(fleet, specs, identifier)
+        withdraw(fleet, specs, identifier)
         raise
     return planned
 
@@ -143,21 +144,24 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
             fleet.show(waits)
             _rest(fleet, asked_s, at_most_s=_RENEW_S)
     except SalternError:
-        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
+        withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
 
 
 def carry_out(
-    fleet: Fleet, selection: Selection, *, identifier: str, parallel: int, timeout_s: float
+    fleet: Fleet, selection: Selection, *, identifier: str, parallel: int, timeout_s: float, mark: str = "evacuated"
 ) -> tuple[Planned, ...]:
     """Have the nodes do what they have entered, ``parallel`` domains at a time, and wait for the end of it.
 
-    One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``.
+    One that fails does not hold the others up; all that failed are told together at the end, by ``Refused``. A node that is
+    evacuated gets the mark of maintenance, with the text ``mark``, before anything moves; one that its domains come home to
+    loses it.
     """
     try:
         planned, surveys = _ours(fleet, selection, identifier)
+        _mark(fleet, selection, mark)
     except SalternError:
-        _withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
+        withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
     work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s, seen=surveys)
     try:
@@ -169,7 +173,7 @@ def carry_out(
             if work.going:
                 _rest(fleet, asked_s, at_most_s=_RENEW_S if work.to_renew else _POLL_AT_MOST_S)
     finally:
-        _withdraw(fleet, {each.domain: _spec(fleet, each.domain) for each in work.waiting}, identifier)
+        withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)
     if selection.evacuate:
         _tell_strangers(fleet, selection.evacuate)
     if selection.kind is OperationKind.MIGRATE:
@@ -181,6 +185,31 @@ def carry_out(
             f"{len(work.done)} of {len(planned)} are done; see `salt-run cluster.status`",
         )
     return planned
+
+
+def _mark(fleet: Fleet, selection: Selection, text: str) -> None:
+    """Put a node that is evacuated into maintenance, and end that of one that its domains come home to.
+
+    The node itself has to take it, its partners are told as far as they answer: any one that has the mark keeps the domains from
+    returning by themselves, so that one too many is no harm.
+    """
+    if selection.evacuate:
+        node = selection.evacuate
+        fleet.ask([node], "operation.begin_maintenance", node, text)
+        _tell_partners(fleet, node, "operation.begin_maintenance", text)
+    elif selection.home:
+        for node in fleet.shares if selection.home == "*" else [selection.home]:
+            fleet.ask([node], "operation.end_maintenance", node)
+            _tell_partners(fleet, node, "operation.end_maintenance")
+
+
+def _tell_partners(fleet: Fleet, node: str, function: str, *args: object) -> None:
+    partners = {other for spec in fleet.shares[node].domains.values() for other in (spec.home, spec.partner)} - {node}
+    for partner in sorted(partners):
+        try:
+            fleet.ask([partner], function, node, *args)
+        except Unanswered as error:
+            fleet.tell(f"it could not be told about the maintenance of {node}: {error}")
 
 
 def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
@@ -294,7 +323,7 @@ class _Work:
             except SalternError as error:
                 self._fail(each, str(error))
                 # What has begun ends by itself.
-                _withdraw(self.fleet, {each.domain: _spec(self.fleet, each.domain)}, self.identifier)
+                withdraw(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)}, self.identifier)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
         self.seen = {}
@@ -331,7 +360,7 @@ class _Work:
             self.fleet.sleep(_POLL_S)
 
     def _look(self, each: Planned) -> dict[str, Survey]:
-        return look(self.fleet, {each.domain: _spec(self.fleet, each.domain)})[each.domain]
+        return look(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)})[each.domain]
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
@@ -347,7 +376,7 @@ class _Work:
 
     def watch(self) -> None:
         """See how far they are. A node that does not answer now is asked again: what is going on there does."""
-        specs = {name: _spec(self.fleet, name) for name in self.going}
+        specs = {name: plan.spec_of(name, self.fleet.shares) for name in self.going}
         asked_s = self.fleet.now()  # what they answer is no older than that
         try:
             surveys = look(self.fleet, specs)
@@ -382,6 +411,10 @@ class _Work:
     def _end_what_is_left_over(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
         """End the half that has nothing to do, or nobody to do it, when the one that works is over or has never begun."""
         standing = {node: survey.standing for node, survey in surveys.items() if survey.standing is not None}
+        if plan.stays_up(each, surveys, begun=took_s >= _UNDER_WAY_S):
+            for node in standing:
+                self.fleet.ask([node], "operation.give_up", [each.domain], self.identifier)
+            return
         held = any(each.held for each in standing.values())
         worker = plan.worker(each)
         if held or not standing or (worker in standing and took_s < _UNDER_WAY_S):
@@ -443,8 +476,11 @@ def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:
     fleet.ask_each("operation.renew", {node: [domains, identifier] for node, domains in _nodes(planned).items()})
 
 
-def _withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
-    """As far as it can be done: what stays is left two minutes later, and settled by whoever comes."""
+def withdraw(fleet: Fleet, specs: Mapping[str, DomainSpec], identifier: str) -> None:
+    """Take back what was entered and not begun, on all their nodes, as far as it can be done.
+
+    What stays is left two minutes later, and settled by whoever comes.
+    """
     with suppress(SalternError):
         fleet.ask_each("operation.withdraw", {node: [domains, identifier] for node, domains in _by_node(specs).items()})
 
@@ -463,10 +499,6 @@ def _by_node(specs: Mapping[str, DomainSpec]) -> dict[str, list[str]]:
         for node in (spec.home, spec.partner):
             found.setdefault(node, []).append(name)
     return found
-
-
-def _spec(fleet: Fleet, domain: str) -> DomainSpec:
-    return next(share.domains[domain] for share in fleet.shares.values() if domain in share.domains)
 
 
 def _are_held(sides: Mapping[str, Survey]) -> bool:

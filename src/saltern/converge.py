@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from saltern import operations
 from saltern.act import perform, try_file
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
+from saltern.model.operation import Standing
 from saltern.model.running import ConnectionState
 from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
 from saltern.plan.items import Item, Kind, items, items_of, on_request, step
-from saltern.plan.project import RUNNING, Part, project, touched
+from saltern.plan.project import RUNNING, XEN, Part, operation_on, project, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
 
@@ -127,14 +129,16 @@ class Converge:
         elif run.taken is not None:
             raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
         standalone = self._standalone(item)
+        left = self._view.operation(item.name) if item.kind is Kind.OPERATION else None
         for action in found.actions:
             run.actions.append(action)
-            self._do(action)
+            self._do(action, left)
         if standalone and not self._test:
             self._settle(item)
         run.taken = found
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action, left: Standing | None) -> None:
+        """Perform an action, or foresee it; what settles an operation that was ``left`` is done while that is held."""
         self._view.note(action)
         if self._test:
             if not self._imagined:
@@ -142,10 +146,15 @@ class Converge:
             self._view.assume(project(action, self._slice, self._view))
             return
         try:
-            perform(self._host, action)
+            if left is None:
+                perform(self._host, action)
+            else:
+                operations.settle_step(self._host, left.operation, action)
         finally:
-            # Also after a failure: what the command did until then is unknown until it is read.
+            # Also after a failure: what the command did until then is unknown until it is read, and so is what others did.
             self._view.forget(touched(action))
+            if left is not None:
+                self._view.forget({XEN, operation_on(left.operation.domain)})
 
     def _wait(self, subject: str, reason: str, remedy: str) -> None:
         if self._wait_left_s <= 0:

@@ -175,6 +175,7 @@ def _domain_spec(domain: Domain) -> DomainSpec:
         depends_on=domain.depends_on,
         order=domain.order,
         xl=domain.xl,
+        automatic_return=domain.automatic_return,
     )
 
 
@@ -255,6 +256,7 @@ def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
         "depends_on": list(domain.depends_on),
         "order": domain.order,
         "xl": dict(domain.xl),
+        "automatic_return": domain.automatic_return,
     }
 
 
@@ -352,4 +354,5 @@ def _domain_from_pillar(data: Mapping[str, Any]) -> DomainSpec:
         depends_on=tuple(_of(str, name) for name in _of(list, data["depends_on"])),
         order=_of(int, data["order"]),
         xl=_of(dict, data["xl"]),
+        automatic_return=_of(bool, data["automatic_return"]),
     )

@@ -7,9 +7,8 @@ from typing import Any
 from saltern.controller import Fleet, look
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, Resource
-from saltern.model.operation import OperationKind
 from saltern.plan import migrate
-from saltern.plan.selection import Selection, concerned
+from saltern.plan.selection import spec_of
 from saltern.units import format_size, parse_size
 
 
@@ -37,7 +36,7 @@ class Growth:
 
 def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> Growth:
     """What there is to do. Raises ``Refused`` where the topology gives another size than ``size``, and for what is in the way."""
-    spec = concerned(Selection(kind=OperationKind.MIGRATE, domain=domain), fleet.shares)[domain]
+    spec = spec_of(domain, fleet.shares)
     resource = _resource(fleet, spec, device)
     if size is not None and parse_size(size) != resource.size_bytes:
         raise Refused(
@@ -60,7 +59,7 @@ def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> G
 
 def seen(fleet: Fleet, domain: str, device: str) -> Growth:
     """What both sides have now."""
-    spec = concerned(Selection(kind=OperationKind.MIGRATE, domain=domain), fleet.shares)[domain]
+    spec = spec_of(domain, fleet.shares)
     resource = _resource(fleet, spec, device)
     nodes = [host.node for host in resource.hosts]
     said = fleet.ask(nodes, "drbd.status")
@@ -70,6 +69,16 @@ def seen(fleet: Fleet, domain: str, device: str) -> Growth:
         resource=resource.name,
         has_bytes={node: _size_bytes(said[node].get(resource.name)) for node in nodes},
         size_bytes=resource.size_bytes,
+    )
+
+
+def inside(device: str) -> str:
+    """What is still to be done, by root in the guest, where a disk has grown: its file systems are the guest's own."""
+    return (
+        f"the guest has a larger {device} at its next access, and its file system grows from inside, while it is mounted: "
+        f"`resize2fs /dev/{device}` for ext4, `xfs_growfs MOUNTPOINT` for XFS, "
+        f"`btrfs filesystem resize max MOUNTPOINT` for Btrfs, `pvresize /dev/{device}` for LVM; where the disk has partitions, "
+        f"first `growpart /dev/{device} NUMBER` for the last one, then the same with /dev/{device}NUMBER"
     )
 
 

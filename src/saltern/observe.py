@@ -14,7 +14,7 @@ from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, ResourceHost, volume_key
 from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
-from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, stopped_file
+from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, placed_file, stopped_file
 from saltern.model.running import DiskState, DrbdVersion, Generation, RunningResource
 from saltern.parse import (
     drbd_version,
@@ -138,13 +138,8 @@ def read_operation(host: Host, domain: str) -> Standing | None:
     return operation_plan.standing(operation.parse(text), held=held, now_s=host.now())
 
 
-def read_stop(host: Host, domain: str, uuid: str) -> str | None:
-    """Who has stopped a domain, so that it stays so; ``None`` for nobody, and for one of another UUID. A file, and no process."""
-    return stop_of(host.read_text(stopped_file(domain)), uuid)
-
-
-def stop_of(note: str | None, uuid: str) -> str | None:
-    """What a note says that belongs to this UUID."""
+def note_of(note: str | None, uuid: str) -> str | None:
+    """What a note about a domain says, ``None`` for one that belongs to another UUID."""
     whose, _, said = (note or "").strip().partition(" ")
     return said if whose == uuid else None
 
@@ -267,7 +262,11 @@ class Observation:
 
     def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""
-        return stop_of(self.file(stopped_file(domain)), uuid)
+        return note_of(self.file(stopped_file(domain)), uuid)
+
+    def placed(self, domain: str, uuid: str) -> str | None:
+        """See ``View``: a file, and no process."""
+        return note_of(self.file(placed_file(domain)), uuid)
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

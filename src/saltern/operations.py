@@ -1,17 +1,27 @@
 """The entries of operations on a node: begun by one, renewed while it is prepared, settled by whoever comes first."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
 from saltern.act import perform
 from saltern.errors import ParseError, Refused, SalternError
-from saltern.model.action import EndOperation
+from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
-from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
-from saltern.observe import read_operation, read_stop, read_xen
+from saltern.model.places import (
+    MAINTENANCE,
+    OPERATIONS,
+    maintenance_file,
+    operation_file,
+    operation_lock,
+    operation_log,
+    placed_file,
+    stopped_file,
+    withdrawn_file,
+)
+from saltern.observe import note_of, read_operation, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
@@ -24,27 +34,73 @@ _SETTLE_S: Final = 60.0
 
 
 def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
-    """What is being done with any of these domains; an entry that cannot be read hides no other one."""
+    """What is being done with any domain here, also with one that is not, or no longer, among ``domains``, the node's share.
+
+    An entry that cannot be read hides no other one.
+    """
     entered: dict[str, Entry] = {}
     unreadable: dict[str, str] = {}
-    stopped: dict[str, str] = {}
-    for domain, spec in domains.items():
+    notes: dict[str, dict[str, str]] = {"stopped": {}, "placed": {}, "strange": {}}
+    for domain in _mentioned(host, domains):
         try:
-            found = read_operation(host, domain)
-            note = read_stop(host, domain, spec.uuid)
+            standing = read_operation(host, domain)
+            found = {"stopped": host.read_text(stopped_file(domain)), "placed": host.read_text(placed_file(domain))}
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
-        if note is not None:
-            stopped[domain] = note
-        if found is not None:
-            operation = found.operation
-            entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
-    return Entries(entered=entered, unreadable=unreadable, stopped=stopped)
+        _sort(notes, domain, domains.get(domain), found)
+        if standing is not None:
+            entered[domain] = _entry(standing)
+    return Entries(entered=entered, unreadable=unreadable, maintenance=_maintenance(host), **notes)
+
+
+def _sort(
+    notes: Mapping[str, dict[str, str]], domain: str, spec: DomainSpec | None, found: Mapping[str, str | None]
+) -> None:
+    """Put what was found about a domain among the notes of its kind, or among the strange ones."""
+    for kind, note in found.items():
+        ours = None if spec is None else note_of(note, spec.uuid)
+        if ours is not None:
+            notes[kind][domain] = ours
+        elif note is not None:
+            notes["strange"][domain] = "; ".join(filter(None, (notes["strange"].get(domain), note.strip())))
+
+
+def _maintenance(host: Host) -> dict[str, str]:
+    nodes = [name for name in host.names(MAINTENANCE) if not name.startswith(".")]
+    return {node: note.strip() for node in nodes if (note := host.read_text(maintenance_file(node))) is not None}
+
+
+def begin_maintenance(host: Host, node: str, text: str) -> None:
+    """Mark a node, this one or a partner of it, as in maintenance: what belongs there does not return by itself."""
+    host.write_text(maintenance_file(node), f"{text}\n", 0o644)
+
+
+def end_maintenance(host: Host, node: str) -> None:
+    """Take the mark away."""
+    host.remove(maintenance_file(node))
+
+
+def _mentioned(host: Host, domains: Iterable[str]) -> list[str]:
+    """These domains, and those that a file here is about."""
+    files = [name for name in host.names(OPERATIONS) if not name.startswith(".")]  # so begins what is being written
+    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, stopped_file, placed_file))
+    named = [name.removesuffix(end) for name in files for end in ends if name.endswith(end)]
+    return list(dict.fromkeys([*domains, *named]))
+
+
+def _entry(standing: Standing) -> Entry:
+    found = standing.operation
+    return Entry(
+        id=found.id, kind=found.kind, text=str(found), between=(found.source, found.target), alive=standing.alive
+    )
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once."""
+    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once.
+
+    What was withdrawn already is not entered: a message may come late, when whoever has sent it has given up and gone.
+    """
     text = entry.render(_renewed(host, operation))
     parse.parse(text)  # an entry that nobody could read again would be in the way for ever
     try:
@@ -54,6 +110,9 @@ def begin(host: Host, operation: Operation) -> None:
         if found is not None and found.operation.id == operation.id:
             return
         raise busy(found, operation.domain) from error
+    if is_withdrawn(host, operation):
+        withdraw(host, operation.domain, operation.id)
+        raise Refused(f"domain {operation.domain}", f"the {operation} was taken back before it came here", "Begin anew")
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
 
 
@@ -165,22 +224,56 @@ def settle_left(host: Host, domain: str) -> str:
         return settle_half(host, require(host, domain, found.operation.id))
 
 
+def settle_step(host: Host, operation: Operation, action: Action) -> None:
+    """One action of settling an operation that was left, as it was decided upon without the lock.
+
+    Raises ``Refused`` when somebody works on it now, or when it is not what is to be done any longer: somebody else may have
+    settled it meanwhile, and begun another one.
+    """
+    with _held(host, operation.domain):
+        found = read_operation(host, operation.domain)
+        xen = read_xen(host) if found is not None and found.operation == operation else None
+        wanted = () if xen is None else plan.settle(operation, xen)
+        if xen is None or isinstance(wanted, Wait) or action not in wanted:
+            raise Refused(
+                f"domain {operation.domain}", f"somebody else has settled the {operation} meanwhile", "Apply again"
+            )
+        _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
+
+
 def settle_half(host: Host, operation: Operation) -> str:
     """Settle a half whose lock is held by the caller, with no other process of the operation on this node."""
     done: list[str] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
-        wanted = plan.settle(operation, read_xen(host))
+        xen = read_xen(host)
+        wanted = plan.settle(operation, xen)
         if isinstance(wanted, Wait):
             if host.now() >= deadline_s:
                 raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)
             host.sleep(_POLL_S)
             continue
         for action in wanted:
-            perform(host, action)
+            _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
             done.append(type(action).__name__)
             if isinstance(action, EndOperation):
                 return ", ".join(done)
+
+
+def _settle(host: Host, operation: Operation, action: Action, *, here: bool) -> None:
+    """One action; before the entry goes, it is noted who has put the domain here. A half that was never begun notes nothing."""
+    if isinstance(action, EndOperation) and operation.taken:
+        _note_place(host, operation, here=here)
+    perform(host, action)
+
+
+def _note_place(host: Host, operation: Operation, *, here: bool) -> None:
+    """Who has put a domain on this node, from its arrival until it leaves."""
+    if not here or (operation.half is Half.TARGET and not operation.stays):
+        host.remove(placed_file(operation.domain))
+    elif operation.half is Half.TARGET:
+        note = f"{operation.uuid} put there by {operation.owner} at {operation.since}\n"
+        host.write_text(placed_file(operation.domain), note, _MODE)
 
 
 def hand_over(host: Host, operation: Operation) -> None:
@@ -194,8 +287,20 @@ def keep_stopped(host: Host, operation: Operation) -> None:
     host.write_text(stopped_file(operation.domain), note, _MODE)
 
 
-def release(host: Host, domain: str) -> None:
-    """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on."""
+def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> None:
+    """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on.
+
+    So is a note that does not belong to the domain of this name in the node's share of the topology, which ``own`` tells.
+    """
+    _release_entry(host, domain)
+    notes = {path: host.read_text(path) for path in (stopped_file(domain), placed_file(domain))}
+    spec = own() if any(notes.values()) else None
+    for path, note in notes.items():
+        if note is not None and (spec is None or note_of(note, spec.uuid) is None):
+            host.remove(path)
+
+
+def _release_entry(host: Host, domain: str) -> None:
     try:
         found = read_operation(host, domain)
     except ParseError:
@@ -209,10 +314,20 @@ def release(host: Host, domain: str) -> None:
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
-    """Take back what was entered and came to nothing; raises ``Refused`` while somebody carries it out."""
+    """Take back what was entered and came to nothing, or has yet to come; raises ``Refused`` while somebody carries it out."""
+    if _take_away(host, domain, identifier):
+        return
+    # It has not come yet, or is over. What comes from now on sees that it is withdrawn; what came in this moment is seen here.
+    host.write_text(withdrawn_file(domain), identifier, _MODE)
+    _take_away(host, domain, identifier)
+
+
+def _take_away(host: Host, domain: str, identifier: str) -> bool:
+    """Whether the entry was there; it no longer is."""
     with _entered(host, domain, identifier) as found:
         if found is not None:
             host.remove(operation_file(domain))
+    return found is not None
 
 
 def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
@@ -220,6 +335,18 @@ def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
     for domain in domains:
         with suppress(SalternError):
             withdraw(host, domain, identifier)
+
+
+def give_up(host: Host, domains: Iterable[str], identifier: str) -> None:
+    """Withdraw several, also where a process has begun and only waits: it looks for that, and ends by itself."""
+    for domain in domains:
+        host.write_text(withdrawn_file(domain), identifier, _MODE)
+        withdraw_all(host, [domain], identifier)
+
+
+def is_withdrawn(host: Host, operation: Operation) -> bool:
+    """Whether this operation was taken back."""
+    return host.read_text(withdrawn_file(operation.domain)) == operation.id
 
 
 def finish(host: Host, domain: str, identifier: str) -> None:
@@ -234,6 +361,7 @@ def finish(host: Host, domain: str, identifier: str) -> None:
             keep_stopped(host, found)
         else:
             host.remove(stopped_file(domain))
+        _note_place(host, found, here=found.half is Half.TARGET and found.kind is not OperationKind.STOP)
         host.remove(operation_file(domain))
 
 

@@ -51,6 +51,10 @@ class Host(Protocol):
         """The text of a file, ``None`` when there is no such file; any other failure raises ``OSError``."""
         ...
 
+    def names(self, path: str) -> list[str]:
+        """The names of what is in a directory, sorted, none where there is none; any other failure raises ``OSError``."""
+        ...
+
     def mode(self, path: str) -> int | None:
         """The permissions of a file, such as ``0o755``, ``None`` when there is none; any other failure raises ``OSError``."""
         ...
@@ -157,6 +161,13 @@ class LocalHost:
                 return stream.read()
         except FileNotFoundError:
             return None
+
+    def names(self, path: str) -> list[str]:
+        """See ``Host.names``."""
+        try:
+            return sorted(os.listdir(self._path(path)))
+        except FileNotFoundError:
+            return []
 
     def mode(self, path: str) -> int | None:
         """See ``Host.mode``."""

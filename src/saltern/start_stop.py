@@ -78,6 +78,9 @@ def _start(host: Host, operation: Operation) -> Generator[float, None, bool]:
     offline = operation.kind is OperationKind.OFFLINE
     deadline_s = host.now() + START_S + (SHUTDOWN_S if offline else 0.0)
     while True:
+        if operations.is_withdrawn(host, operation):
+            _log(host, operation, f"{operation.domain} was not started: that was taken back")
+            return False
         wanted = _seen(host, operation)
         if not isinstance(wanted, Wait):
             for action in wanted:

@@ -8,6 +8,7 @@ from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.observed import XenDomain
 from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.places import maintenance_file
 from saltern.model.running import Connection, RunningResource
 from saltern.model.survey import DiskSide, Survey
 from saltern.plan import settled
@@ -42,6 +43,10 @@ def _look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
         free_memory_bytes=view.free_memory_bytes,
         standing=view.operation(domain),
         stopped=view.stopped(domain, spec.uuid),
+        placed=view.placed(domain, spec.uuid),
+        maintenance={
+            node: note.strip() for node in (spec.home, spec.partner) if (note := view.file(maintenance_file(node)))
+        },
     )
 
 

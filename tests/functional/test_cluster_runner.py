@@ -8,27 +8,39 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import salt.client
 import salt.loader
+from nodes import MIGRATION
 from salted import NODES, Cluster
 from saltfactories.utils.functional import Loaders
+
+from saltern import operations
+from saltern.model.operation import OperationKind
+from saltern.plan.operation import LEFT_AFTER_S
 
 RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
 
 
 class Client:
-    """Salt's client, as far as the runner uses it: each node is asked for several functions in one call."""
+    """Salt's client, as far as the runner uses it: each node is asked for one function, or for several in one call."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.silent: set[str] = set()
         self.missing: set[str] = set()
 
-    def cmd(self, nodes: list[str], functions: list[str], arguments: list[list[Any]], **_named: Any) -> dict[str, Any]:
+    def cmd(self, nodes: list[str], functions: Any, arguments: list[Any], **_named: Any) -> dict[str, Any]:
+        if isinstance(functions, str):
+            said = self.cmd(nodes, [functions], [arguments])
+            return {
+                node: {"ret": each[functions], "retcode": int("Traceback" in str(each[functions]))}
+                for node, each in said.items()
+            }
         return {
             node: {
                 function: self._run(node, function, given) for function, given in zip(functions, arguments, strict=True)
@@ -61,7 +73,8 @@ def context() -> dict[str, Any]:
 @pytest.fixture
 def runners(loaders: dict[str, Loaders], client: Client, context: dict[str, Any]) -> Any:
     options = copy.deepcopy(loaders["elsewhere"].opts)
-    return salt.loader.runner({**options, "output": None, "runner_dirs": [str(RUNNERS)]}, context=context)
+    given = {"output": None, "timeout": 5, "runner_dirs": [str(RUNNERS)]}
+    return salt.loader.runner({**options, **given}, context=context)
 
 
 @pytest.fixture
@@ -119,6 +132,24 @@ def test_nobody_asked_and_no_such_domain_end_with_1(runners: Any, client: Client
     assert "nobody can tell whether it runs" in runners["cluster.explain"]("dns")
     assert context.pop("retcode") == 1
     assert "nosuch" in runners["cluster.explain"]("nosuch")["error"]
+    assert context.pop("retcode") == 1
+
+
+def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_shown_settled_and_released(
+    runners: Any, client: Client, converged: Cluster, context: dict[str, Any]
+) -> None:
+    dom0m = converged["dom0m"].host
+    ghost = replace(MIGRATION, domain="ghost", kind=OperationKind.STOP, taken=False)
+    operations.begin(dom0m, ghost)
+    operations.keep_stopped(dom0m, ghost)
+    assert "stop of ghost on dom0, begun by root on master" in " ".join(runners["cluster.status"]().split())
+    converged.world.advance(LEFT_AFTER_S)
+    assert runners["cluster.recover"]("ghost") == {"dom0m": "EndOperation"}
+    assert "dom0m keeps a note about a domain ghost" in " ".join(runners["cluster.status"]().split())
+    assert runners["cluster.release"]("ghost") == {"dom0m": "done"}
+    assert "ghost" not in runners["cluster.status"]()
+    assert "retcode" not in context
+    assert "no node has an entry of it" in runners["cluster.recover"]("ghost")["error"]
     assert context.pop("retcode") == 1
 
 

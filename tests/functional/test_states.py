@@ -81,3 +81,24 @@ def test_a_state_about_something_that_is_not_of_this_node_fails(cluster: Cluster
     assert returned.result is False
     assert "the topology gives this node no such thing" in returned.comment
     assert cluster["dom0"].changing_commands() == []
+
+
+def test_layers_can_be_applied_to_one_domain_alone(converged: Cluster) -> None:
+    router = "      order: 10\n      disks:\n        xvda: {size: 1G}"
+    converged.edit(router, router.replace("1G", "1088M"))
+    converged.edit("          size: 2G\n          minor: 1", "          size: 2112M\n          minor: 1")
+    for name in NODES:
+        converged[name].commands()
+    for name in (*NODES, *NODES):
+        returned = converged[name].apply("lvm", "drbd", pillar={"saltern_domain": "dns"})
+    assert failures(returned) == {}
+    changing = [" ".join(command) for name in NODES for command in converged[name].changing_commands()]
+    assert sorted({command.split()[0] for command in changing}) == ["drbdadm", "lvextend"]
+    assert all("dns" in command for command in changing)
+    assert "volume /dev/XEN/router volume.present" in changes(converged["dom0"].apply(test=True))
+
+
+def test_a_domain_that_a_minion_has_no_share_in_is_not_taken_for_nothing_to_do(converged: Cluster) -> None:
+    returned = converged["dom0"].apply("lvm", pillar={"saltern_domain": "dnss"})
+    (failed,) = (each for each in returned.values() if each["result"] is False)
+    assert "no such domain; it has router, dns" in failed["name"]

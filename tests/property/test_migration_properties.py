@@ -2,15 +2,25 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, decide_split_brain, mend, other, windows
 from pair import NODES, converge, failures
 
 from saltern import migration, operations
+from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY, OPERATION_SCRIPT, operation_file
+from saltern.model.places import (
+    AUTHORIZED_KEYS,
+    KNOWN_HOSTS,
+    MIGRATION_KEY,
+    OPERATION_SCRIPT,
+    operation_file,
+    placed_file,
+)
+from saltern.plan.items import Item, Kind
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim import processes
 from saltern.sim.host import Killed, SimHost
@@ -41,6 +51,7 @@ def half(of: Half, source: str) -> Operation:
         since="2026-11-26 10:00:00",
         renewed_s=0.0,
         taken=False,
+        stays=True,
     )
 
 
@@ -152,6 +163,7 @@ def test_whatever_interrupts_a_migration_at_any_moment_one_domain_with_all_its_d
             break
         settle_by_apply(world, Watch(world))
         assert len(where(world)) == 1, f"at moment {moment}"
+        assert where(world) == ["dom0"] or placed_file("dns") in world.nodes["dom0m"].files, f"at moment {moment}"
         assert entered(world) == [], f"at moment {moment}"
         assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
     assert moment > 10
@@ -187,3 +199,41 @@ def test_a_receiver_is_not_even_started_for_what_is_not_expected(worlds) -> None
     assert started == []
     list(migration.receiving(world.host("dom0m"), "dns", ID, start))
     assert started == ["xl migrate-receive"]
+
+
+def test_an_apply_never_ends_the_operation_that_comes_after_the_one_it_settles(worlds) -> None:
+    """Somebody else settles the first one and begins another, at every moment of the apply."""
+    left = World.from_json(worlds["8.4"])
+    begin(left, "dom0")
+    left.advance(LEFT_AFTER_S)
+    text = left.to_json()
+    met, moment = 0, 0
+    while True:
+        moment += 1
+        world = World.from_json(text)
+        begun = applied_until(world, moment)
+        if begun is None:
+            break
+        met += begun
+        assert begun is (operation_file("dns") in world.nodes["dom0"].files), f"at moment {moment}"
+    assert met > 3
+
+
+def applied_until(world: World, moment: int) -> bool | None:
+    """What was left is settled by an apply; whether somebody else has begun another operation at that moment, if it came."""
+    applying, others, turns, begun = world.host("dom0"), world.host("dom0"), 0, False
+
+    def turn(seconds: float) -> None:
+        nonlocal turns, begun
+        world.advance(seconds)
+        turns += 1
+        if turns == moment:
+            with suppress(Refused):
+                operations.settle_left(others, "dns")
+                operations.begin(others, replace(half(Half.SOURCE, "dom0"), id="ffff"))
+                begun = True
+
+    applying.enter(turn)
+    Converge(applying, SHARES["dom0"], wait_s=0).item(Item(Kind.OPERATION, "dns"))
+    applying.leave()
+    return begun if turns >= moment else None

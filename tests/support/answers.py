@@ -33,7 +33,7 @@ def domain(
 def entry(*, alive: bool = True, identifier: str = "0a1b") -> dict[str, Any]:
     """The entry of an operation on dns as `operation.entries` returns it; its kind is none that the code knows."""
     text = "stretch of dns from dom0 to dom0m, begun by root on master at 2026-11-26 10:00:00"
-    return {"id": identifier, "kind": "stretch", "text": text, "alive": alive}
+    return {"id": identifier, "kind": "stretch", "text": text, "between": ["dom0", "dom0m"], "alive": alive}
 
 
 def answer(
@@ -50,6 +50,7 @@ def answer(
         "entered": {} if entered is None else {"dns": entered},
         "unreadable": {} if unreadable is None else {"dns": unreadable},
         "stopped": {} if stopped is None else {"dns": stopped},
+        **{name: {} for name in ("placed", "strange", "maintenance")},
     }
     return Answer(
         resources=resources,

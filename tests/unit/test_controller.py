@@ -1,6 +1,7 @@
 """Operations as the master has them done: planned, entered, carried out and watched, on simulated nodes."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,7 +13,15 @@ from saltern import controller, operations, start_stop
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import OperationKind
-from saltern.model.places import AUTHORIZED_KEYS, OPERATION_SCRIPT, operation_file, operation_log, stopped_file
+from saltern.model.places import (
+    AUTHORIZED_KEYS,
+    OPERATION_SCRIPT,
+    maintenance_file,
+    operation_file,
+    operation_log,
+    placed_file,
+    stopped_file,
+)
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.plan.selection import Selection
 from saltern.sim import processes
@@ -22,6 +31,7 @@ from saltern.units import MIB
 
 SHARES = slices()  # router and dns at home on dom0, mail on dom0m
 ID = "0a1b2c3d"
+IDS = count()  # no two operations have the same
 HOME = {"router": ["dom0"], "dns": ["dom0"], "mail": ["dom0m"]}
 MIGRATE, OFFLINE, START, STOP = OperationKind
 
@@ -70,11 +80,11 @@ def _guests(world: World) -> list[SimDomain]:
 
 
 def do(nodes: SimFleet, kind: OperationKind, *, parallel: int = 2, timeout_s: float = 3600, **what: str) -> list[str]:
-    selection = Selection(kind=kind, **what)
-    controller.begin(nodes.fleet, selection, identifier=ID, owner="root on master", since="2026-11-26 10:00:00")
+    selection, identifier = Selection(kind=kind, **what), f"{next(IDS):08x}"
+    controller.begin(nodes.fleet, selection, identifier=identifier, owner="root on master", since="2026-11-26 10:00:00")
     if kind is not STOP:
-        controller.synchronise(nodes.fleet, selection, identifier=ID, timeout_s=60)
-    done = controller.carry_out(nodes.fleet, selection, identifier=ID, parallel=parallel, timeout_s=timeout_s)
+        controller.synchronise(nodes.fleet, selection, identifier=identifier, timeout_s=60)
+    done = controller.carry_out(nodes.fleet, selection, identifier=identifier, parallel=parallel, timeout_s=timeout_s)
     assert entered(nodes) == []
     return [each.domain for each in done]
 
@@ -82,6 +92,10 @@ def do(nodes: SimFleet, kind: OperationKind, *, parallel: int = 2, timeout_s: fl
 def entered(nodes: SimFleet, name: str | None = None) -> list[str]:
     every = [name] if name else ["router", "dns", "mail"]
     return [node for node in NODES for each in every if operation_file(each) in nodes.world.nodes[node].files]
+
+
+def placed(nodes: SimFleet, name: str) -> list[str]:
+    return [node for node in NODES if placed_file(name) in nodes.world.nodes[node].files]
 
 
 def kept_stopped(nodes: SimFleet, name: str) -> list[str]:
@@ -157,9 +171,10 @@ def test_a_guest_that_does_not_shut_down_goes_on_and_the_reason_is_told(nodes, k
         nodes.world.advance(seconds)
 
     nodes.sleep = deaf
+    begun_s = nodes.world.time_s
     with pytest.raises(Refused, match=r"stays on dom0: .*has not shut down within 600 s"):
         do(nodes, kind, domain="dns")
-    nodes.world.advance(60)
+    assert nodes.world.time_s - begun_s < start_stop.SHUTDOWN_S + 10
     assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
 
 
@@ -281,6 +296,74 @@ def test_what_the_topology_does_not_have_is_told_with_what_it_has(nodes, what) -
         controller.decide(nodes.fleet, Selection(kind=MIGRATE, **what))
 
 
+@pytest.mark.parametrize("kind", [MIGRATE, OFFLINE])
+def test_who_has_put_a_domain_elsewhere_is_noted_there_until_it_leaves(nodes, kind) -> None:
+    do(nodes, kind, domain="dns")
+    assert placed(nodes, "dns") == ["dom0m"]
+    survey = controller.look(nodes.fleet, {"dns": SHARES["dom0"].domains["dns"]})["dns"]
+    assert survey["dom0m"].placed == "put there by root on master at 2026-11-26 10:00:00"
+    do(nodes, kind, domain="dns", target="dom0")
+    assert placed(nodes, "dns") == []
+    do(nodes, kind, domain="dns")
+    do(nodes, MIGRATE, home="dom0")
+    assert placed(nodes, "dns") == []
+
+
+def test_a_start_elsewhere_places_a_domain_and_a_stop_ends_that(nodes) -> None:
+    do(nodes, STOP, domain="dns")
+    do(nodes, START, domain="dns", target="dom0m")
+    assert placed(nodes, "dns") == ["dom0m"]
+    do(nodes, STOP, domain="dns")
+    assert placed(nodes, "dns") == []
+    do(nodes, START, domain="dns")
+    assert placed(nodes, "dns") == []
+
+
+def test_a_domain_that_does_not_leave_stays_where_it_was_put(nodes) -> None:
+    do(nodes, MIGRATE, domain="dns")
+    del nodes.world.nodes["dom0"].files[AUTHORIZED_KEYS]
+    with pytest.raises(Refused, match="stays on dom0m"):
+        do(nodes, MIGRATE, domain="dns")
+    assert placed(nodes, "dns") == ["dom0m"]
+
+
+def test_an_evacuated_node_is_in_maintenance_until_its_domains_come_home(nodes) -> None:
+    nodes.world.nodes["dom0m"].memory_bytes = (64 + 100) * MIB
+    with pytest.raises(Refused):
+        do(nodes, MIGRATE, evacuate="dom0")
+    assert marked(nodes) == []  # nothing was moved
+    nodes.world.nodes["dom0m"].memory_bytes *= 4
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert marked(nodes) == list(NODES)
+    assert [placed(nodes, name) for name in HOME] == [[], [], []]
+    survey = controller.look(nodes.fleet, {"dns": SHARES["dom0"].domains["dns"]})["dns"]
+    assert [each.maintenance for each in survey.values()] == [{"dom0": "evacuated"}, {"dom0": "evacuated"}]
+    do(nodes, MIGRATE, evacuate="dom0m")
+    do(nodes, MIGRATE, home="dom0")
+    assert marked(nodes) == []
+    assert marked(nodes, "dom0m") == list(NODES)
+    do(nodes, MIGRATE, home="*")
+    assert marked(nodes, "dom0m") == []
+
+
+def test_a_partner_that_cannot_be_told_of_a_maintenance_is_named_and_holds_nothing_up(nodes) -> None:
+    ask = nodes._ask
+
+    def deaf(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.begin_maintenance" and on == ["dom0m"]:
+            raise controller.Unanswered({"dom0m": "the minion does not answer"})
+        return ask(on, function, *args)
+
+    nodes._ask = deaf
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert marked(nodes) == ["dom0"]
+    assert "it could not be told about the maintenance of dom0: dom0m: the minion does not answer" in nodes.told
+
+
+def marked(nodes: SimFleet, name: str = "dom0") -> list[str]:
+    return [node for node in NODES if maintenance_file(name) in nodes.world.nodes[node].files]
+
+
 # --- What a hostile look has found -----------------------------------------------------------------------------------
 def prepared(nodes: SimFleet, kind: OperationKind, **what: str) -> Selection:
     selection = Selection(kind=kind, **what)
@@ -341,7 +424,7 @@ def test_a_migration_whose_login_is_refused_ends_at_once_with_what_was_said(node
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
-@pytest.mark.parametrize(("kind", "node"), [(MIGRATE, "dom0"), (OFFLINE, "dom0m"), (STOP, "dom0")])
+@pytest.mark.parametrize(("kind", "node"), [(MIGRATE, "dom0"), (OFFLINE, "dom0"), (OFFLINE, "dom0m"), (STOP, "dom0")])
 def test_a_process_that_dies_at_once_is_noticed_in_less_than_a_minute(nodes, kind, node) -> None:
     ask = nodes._ask
 
@@ -444,6 +527,33 @@ def test_an_answer_that_is_lost_after_the_deed_leaves_nothing(nodes) -> None:
     with pytest.raises(controller.Unanswered):
         prepared(nodes, STOP, domain="dns")
     assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
+
+
+def test_what_comes_after_it_was_taken_back_is_not_entered(nodes) -> None:
+    ask, late = nodes._ask, []
+
+    def slow(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.begin" and on == ["dom0"]:
+            late.append((on, function, *args))
+            raise controller.Unanswered({"dom0": "the minion does not answer"})
+        return ask(on, function, *args)
+
+    nodes._ask = slow
+    with pytest.raises(controller.Unanswered):
+        prepared(nodes, MIGRATE, domain="dns")
+    with pytest.raises(controller.Unanswered, match="was taken back before it came here"):
+        ask(*late.pop())
+    assert entered(nodes) == []
+
+
+def test_what_has_begun_ends_well_when_the_master_takes_it_back(nodes) -> None:
+    prepared(nodes, OFFLINE, domain="dns")
+    for node in ("dom0m", "dom0"):
+        nodes._ask([node], "operation.carry_out", "dns", ID)
+        nodes.world.advance(1)
+        nodes._ask([node], "operation.withdraw", ["dns"], ID)  # as whoever has lost an answer
+    nodes.world.advance(60)
+    assert running(nodes.world)["dns"] == ["dom0m"]
 
 
 def test_a_node_with_a_domain_of_no_topology_is_not_called_empty(nodes) -> None:

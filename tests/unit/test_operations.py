@@ -15,6 +15,7 @@ from nodes import MIGRATION, pair_slice
 
 from saltern import operations
 from saltern.errors import ParseError, Refused
+from saltern.model.action import EndOperation
 from saltern.model.operation import Entry, Half, OperationKind
 from saltern.model.places import operation_file, operation_lock
 from saltern.observe import read_operation
@@ -38,6 +39,10 @@ class Clocked(LocalHost):
 @pytest.fixture
 def host(tmp_path: Path) -> Clocked:
     return Clocked(tmp_path)
+
+
+def release(host: Clocked, domain: str) -> None:
+    operations.release(host, domain, lambda: SPEC)
 
 
 def hold(root: Path, held: Event) -> None:
@@ -89,7 +94,7 @@ def test_who_holds_it_keeps_it_alive_and_death_ends_that(host: Clocked, tmp_path
     host.now_s += 1000
     with somebody(tmp_path) as pid:
         assert read_operation(host, "dns").alive
-        for attempt in (operations.settle_left, operations.release):
+        for attempt in (operations.settle_left, release):
             with pytest.raises(Refused, match="busy"):
                 attempt(host, "dns")
         os.kill(pid, signal.SIGKILL)
@@ -126,12 +131,12 @@ def test_what_was_entered_and_not_begun_can_be_taken_back_and_nobody_elses(host:
 
 
 def test_what_was_left_can_be_released_and_what_is_not_there_as_well(host: Clocked) -> None:
-    operations.release(host, "dns")
+    release(host, "dns")
     operations.begin(host, ENTRY)
     with pytest.raises(Refused, match="busy"):
-        operations.release(host, "dns")
+        release(host, "dns")
     host.now_s += 1000
-    operations.release(host, "dns")
+    release(host, "dns")
     assert read_operation(host, "dns") is None
 
 
@@ -147,7 +152,9 @@ def test_an_entry_that_cannot_be_read_hides_no_other_one(host: Clocked) -> None:
     operations.begin(host, ENTRY)
     host.write_text(operation_file("mail"), "{", 0o600)
     found = operations.entries(host, dict.fromkeys(("dns", "mail", "router"), SPEC))
-    assert found.entered == {"dns": Entry(id="0a1b", kind="migrate", text=str(ENTRY), alive=True)}
+    assert found.entered == {
+        "dns": Entry(id="0a1b", kind="migrate", text=str(ENTRY), between=("dom0", "dom0m"), alive=True)
+    }
     assert list(found.unreadable) == ["mail"]
     host.now_s += 1000
     assert not operations.entries(host, {"dns": SPEC}).entered["dns"].alive
@@ -165,8 +172,8 @@ def test_an_entry_that_cannot_be_read_is_released_and_not_settled(host: Clocked)
     with pytest.raises(ParseError):
         operations.settle_left(host, "dns")
     with host.hold(operation_lock("dns")), pytest.raises(Refused):
-        operations.release(host, "dns")
-    operations.release(host, "dns")
+        release(host, "dns")
+    release(host, "dns")
     assert read_operation(host, "dns") is None
 
 
@@ -207,3 +214,97 @@ def test_a_stop_is_noted_before_its_entry_goes(host: Clocked, monkeypatch: pytes
     with pytest.raises(OSError, match="No space"):
         operations.finish(host, "dns", stop.id)
     assert read_operation(host, "dns") is not None
+
+
+def test_a_step_of_settling_is_not_taken_while_somebody_works_or_when_another_operation_was_begun(
+    host: Clocked,
+) -> None:
+    over = EndOperation(domain="dns")
+    operations.begin(host, ENTRY)
+    left = operations.require(host, "dns", ENTRY.id)
+    with host.hold(operation_lock("dns")), pytest.raises(Refused, match="busy"):
+        operations.settle_step(host, left, over)
+    operations.withdraw(host, "dns", ENTRY.id)
+    operations.begin(host, replace(ENTRY, id="ffff"))
+    with pytest.raises(Refused, match=r"somebody else has settled the migrate of dns .* meanwhile\. Apply again"):
+        operations.settle_step(host, left, over)
+    assert operations.require(host, "dns", "ffff")
+
+
+def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_told_and_taken_away(host: Clocked) -> None:
+    ghost = replace(ENTRY, domain="ghost")
+    operations.begin(host, ghost)
+    operations.keep_stopped(host, ghost)
+    host.write_text(operation_file("broken"), "{", 0o600)
+    found = operations.entries(host, {"dns": SPEC})
+    assert list(found.entered) == ["ghost"]
+    assert found.entered["ghost"].between == ("dom0", "dom0m")
+    assert list(found.unreadable) == ["broken"]
+    assert (found.stopped, list(found.strange)) == ({}, ["ghost"])
+    assert operations.entries(host, {"ghost": SPEC}).stopped == {"ghost": f"stopped by {ghost.owner} at {ghost.since}"}
+    host.now_s += 1000
+    for domain in ("ghost", "broken"):
+        operations.release(host, domain, lambda: None)
+    assert operations.entries(host, {"dns": SPEC}) == operations.entries(host, {})
+    assert operations.entries(host, {}).strange == {}
+
+
+def test_a_release_keeps_the_note_of_a_domain_that_the_topology_has(host: Clocked) -> None:
+    operations.keep_stopped(host, ENTRY)
+    release(host, "dns")
+    assert list(operations.entries(host, {"dns": SPEC}).stopped) == ["dns"]
+    operations.release(host, "dns", lambda: replace(SPEC, uuid="another"))
+    assert operations.entries(host, {"dns": SPEC}).stopped == {}
+
+
+def test_what_is_withdrawn_while_it_is_entered_is_not_left(host: Clocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, read = host.create_text, host.read_text
+
+    def before(path: str, text: str, mode: int) -> None:
+        operations.withdraw(host, "dns", ENTRY.id)
+        create(path, text, mode)
+
+    monkeypatch.setattr(host, "create_text", before)
+    with pytest.raises(Refused, match="was taken back before it came here"):
+        operations.begin(host, ENTRY)
+    assert read_operation(host, "dns") is None
+    monkeypatch.setattr(host, "create_text", create)
+    meanwhile = replace(ENTRY, id="ffff")
+
+    def write(
+        path: str, text: str, mode: int
+    ) -> None:  # it is entered between the first look of a withdrawal and its mark
+        monkeypatch.undo()
+        operations.begin(host, meanwhile)
+        host.write_text(path, text, mode)
+
+    monkeypatch.setattr(host, "write_text", write)
+    operations.withdraw(host, "dns", "ffff")
+    assert read_operation(host, "dns") is None
+    assert read("/var/lib/saltern/operations/dns.withdrawn") == "ffff"
+
+
+def test_who_works_on_it_is_told_to_give_up_and_by_a_withdrawal_not(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    with operations.taken_up(host, "dns", ENTRY.id, Half.SOURCE) as found:
+        operations.withdraw_all(host, ["dns"], ENTRY.id)
+        assert not operations.is_withdrawn(host, found)
+        operations.give_up(host, ["dns"], ENTRY.id)
+        assert operations.is_withdrawn(host, found)
+        assert read_operation(host, "dns") is not None
+
+
+def test_notes_of_a_strange_domain_are_told_together_and_nodes_in_maintenance_until_that_ends(host: Clocked) -> None:
+    arrived = replace(ENTRY, half=Half.TARGET, stays=True)
+    operations.begin(host, arrived)
+    operations.finish(host, "dns", ENTRY.id)
+    operations.keep_stopped(host, ENTRY)
+    operations.begin_maintenance(host, "dom0", "evacuated by root at noon")
+    found = operations.entries(host, {"dns": SPEC})
+    assert found.placed == {"dns": f"put there by {ENTRY.owner} at {ENTRY.since}"}
+    assert found.maintenance == {"dom0": "evacuated by root at noon"}
+    assert operations.entries(host, {}).strange["dns"].count(SPEC.uuid) == 2
+    operations.release(host, "dns", lambda: None)
+    operations.end_maintenance(host, "dom0")
+    found = operations.entries(host, {"dns": SPEC})
+    assert (found.placed, found.stopped, found.strange, found.maintenance) == ({}, {}, {}, {})

@@ -103,7 +103,10 @@ class DomainInterface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSpec:
-    """A domain that may run on this node: at home here, or with its replica here."""
+    """A domain that may run on this node: at home here, or with its replica here.
+
+    With ``automatic_return`` it comes home by itself.
+    """
 
     name: str
     uuid: str
@@ -116,6 +119,7 @@ class DomainSpec:
     depends_on: tuple[str, ...]
     order: int
     xl: Mapping[str, object]
+    automatic_return: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Operation:
 
     ``owner`` and ``since`` tell a person who began it and when. ``renewed_s`` is the node's own clock (seconds since it booted)
     at the last sign of life of whoever prepares it; ``taken`` is set when this node's half was begun. ``address`` is where the
-    target takes domains in.
+    target takes domains in. A domain that ``stays`` on the target does not return home by itself: a person has put it there.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Operation:
     since: str
     renewed_s: float
     taken: bool
+    stays: bool = False
 
     def __str__(self) -> str:
         way = {OperationKind.START: f"on {self.target}", OperationKind.STOP: f"on {self.source}"}
@@ -87,21 +88,30 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An operation as a node tells of it to whoever only looks: ``text`` says in words what it is, whose and since when."""
+    """An operation as a node tells of it to whoever only looks: ``text`` says in words what it is, whose and since when.
+
+    ``between`` names the two nodes that have a half of it.
+    """
 
     id: str
     kind: str
     text: str
+    between: tuple[str, str]
     alive: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entries:
-    """The entries of a node by domain; ``unreadable`` has the reason for each that cannot be read.
+    """The entries of a node by domain, whatever the topology says; ``unreadable`` has the reason for each that cannot be read.
 
-    ``stopped`` has the domains that are to stay stopped, with who wants that.
+    ``stopped`` has the domains that are to stay stopped, with who wants that; ``placed`` those that somebody has put here, with
+    who did. ``strange`` has the notes that belong to no domain of this node: it is no longer in the topology, or there under
+    another UUID. ``maintenance`` has the nodes that are in maintenance, as far as this one was told, with who has begun that.
     """
 
     entered: Mapping[str, Entry]
     unreadable: Mapping[str, str]
     stopped: Mapping[str, str]
+    placed: Mapping[str, str]
+    strange: Mapping[str, str]
+    maintenance: Mapping[str, str]

@@ -13,6 +13,7 @@ HOST_KEYS: Final = tuple(f"/etc/ssh/ssh_host_{kind}_key.pub" for kind in ("ed255
 AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
 KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
 OPERATIONS: Final = "/var/lib/saltern/operations"
+MAINTENANCE: Final = "/var/lib/saltern/maintenance"
 
 
 def operation_file(domain: str) -> str:
@@ -28,6 +29,21 @@ def operation_lock(domain: str) -> str:
 def stopped_file(domain: str) -> str:
     """Where a node keeps that a domain is to stay stopped, and who said so."""
     return f"{OPERATIONS}/{domain}.stopped"
+
+
+def placed_file(domain: str) -> str:
+    """Where a node keeps that somebody has put a domain there, to stay, and who did."""
+    return f"{OPERATIONS}/{domain}.placed"
+
+
+def withdrawn_file(domain: str) -> str:
+    """Where a node keeps the id of the last operation on a domain that was taken back."""
+    return f"{OPERATIONS}/{domain}.withdrawn"
+
+
+def maintenance_file(node: str) -> str:
+    """Where a node keeps that it is in maintenance, or that a partner of it is: who has begun that, and when."""
+    return f"{MAINTENANCE}/{node}"
 
 
 def operation_log(domain: str) -> str:

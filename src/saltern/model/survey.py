@@ -1,7 +1,7 @@
 """What one node tells of one domain before something is done with it: only what is needed to decide that."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saltern.model.operation import Standing
 
@@ -28,7 +28,9 @@ class Survey:
 
     ``condition`` is ``running``, or what keeps it from that (``paused``, ``dying``, ``migratedaway`` ...), ``None`` when it is
     not here; ``memory_bytes`` is what it has here, which grows while it arrives. ``obstacles`` tell, in words, what is not as
-    the topology says and has to be before the domain can run here. ``stopped`` tells by whom it is kept stopped.
+    the topology says and has to be before the domain can run here. ``stopped`` tells by whom it is kept stopped, ``placed`` by
+    whom it was put here, to stay. ``maintenance`` has those of its nodes that are in maintenance, as this one was told, with who
+    has begun that.
     """
 
     node: str
@@ -39,3 +41,5 @@ class Survey:
     free_memory_bytes: int
     standing: Standing | None
     stopped: str | None
+    placed: str | None = None
+    maintenance: Mapping[str, str] = field(default_factory=dict)

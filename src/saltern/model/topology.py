@@ -82,6 +82,7 @@ class Domain:
     interfaces: tuple[Interface, ...] = ()
     depends_on: tuple[str, ...] = ()
     order: int = 100  # lower starts earlier
+    automatic_return: bool = False  # whether it comes home by itself
     uuid: str | None = None
     xl: Mapping[str, object] = field(default_factory=dict)  # further keys of xl.cfg(5), passed through
 

@@ -21,14 +21,14 @@ def parse(text: str) -> Operation:
         raise ParseError(_SOURCE, f"no JSON ({error})", text) from error
     if not isinstance(found, dict) or found.keys() != _KEYS:
         raise ParseError(_SOURCE, f"not exactly the keys {', '.join(sorted(_KEYS))}", text)
-    texts = _KEYS - {"resources", "renewed_s", "taken"}
+    texts = _KEYS - {"resources", "renewed_s", "taken", "stays"}
     resources, renewed_s = found["resources"], found["renewed_s"]
     if (
         not all(isinstance(found[key], str) for key in texts)
         or not isinstance(resources, list)
         or not all(isinstance(each, str) for each in resources)
         or not isinstance(renewed_s, (int, float))
-        or not isinstance(found["taken"], bool)
+        or not all(isinstance(found[key], bool) for key in ("taken", "stays"))
         or _IDENTIFIER.fullmatch(found["id"]) is None
     ):
         raise ParseError(_SOURCE, "a value of another type", text)

@@ -45,23 +45,37 @@ class Selection:
         return f"what runs on {self.evacuate}" if self.evacuate else f"what belongs to {self.home}"
 
 
+def is_placing(selection: Selection) -> bool:
+    """Whether a person has named the domain, and with it the node where it goes: that is where it is wanted."""
+    moves = selection.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+    starts_there = selection.kind is OperationKind.START and selection.target is not None
+    return selection.domain is not None and (moves or starts_there)
+
+
 def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
     """The domains to look at, in start order; raises ``Refused`` for a domain, or a node, that the topology does not have."""
+    if selection.domain is not None:
+        return {selection.domain: spec_of(selection.domain, shares)}
     node = selection.evacuate or selection.home
     if node in (None, "*"):
-        every = {name: spec for share in shares.values() for name, spec in share.domains.items()}
-        return every if selection.domain is None else {selection.domain: _known(selection.domain, every)}
+        return _every(shares)
     if node not in shares:
         raise Refused(f"node {node}", "the topology has no such node", f"It has {', '.join(sorted(shares))}")
     found = shares[node].domains
     return {name: spec for name, spec in found.items() if selection.evacuate or spec.home == node}
 
 
-def _known(domain: str, specs: Specs) -> DomainSpec:
+def spec_of(domain: str, shares: Mapping[str, NodeSlice]) -> DomainSpec:
+    """One domain of the topology; raises ``Refused`` for one that it does not have."""
+    specs = _every(shares)
     if domain not in specs:
         names = ", ".join(sorted(specs)) or "none"
         raise Refused(f"domain {domain}", "the topology has no such domain", f"It has {names}")
     return specs[domain]
+
+
+def _every(shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
+    return {name: spec for share in shares.values() for name, spec in share.domains.items()}
 
 
 def decide(selection: Selection, specs: Specs, surveys: Surveys) -> tuple[Planned, ...]:
@@ -123,9 +137,19 @@ def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier:
 
 
 def halves(
-    planned: Planned, spec: DomainSpec, target: NodeSlice, *, identifier: str, owner: str, since: str
+    planned: Planned,
+    spec: DomainSpec,
+    target: NodeSlice,
+    *,
+    identifier: str,
+    owner: str,
+    since: str,
+    stays: bool = False,
 ) -> dict[str, Operation]:
-    """The entries of an operation by node, target first: what is not expected there is not sent."""
+    """The entries of an operation by node, target first: what is not expected there is not sent.
+
+    ``stays`` says that somebody wants the domain where it goes.
+    """
     resources = tuple(disk.resource for disk in spec.disks)
     return {
         node: Operation(
@@ -142,6 +166,7 @@ def halves(
             since=since,
             renewed_s=0.0,
             taken=False,
+            stays=stays and planned.target != spec.home,
         )
         for node, half in ((planned.target, Half.TARGET), (planned.source, Half.SOURCE))
     }
@@ -175,6 +200,13 @@ def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:
     if planned.kind is OperationKind.STOP:
         return all(each.condition is None for each in surveys.values())
     return surveys[planned.target].condition == "running"
+
+
+def stays_up(planned: Planned, surveys: Mapping[str, Survey], *, begun: bool) -> bool:
+    """Whether nobody shuts a domain down that the target waits for: the source has given up, or has not ``begun`` in its time."""
+    source = surveys[planned.source]
+    idle = source.standing is None or (begun and not source.standing.held)
+    return planned.kind is OperationKind.OFFLINE and idle and source.condition is not None
 
 
 def not_ready(node: str, surveys: Surveys) -> list[str]:

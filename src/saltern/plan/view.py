@@ -72,6 +72,10 @@ class View(Protocol):
         """Who has stopped this domain, and when, so that it stays so; ``None`` when nobody has."""
         ...
 
+    def placed(self, domain: str, uuid: str) -> str | None:
+        """Who has put this domain on the node, and when, so that it stays here; ``None`` when nobody has."""
+        ...
+
     def partner_keys(self, node: str) -> SshKeys | None:
         """What a partner has told of its keys; ``None`` when it has not yet."""
         ...

@@ -141,6 +141,13 @@ class SimHost:
         self._reach(path)
         return self.world.read_file(self.name, path)
 
+    def names(self, path: str) -> list[str]:
+        """See ``saltern.run.Host.names``."""
+        self._reach(path)
+        below = f"{path}/"
+        found = (file.removeprefix(below) for file in self.world.nodes[self.name].files if file.startswith(below))
+        return sorted({name.partition("/")[0] for name in found})
+
     def mode(self, path: str) -> int | None:
         """See ``saltern.run.Host.mode``."""
         self._reach(path)

@@ -8,7 +8,9 @@ Tree = Mapping[str, Any]
 
 ASKED: Final = ("drbd.status", "xen.domains", "operation.entries")
 SILENT: Final = "the minion does not answer"
-NO_OPERATIONS: Final[Tree] = {"entered": {}, "unreadable": {}, "stopped": {}}
+NO_OPERATIONS: Final[Tree] = {
+    name: {} for name in ("entered", "unreadable", "stopped", "placed", "strange", "maintenance")
+}
 # What Salt makes of a function that a minion does not have, and what stands before the reason of one that failed.
 _MISSING: Final = "TypeError: 'str' object is not callable"
 _FAILED: Final = "salt.exceptions.CommandExecutionError: "

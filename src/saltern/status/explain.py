@@ -54,7 +54,7 @@ def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witnes
     """A domain in words and data; ``witnesses`` are those of both its nodes, ``share`` that of one of them."""
     answers = {node: each.answer for node, each in witnesses.items()}
     state = domain_state(domain, share, answers)
-    operations = [each for each in operations_state({domain.name: domain}, answers) if each["domain"] == domain.name]
+    operations = [each for each in operations_state(answers) if each["domain"] == domain.name]
     wrong = [
         *faults.of_nodes(answers),
         *(each for each in faults.of_operations(operations, answers) if each.about == f"domain {domain.name}"),
@@ -91,11 +91,14 @@ def _where(
     for each in operations:
         yield f"The {each['text']}: {each['state']}."
     if list(runs_on) == [domain.partner] and not operations:
-        yield from _away(domain, witnesses[domain.home])
+        maintenance = any(domain.home in each.answer.operations["maintenance"] for each in witnesses.values())
+        yield from _away(domain, state["placed"], witnesses[domain.home], maintenance=maintenance)
 
 
-def _away(domain: DomainSpec, home: Witness) -> Iterator[str]:
+def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance: bool) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
+    if placed is not None:
+        yield f"It was {placed}."
     begun, _, said = home.log.strip().partition("\n")
     if isinstance(home.items, str):
         yield f"Why is unknown: {domain.home}, where it came from, does not tell."
@@ -105,7 +108,10 @@ def _away(domain: DomainSpec, home: Witness) -> Iterator[str]:
     else:
         yield f"{domain.home} has had no part in any operation on it: it was moved, or started there, by hand."
     back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
-    yield f"It stays there until somebody moves it home: `{back}`."
+    if domain.automatic_return and placed is None and not maintenance:
+        yield f"It returns by itself when {domain.home} starts and its disks are UpToDate; to move it home now: `{back}`."
+    else:
+        yield f"It stays there until somebody moves it home: `{back}`."
 
 
 # --- What would happen -------------------------------------------------------------------------------------------

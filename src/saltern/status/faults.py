@@ -154,7 +154,8 @@ def noticed(spec: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[str]:
         if found["name"] != spec.name:
             continue
         if node != spec.home:
-            yield f"domain {spec.name}: it runs on {node}, away from its home {spec.home}"
+            placed = answers[node].operations["placed"].get(spec.name)
+            yield f"domain {spec.name}: it runs on {node}, away from its home {spec.home}{f', {placed}' if placed else ''}"
         if _differs(found["memory_bytes"], spec.memory_bytes):
             wanted, has = format_size(spec.memory_bytes), format_size(found["memory_bytes"])
             yield f"domain {spec.name}: its memory of {wanted} takes effect at its next start; it runs with {has}"
@@ -166,6 +167,23 @@ def strangers(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) ->
     for node, found in _everything(answers):
         if found["uuid"] not in known and found["name"] not in specs:
             yield f"{node} runs {found['name'] or found['uuid']}, which is not in the topology"
+
+
+def maintained(maintenance: Mapping[str, str]) -> Iterator[str]:
+    """Nodes that are in maintenance."""
+    for node, note in maintenance.items():
+        end = f"`salt-run state.orch return pillar='{{node: {node}}}'`"
+        yield f"{node} is in maintenance, {note}: nothing returns to it by itself until {end}"
+
+
+def strange_notes(answers: Mapping[str, Answer]) -> Iterator[str]:
+    """Notes of domains that are not, or no longer, in the topology of their node: they come to light when such a domain does."""
+    for node, answer in answers.items():
+        for domain, note in answer.operations["strange"].items():
+            yield (
+                f"{node} keeps a note about a domain {domain} that the topology does not give it: {note}; "
+                f"`salt-run cluster.release {domain}` takes it away"
+            )
 
 
 def running(domain: DomainSpec, answers: Mapping[str, Answer]) -> Iterator[tuple[str, Tree]]:

@@ -1,11 +1,12 @@
 """The state of a whole cluster, from what its nodes answered, as plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from saltern.errors import Refused
 from saltern.model.desired import DomainDisk, DomainSpec, NodeSlice, Resource
 from saltern.status import faults
-from saltern.status.answer import Answer, Tree
+from saltern.status.answer import Answer, Tree, told
 
 _CONDITIONS: Final = ("dying", "crashed", "suspended", "shut_down", "paused")
 _SOURCES: Final = ("SyncSource", "PausedSyncS")
@@ -23,7 +24,7 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
         if domain.home == share.node
     }
     domains = {name: domain_state(spec, shares[spec.home], answers) for name, spec in specs.items()}
-    operations = operations_state(specs, answers)
+    operations = operations_state(answers)
     wrong = [*faults.of_nodes(answers), *faults.of_operations(operations, answers)]
     for name, domain in domains.items():
         wrong += faults.of_domain(name, domain, busy=any(each["domain"] == name for each in operations))
@@ -32,53 +33,88 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
     return {
         "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
         "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
+        "maintenance": maintenance(answers),
         "domains": domains,
         "operations": operations,
         "wrong": [str(fault) for fault in wrong],
-        "noticed": [*noticed, *faults.strangers(specs, answers)],
+        "noticed": [
+            *noticed,
+            *faults.strangers(specs, answers),
+            *faults.strange_notes(answers),
+            *faults.maintained(maintenance(answers)),
+        ],
     }
 
 
 def domain_state(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Answer]) -> dict[str, Any]:
     """Where a domain belongs, runs and may be running, and its disks; ``share`` is that of one of its nodes."""
+    runs_on = {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)}
     return {
         "home": domain.home,
         "partner": domain.partner,
-        "runs_on": {node: _condition(found, domain.name) for node, found in faults.running(domain, answers)},
-        "stopped": next(iter(_stopped(domain.name, answers)), None),
+        "runs_on": runs_on,
+        "stopped": next(iter(_notes("stopped", domain.name, answers)), None),
+        "placed": next(iter(_notes("placed", domain.name, {node: answers[node] for node in runs_on})), None),
         "may_run_on": [node for node in (domain.home, domain.partner) if answers[node].trouble],
         "disks": {disk.device: _disk(disk, share.resources[disk.resource], answers) for disk in domain.disks},
     }
 
 
-def _stopped(domain: str, answers: Mapping[str, Answer]) -> list[str]:
-    """Who wants it to stay stopped, as its nodes have it."""
-    notes = (answer.operations["stopped"].get(domain) for answer in answers.values())
+def _notes(kind: str, domain: str, answers: Mapping[str, Answer]) -> list[str]:
+    """Who wants it to stay stopped, or where it is, as its nodes have it."""
+    notes = (answer.operations[kind].get(domain) for answer in answers.values())
     return [note for note in notes if note is not None]
 
 
-def operations_state(specs: Mapping[str, DomainSpec], answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
-    """The operations that are entered anywhere, each with what its nodes say of it.
+def maintenance(answers: Mapping[str, Answer]) -> dict[str, str]:
+    """The nodes that are in maintenance, with who has begun that, as any node tells."""
+    return {node: note for answer in answers.values() for node, note in answer.operations["maintenance"].items()}
 
-    One is ``left half-done`` when no node says that somebody works on it, and ``unknown`` when another node of its domain
-    might.
+
+def operations_state(answers: Mapping[str, Answer]) -> list[dict[str, Any]]:
+    """The operations that are entered anywhere, each with what its nodes say of it; the topology may not have their domain.
+
+    One is ``left half-done`` when no node says that somebody works on it, and ``unknown`` when the node that has its other
+    half might.
     """
+    between: dict[tuple[str, str], Sequence[str]] = {}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for node, answer in answers.items():
         for domain, entry in answer.operations["entered"].items():
             what = {"domain": domain, "id": entry["id"], "kind": entry["kind"], "text": entry["text"], "nodes": {}}
             operation = found.setdefault((domain, entry["id"]), what)
             operation["nodes"][node] = "going on" if entry["alive"] else "left half-done"
-    for operation in found.values():
-        operation["state"] = _operation_state(operation["nodes"], specs.get(operation["domain"]), answers)
+            between[domain, entry["id"]] = entry["between"]
+    for key, operation in found.items():
+        operation["state"] = _operation_state(operation["nodes"], between[key], answers)
     return list(found.values())
 
 
-def _operation_state(told: Mapping[str, str], domain: DomainSpec | None, answers: Mapping[str, Answer]) -> str:
-    if "going on" in told.values():
+def _operation_state(sides: Mapping[str, str], between: Sequence[str], answers: Mapping[str, Answer]) -> str:
+    if "going on" in sides.values():
         return "going on"
-    nodes = (domain.home, domain.partner) if domain is not None else ()
-    return "unknown" if any(answers[node].operations_trouble for node in nodes) else "left half-done"
+    silent = (node for node in between if node not in answers or answers[node].operations_trouble)
+    return "unknown" if any(silent) else "left half-done"
+
+
+def keepers(domain: str, shares: Mapping[str, NodeSlice], said: Mapping[str, object]) -> list[str]:
+    """The nodes that may have something left of operations on a domain, from what each ``said`` to ``operation.entries``.
+
+    Those are its own, and whoever has an entry or a note of it; of one that the topology does not have, also those that did not
+    tell. Raises ``Refused`` where there is none.
+    """
+    own = [node for node, share in shares.items() if domain in share.domains]
+    found = []
+    for node in shares:
+        entries, trouble = told(said[node], "operation.entries", Mapping)
+        has = entries is not None and any(domain in entries[part] for part in ("entered", "unreadable", "strange"))
+        if node in own or has or (trouble and not own):
+            found.append(node)
+    if not found:
+        raise Refused(
+            f"domain {domain}", "the topology has no such domain, and no node has an entry of it", "Correct the name"
+        )
+    return found
 
 
 def _condition(found: Tree, name: str) -> str:

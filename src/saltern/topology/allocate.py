@@ -509,6 +509,7 @@ def _complete_domain(domain: Domain, numbers: DomainNumbers) -> Domain:
         ),
         depends_on=domain.depends_on,
         order=domain.order,
+        automatic_return=domain.automatic_return,
         uuid=domain.uuid if domain.uuid is not None else numbers.uuid,
         xl=domain.xl,
     )

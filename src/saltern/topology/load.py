@@ -49,7 +49,8 @@ class _Loader(Reader):
         drbd = self._drbd(top, ROOT, DrbdOptions())
         nodes = {name: self._node(name, data) for name, data in self.named(values.NODE, top["nodes"] or {}, NODES)}
         domains = {
-            name: self._domain(name, data, drbd) for name, data in self.named(values.NAME, top["domains"], DOMAINS)
+            name: self._domain(name, data, drbd, top["return"])
+            for name, data in self.named(values.NAME, top["domains"], DOMAINS)
         }
         allocation = lockfile.read(top["allocation"], self)
         return Loaded(
@@ -78,7 +79,7 @@ class _Loader(Reader):
             memory_bytes=found["memory"],
         )
 
-    def _domain(self, name: str, data: object, drbd: DrbdOptions) -> Domain | None:
+    def _domain(self, name: str, data: object, drbd: DrbdOptions, returns: str) -> Domain | None:
         path = f"{DOMAINS}:{name}"
         found = self.section(schema.DOMAIN, data, path)
         if found is None:
@@ -103,6 +104,7 @@ class _Loader(Reader):
             interfaces=interfaces,
             depends_on=found["depends_on"],
             order=found["order"],
+            automatic_return=(found["return"] or returns) == "automatic",
             uuid=found["uuid"],
             xl=xl,
         )

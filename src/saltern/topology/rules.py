@@ -24,6 +24,7 @@ RULES: Final = {
     "vcpus": "A domain has at least one CPU.",
     "order": "An order is a number from 0.",
     "protocol": "The protocol is one of DRBD's.",
+    "return": "A domain returns home by itself, or when somebody says so.",
     "unsafe-option": "No option of DRBD allows two primaries, promotes by itself, or discards data after a split-brain.",
     "unsafe-text": "What is written into configuration files cannot change their meaning.",
     "no-disk": "A domain has a disk.",

@@ -123,6 +123,8 @@ DRBD: Final = Section(
     ),
 )
 
+_RETURN: Final = values.one_of("return", ("manual", "automatic"))
+
 CLUSTER: Final = Section(
     path="saltern",
     meaning="The whole cluster.",
@@ -140,6 +142,15 @@ CLUSTER: Final = Section(
             default_text="none",
             meaning="Options of DRBD for every disk.",
             example="{protocol: C}",
+        ),
+        Key(
+            name="return",
+            kind=_RETURN,
+            default="manual",
+            meaning="Whether domains that run on their partner return home by themselves when their home is back and their disks "
+            "are UpToDate. It takes a reactor on the master. Never to a node that is in maintenance, and never what somebody has "
+            "moved by name.",
+            example="automatic",
         ),
         Key(name="nodes", kind=values.MAPPING, required=True, meaning="The physical servers, by their host names."),
         Key(
@@ -245,6 +256,13 @@ DOMAIN: Final = Section(
             default_text="none",
             meaning="Domains that start before it.",
             example="[router]",
+        ),
+        Key(
+            name="return",
+            kind=_RETURN,
+            default_text="that of the cluster",
+            meaning="Whether it returns home by itself.",
+            example="manual",
         ),
         Key(
             name="uuid",

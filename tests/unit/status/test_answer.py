@@ -5,7 +5,7 @@ from saltern.status.answer import NO_OPERATIONS, SILENT, answer
 WHOLE = {
     "drbd.status": {"dns": {}},
     "xen.domains": [],
-    "operation.entries": {"entered": {"dns": {}}, "unreadable": {}, "stopped": {}},
+    "operation.entries": {**NO_OPERATIONS, "entered": {"dns": {}}},
 }
 TRACEBACK = "Traceback (most recent call last):\n  File ...\n"
 

@@ -1,14 +1,16 @@
 """The state of a cluster, from what its nodes answered."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from answers import HOME, PARTNER, SHARES, SILENT, answer, domain, entry, resource
 from nodes import UUID
 
-from saltern.status.answer import Answer
-from saltern.status.state import cluster_status
+from saltern.errors import Refused
+from saltern.status.answer import NO_OPERATIONS, Answer
+from saltern.status.state import cluster_status, keepers
 from saltern.status.text import status_text
 from saltern.units import MIB
 
@@ -77,6 +79,20 @@ def test_a_domain_away_from_home_is_noticed_and_not_wrong() -> None:
     assert status_text(status).endswith(
         "Nothing is wrong.\n\nNoticed:\n  - domain dns: it runs on dom0m, away from its home dom0"
     )
+
+
+def test_who_has_put_a_domain_elsewhere_and_which_nodes_are_in_maintenance_is_noticed() -> None:
+    away = answer(resource(role="Primary"), domain())
+    notes = {"placed": {"dns": "put there by root at noon"}, "maintenance": {"dom0": "evacuated by root at noon"}}
+    found = status(answer(resource()), replace(away, operations={**away.operations, **notes}))
+    assert found["maintenance"] == {"dom0": "evacuated by root at noon"}
+    assert found["domains"]["dns"]["placed"] == "put there by root at noon"
+    assert found["wrong"] == []
+    assert found["noticed"] == [
+        "domain dns: it runs on dom0m, away from its home dom0, put there by root at noon",
+        "dom0 is in maintenance, evacuated by root at noon: nothing returns to it by itself until "
+        "`salt-run state.orch return pillar='{node: dom0}'`",
+    ]
 
 
 def test_a_domain_that_is_not_in_the_topology_is_noticed() -> None:
@@ -239,6 +255,37 @@ def test_an_entry_that_cannot_be_read_and_operations_that_are_not_told_are_wrong
         "domain dns: the entry of its operation on dom0 cannot be read: no JSON; "
         "look at /var/lib/saltern/operations/dns.json there",
     ]
+
+
+def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_told_with_what_to_do() -> None:
+    ghost = {**entry(alive=False), "text": "stop of ghost on dom0, begun by root on master at 2026-11-26 10:00:00"}
+    home = answer(resource(role="Primary"), domain())
+    operations = {
+        **home.operations,
+        "entered": {"ghost": ghost},
+        "strange": {"spook": f"{UUID} stopped by root at noon"},
+    }
+    found = status(replace(home, operations=operations))
+    assert [(each["domain"], each["state"]) for each in found["operations"]] == [("ghost", "left half-done")]
+    assert found["wrong"] == [f"domain ghost: left half-done: {ghost['text']}; `salt-run cluster.recover ghost`"]
+    assert found["noticed"] == [
+        f"dom0 keeps a note about a domain spook that the topology does not give it: {UUID} stopped by root at noon; "
+        "`salt-run cluster.release spook` takes it away"
+    ]
+    moved = {**ghost, "between": ["dom0", "dom7"]}  # which nobody can ask
+    found = status(replace(home, operations={**operations, "entered": {"ghost": moved}}))
+    assert [each["state"] for each in found["operations"]] == ["unknown"]
+
+
+def test_who_may_have_something_left_of_a_domain_is_asked_about_it() -> None:
+    nothing = {"operation.entries": dict(NO_OPERATIONS)}
+    for part in ("entered", "unreadable", "strange"):
+        has = {"operation.entries": {**NO_OPERATIONS, part: {"ghost": {}}}}
+        assert keepers("ghost", SHARES, {"dom0": nothing, "dom0m": has}) == ["dom0m"]
+    assert keepers("dns", SHARES, {"dom0": nothing, "dom0m": None}) == ["dom0", "dom0m"]
+    assert keepers("ghost", SHARES, {"dom0": nothing, "dom0m": None}) == ["dom0m"]  # which may have it
+    with pytest.raises(Refused, match="the topology has no such domain, and no node has an entry of it"):
+        keepers("ghost", SHARES, {"dom0": nothing, "dom0m": nothing})
 
 
 @pytest.mark.parametrize(("busy", "count"), [(entry(), 0), (None, 2)])

@@ -7,6 +7,7 @@ from answers import HOME, PARTNER, SHARES, SILENT, answer, domain, entry, resour
 
 from saltern.bridge import plain
 from saltern.model.survey import DiskSide, Survey
+from saltern.status.answer import NO_OPERATIONS
 from saltern.status.explain import Witness, explain, explain_text, heard
 from saltern.units import GIB
 
@@ -89,6 +90,24 @@ Could it move now
     )
 
 
+def test_a_domain_that_returns_by_itself_says_so_unless_somebody_wants_it_otherwise() -> None:
+    def where(**notes: dict[str, str]) -> list[str]:
+        spec = replace(SHARES["dom0"].domains["dns"], automatic_return=True)
+        away = answer(resource(role="Primary"), domain())
+        there = replace(away, operations={**away.operations, **notes})
+        witnesses = {
+            "dom0": Witness(answer=answer(resource()), survey="", items=[]),
+            "dom0m": Witness(answer=there, survey="", items=[]),
+        }
+        return explain(spec, SHARES["dom0"], witnesses)["where"]
+
+    assert where()[-1].startswith("It returns by itself when dom0 starts and its disks are UpToDate")
+    assert where(maintenance={"dom0": "evacuated"})[-1].startswith("It stays there until somebody moves it home")
+    told = where(placed={"dns": "put there by root at noon"})
+    assert "It was put there by root at noon." in told
+    assert told[-1].startswith("It stays there until")
+
+
 def test_a_domain_away_from_home_tells_what_xl_said_when_it_was_sent_and_how_it_comes_back() -> None:
     where = moved("migrate of dns from dom0 to dom0m, begun by root at 10:00\nReady.\nMigration successful.\n")["where"]
     assert where == [
@@ -166,7 +185,7 @@ def test_what_was_carried_by_salt_reads_as_it_was_sent() -> None:
     said = {
         "drbd.status": resource(),
         "xen.domains": [],
-        "operation.entries": {"entered": {}, "unreadable": {}, "stopped": {}},
+        "operation.entries": {**NO_OPERATIONS},
         "operation.look": {"dns": plain(survey("dom0m"))},
         "operation.explain": {"items": [item("dns belongs to dom0")], "log": "it went\n"},
     }

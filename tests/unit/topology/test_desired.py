@@ -99,6 +99,17 @@ def test_yes_and_no_of_yaml_reach_drbd_as_words_and_xl_as_numbers():
     assert share.domains["a"].xl == {"nestedhvm": 1, "vnuma": [[1, "x"]]}
 
 
+def test_a_domain_returns_by_itself_as_it_says_or_else_as_the_cluster_does():
+    for fragment, returns in (
+        ("", {"a": False, "b": False}),
+        ("return: automatic", {"a": True, "b": True}),
+        ("{return: automatic, domains: {a: {return: manual}}}", {"a": False, "b": True}),
+        ("domains: {a: {return: automatic}}", {"a": True, "b": False}),
+    ):
+        share = slice_from_pillar(slice_to_pillar(compiled(fragment).slices["dom0"]))
+        assert {name: domain.automatic_return for name, domain in share.domains.items()} == returns
+
+
 def identities(fragment=""):
     """The secret with which each resource connects; both nodes must have the same."""
     slices = compiled(fragment).slices

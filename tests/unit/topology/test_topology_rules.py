@@ -154,6 +154,7 @@ CASES = {
     "no CPU": ("domains: {a: {vcpus: 0}}", "vcpus", [f"{A}:vcpus"]),
     "an order below zero": ("domains: {a: {order: -1}}", "order", [f"{A}:order"]),
     "an unknown protocol": ("drbd: {protocol: D}", "protocol", ["saltern:drbd:protocol"]),
+    "a return that is neither": ("domains: {a: {return: no}}", "return", [f"{A}:return"]),
     "two primaries": (
         "drbd: {net: {allow-two-primaries: yes}}",
         "unsafe-option",
