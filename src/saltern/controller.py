@@ -274,7 +274,8 @@ class _Work:
         survey = self._look(each)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
-            waits = list(migrate.waits(survey[each.source if each.kind is not OperationKind.START else each.target]))
+            start = each.kind is OperationKind.START
+            waits = list(migrate.waits_to_start(survey[each.target]) if start else migrate.waits(survey[each.source]))
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
         self.fleet.ask([each.target], "operation.carry_out", each.domain, self.identifier)

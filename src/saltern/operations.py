@@ -10,14 +10,18 @@ from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import EndOperation
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
-from saltern.model.places import operation_file, operation_lock, operation_log, stopped_file
-from saltern.observe import read_operation, read_stop, read_xen
+from saltern.model.places import operation_file, operation_lock, operation_log, remake_file, stopped_file
+from saltern.observe import read_operation, read_remake, read_standing, read_stop, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 from saltern.render import operation as entry
 from saltern.run import Host
 
+TAKE_UP: Final = (
+    "The same `salt-run state.orch remake` again takes it up, and nothing else does: what is between two topologies is settled "
+    "by no rule. `salt-run cluster.release` gives it up, and leaves all as it is"
+)
 _MODE: Final = 0o600
 _POLL_S: Final = 0.5
 _SETTLE_S: Final = 60.0
@@ -30,7 +34,7 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
     stopped: dict[str, str] = {}
     for domain, spec in domains.items():
         try:
-            found = read_operation(host, domain)
+            found = read_standing(host, domain)
             note = read_stop(host, domain, spec.uuid)
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
@@ -44,7 +48,10 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
 
 
 def begin(host: Host, operation: Operation) -> None:
-    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once."""
+    """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once.
+
+    While a domain is remade, only what has the id of its remake is entered.
+    """
     text = entry.render(_renewed(host, operation))
     parse.parse(text)  # an entry that nobody could read again would be in the way for ever
     try:
@@ -54,7 +61,19 @@ def begin(host: Host, operation: Operation) -> None:
         if found is not None and found.operation.id == operation.id:
             return
         raise busy(found, operation.domain) from error
+    try:
+        _refuse_within_another(host, operation)
+    except BaseException:
+        host.remove(operation_file(operation.domain))
+        raise
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
+
+
+def _refuse_within_another(host: Host, operation: Operation) -> None:
+    """After it was entered: of an operation and a remake that are entered at the same moment, at least one sees the other."""
+    found = read_remake(host, operation.domain)
+    if found is not None and not found.remaking.over and found.remaking.operation.id != operation.id:
+        raise busy(found.standing, operation.domain)
 
 
 def begin_all(host: Host, entries: Sequence[Operation]) -> None:
@@ -103,7 +122,7 @@ def require(host: Host, domain: str, identifier: str) -> Operation:
 @contextmanager
 def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[Operation]:
     """Hold an operation that was prepared, and work on it; raises ``Refused`` when it is not to be taken up now."""
-    with _held(host, domain):
+    with held(host, domain):
         found = require(host, domain, identifier)
         if found.half is not half or found.taken or not plan.is_ready(found, host.now()):
             raise Refused(
@@ -117,7 +136,7 @@ def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[O
 
 
 @contextmanager
-def _held(host: Host, domain: str) -> Iterator[None]:
+def held(host: Host, domain: str) -> Iterator[None]:
     """The lock of a domain; raises ``Refused`` when somebody has it, with whose it is."""
     with ExitStack() as stack:
         try:
@@ -137,6 +156,8 @@ def busy(standing: Standing | None, domain: str) -> Refused:
             f"it is busy: {standing.operation}",
             "Wait for its end; `salt-run cluster.status` shows it",
         )
+    if standing.operation.kind is OperationKind.REMAKE:
+        return Refused(f"domain {domain}", f"left half-done: {standing.operation}", TAKE_UP)
     return Refused(
         f"domain {domain}", f"left half-done: {standing.operation}", f"Run `salt-run cluster.recover domain={domain}`"
     )
@@ -155,12 +176,12 @@ def settle_left(host: Host, domain: str) -> str:
 
     Raises ``Refused`` while somebody works on it, for what no rule can settle, and for what does not go away in a minute.
     """
-    found = read_operation(host, domain)
+    found = read_standing(host, domain)
     if found is None:
         return f"nothing is left of an operation on {domain}"
-    if found.alive:
+    if found.alive or found.operation.kind is OperationKind.REMAKE:
         raise busy(found, domain)
-    with _held(host, domain):
+    with held(host, domain):
         # Somebody may have settled it before us, and begun another one since.
         return settle_half(host, require(host, domain, found.operation.id))
 
@@ -197,14 +218,18 @@ def keep_stopped(host: Host, operation: Operation) -> None:
 def release(host: Host, domain: str) -> None:
     """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on."""
     try:
-        found = read_operation(host, domain)
+        found = read_standing(host, domain)
     except ParseError:
-        with _held(host, domain):
+        with held(host, domain):
             host.remove(operation_file(domain))
+            host.remove(remake_file(domain))
         return
     if found is not None and found.alive:
         raise busy(found, domain)
-    if found is not None:
+    if found is None or found.operation.kind is OperationKind.REMAKE:
+        with held(host, domain):  # also the note of one that is over
+            host.remove(remake_file(domain))
+    else:
         withdraw(host, domain, found.operation.id)
 
 
@@ -243,7 +268,7 @@ def _entered(host: Host, domain: str, identifier: str) -> Iterator[Operation | N
     if host.read_text(operation_file(domain)) is None:
         yield None
         return
-    with _held(host, domain):
+    with held(host, domain):
         found = read_operation(host, domain)
         yield found.operation if found is not None and found.operation.id == identifier else None
 

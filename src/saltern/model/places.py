@@ -30,6 +30,11 @@ def stopped_file(domain: str) -> str:
     return f"{OPERATIONS}/{domain}.stopped"
 
 
+def remake_file(domain: str) -> str:
+    """Where a node keeps that a domain is being remade, and how far that is; afterwards, that it was."""
+    return f"{OPERATIONS}/{domain}.remake"
+
+
 def operation_log(domain: str) -> str:
     """What the tools have said meanwhile."""
     return f"{OPERATIONS}/{domain}.log"

@@ -42,7 +42,7 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
     found = view.operation(domain.name)
     if found is None:
         return Step(comment=f"nothing is being done with {domain.name}")
-    if found.alive:
+    if found.alive or found.operation.kind is OperationKind.REMAKE:
         return Step(comment=f"left alone: {found.operation}")
     settled = settle(found.operation, view.xen)
     if isinstance(settled, Wait):

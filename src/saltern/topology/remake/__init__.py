@@ -15,7 +15,7 @@ from saltern.topology.bulk import many_objects
 from saltern.topology.remake import drafts, flow, refuse
 from saltern.topology.remake.drafts import Draft
 from saltern.topology.remake.match import Change, change, match_domains
-from saltern.topology.remake.model import Kind, Leftover, Refusal, Remake, Span, Step
+from saltern.model.remake import Kind, Leftover, Refusal, Remake, Span, Step
 from saltern.topology.remake.order import Flow, Room, Wait, ordered
 from saltern.topology.remake.sides import Claim, Sides, Site, held
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from saltern.topology.remake.model import Kind
+from saltern.model.remake import Kind
 
 
 class Text(NamedTuple):
