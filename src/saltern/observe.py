@@ -159,13 +159,17 @@ def read_remake(host: Host, domain: str) -> Underway | None:
     )
 
 
-def read_standing(host: Host, domain: str, ours: str | None = None) -> Standing | None:
-    """What is being done with a domain: an operation, else the remake that it is part of, unless that is ``ours``."""
-    found = read_operation(host, domain)
-    remade = None if found is not None else read_remake(host, domain)
-    if remade is None or remade.remaking.over or remade.remaking.operation.id == ours:
-        return found
-    return remade.standing
+def read_remade(host: Host, domain: str, ours: str | None = None) -> Standing | None:
+    """The remake that a domain is in; ``None`` where there is none, or it is over, or ``ours``."""
+    found = read_remake(host, domain)
+    if found is None or found.remaking.over or found.remaking.operation.id == ours:
+        return None
+    return found.standing
+
+
+def read_standing(host: Host, domain: str) -> Standing | None:
+    """What is being done with a domain: an operation, else the remake that it is in."""
+    return read_operation(host, domain) or read_remade(host, domain)
 
 
 def read_stop(host: Host, domain: str, uuid: str) -> str | None:
@@ -297,7 +301,12 @@ class Observation:
 
     def operation(self, domain: str) -> Standing | None:
         """See ``View``: a file, and no process."""
-        return self._part(project.operation_on(domain), lambda: read_standing(self._host, domain, self._ours))
+        found = self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
+        return found or self.remade(domain)
+
+    def remade(self, domain: str) -> Standing | None:
+        """See ``View``: a file, and no process."""
+        return self._part(project.remake_of(domain), lambda: read_remade(self._host, domain, self._ours))
 
     def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""

@@ -11,9 +11,11 @@ from typing import Any, Final
 from saltern import operations
 from saltern.bridge import plain
 from saltern.errors import Refused
+from saltern.model.operation import Operation, Standing
 from saltern.model.places import remake_file, stopped_file
 from saltern.model.remake import Remaking, Underway
 from saltern.observe import read_operation, read_remake
+from saltern.plan import operation as plan
 from saltern.render import remaking as entry
 from saltern.run import Host
 from saltern.survey import operation_from_plain
@@ -41,8 +43,10 @@ def enter(host: Host, remaking: Remaking) -> None:
     domain = remaking.operation.domain
     with operations.held(host, domain):
         before = read_remake(host, domain)
-        if before is not None and not _may_follow(remaking, before):
-            raise operations.busy(before.standing, domain)
+        # The lock is ours: whether somebody works on it is a question of its last sign of life alone.
+        standing = None if before is None else _standing(before.remaking.operation, host.now())
+        if before is not None and standing is not None and not _may_follow(remaking, before.remaking, standing.alive):
+            raise operations.busy(standing, domain)
         _write(host, remaking)
         other = read_operation(host, domain)
         if other is not None and not other.operation.id.startswith(f"{remaking.plan}-"):
@@ -50,10 +54,14 @@ def enter(host: Host, remaking: Remaking) -> None:
             raise operations.busy(other, domain)
 
 
-def _may_follow(remaking: Remaking, before: Underway) -> bool:
-    if before.remaking.over or before.remaking.operation.id == remaking.operation.id:
+def _standing(operation: Operation, now_s: float) -> Standing:
+    return plan.standing(operation, held=False, now_s=now_s)
+
+
+def _may_follow(remaking: Remaking, before: Remaking, alive: bool) -> bool:
+    if before.over or before.operation.id == remaking.operation.id:
         return True
-    return before.remaking.plan == remaking.plan and not before.standing.alive
+    return before.plan == remaking.plan and not alive
 
 
 def _put_back(host: Host, domain: str, before: Underway | None) -> None:

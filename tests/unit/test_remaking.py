@@ -1,6 +1,7 @@
 """Remakes carried out on simulated nodes, and killed after every question to a node: the same command again takes them up."""
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,9 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a disk is made anew": ("domains: {mail: {disks: {xvdb: {size: 16M}}}}", ["mail/xvdb"]),
 }
+
+
+EVERY = int(os.environ.get("SALTERN_REMAKE_EVERY", "11"))  # how many questions lie between two kills that are tried
 
 
 class Killed(Exception):
@@ -126,6 +130,7 @@ class Remade(SimFleet):
         self.check()
 
     def check(self) -> None:
+        self._follow_names()
         try:
             check_safety(self.world, compile_slices(self.after))
         except AssertionError:  # names of disks are those of one topology or of the other
@@ -136,6 +141,15 @@ class Remade(SimFleet):
                     check_disks(node, domain)
         for uuid, volumes in self._data().items():
             assert any(self._is_whole(*place) for place in volumes), f"no complete copy of {uuid}"
+
+    def _follow_names(self) -> None:
+        """The simulator keeps the names of the resources that wrote to a device; a renamed one is the same."""
+        downs = {(step.domain, step.disk): step.was.name for step in self.plan.steps if step.kind is Kind.DOWN}
+        for step in self.plan.steps:
+            if step.kind is Kind.UP and self.world.nodes[step.nodes[0]].devices.get(step.resource.on(step.nodes[0]).disk):
+                device = self.world.nodes[step.nodes[0]].devices[step.resource.on(step.nodes[0]).disk]
+                former = {downs[step.domain, step.disk]} - {step.resource.name}
+                device.writers[:] = [writer for writer in device.writers if writer not in former]
 
     def _data(self) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
         """Where the copies may be of what must not be lost: node, volume and resource, by domain and device of BEFORE."""
@@ -203,3 +217,44 @@ def test_a_remake_ends_where_after_says(worlds: Worlds, what: str, drbd: str) ->
     nodes = Remade(World.from_json(worlds[drbd]), what)
     nodes.carry_out()
     nodes.assert_is_after()
+
+
+# --- Killed ------------------------------------------------------------------------------------------------------
+def killed_and_taken_up(world: World, what: str, kill_at: int, *, lose_answer: bool) -> Remade:
+    nodes = Remade(world, what)
+    nodes.kill_at, nodes.lose_answer = kill_at, lose_answer
+    with pytest.raises(Killed):
+        nodes.carry_out()
+    nodes.kill_at = None
+    nodes.sleep(LEFT_AFTER_S + 30)
+    return nodes
+
+
+def questions(world: World, what: str) -> int:
+    nodes = Remade(world, what)
+    nodes.carry_out()
+    return nodes.answered
+
+
+@pytest.mark.parametrize("lose_answer", [False, True])
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_a_remake_that_was_killed_anywhere_is_taken_up_by_the_same_command(
+    worlds: Worlds, what: str, lose_answer: bool
+) -> None:
+    total = questions(World.from_json(worlds["8.4"]), what)
+    for kill_at in range(0, total, EVERY):
+        nodes = killed_and_taken_up(World.from_json(worlds["8.4"]), what, kill_at, lose_answer=lose_answer)
+        nodes.carry_out()
+        nodes.assert_is_after()
+
+
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_an_apply_between_does_no_harm_and_changes_nothing_of_what_is_remade(worlds: Worlds, what: str) -> None:
+    total = questions(World.from_json(worlds["8.4"]), what)
+    for kill_at in range(1, total, EVERY):
+        nodes = killed_and_taken_up(World.from_json(worlds["8.4"]), what, kill_at, lose_answer=True)
+        for outcomes in converge(nodes.world, dict(nodes.shares), wait_s=5).values():
+            assert outcomes is not None
+        nodes.check()
+        nodes.carry_out()
+        nodes.assert_is_after()

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from saltern.errors import Refused
 from saltern.model.desired import NodeSlice
-from saltern.model.operation import OperationKind, Standing
+from saltern.model.operation import Standing
 from saltern.plan import (
     activation,
     configuration,
@@ -129,8 +129,7 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
         return activation.module_step(view)
     remade = _remade(item, node_slice, view)
     if remade is not None:
-        told = "" if remade.alive else "; nobody works on it now: the same command again takes it up"
-        return Step(comment=f"left alone: {remade.operation}{told}", warning=None if remade.alive else f"left: {remade.operation}")
+        return operation.left_alone(remade)
     if item.kind in _NODE_STEPS:
         return _NODE_STEPS[item.kind](node_slice, view)
     if item.kind is Kind.SCRIPT:
@@ -147,14 +146,13 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
 
 def _remade(item: Item, node_slice: NodeSlice, view: View) -> Standing | None:
     """The remake of all domains that an item belongs to: what is between two topologies is like neither of them."""
-    found = [view.operation(name) for name in _domains(item, node_slice)]
-    remakes = [each for each in found if each is not None and each.operation.kind is OperationKind.REMAKE]
-    return remakes[0] if remakes and len(remakes) == len(found) else None
+    found = [view.remade(name) for name in _domains(item, node_slice)]
+    return found[0] if found and None not in found else None
 
 
 def _domains(item: Item, node_slice: NodeSlice) -> set[str]:
-    """The domains that an item belongs to: several for a meta-disk that they share."""
-    if item.kind in _DOMAIN_STEPS or item.kind is Kind.OPERATION:
+    """The domains that an item belongs to: several for a meta-disk that they share. What an operation left is settled."""
+    if item.kind in _DOMAIN_STEPS:
         return {item.name}
     if item.kind in _RESOURCE_STEPS:
         return {node_slice.resources[item.name].domain}

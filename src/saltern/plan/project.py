@@ -92,6 +92,11 @@ def operation_on(domain: str) -> Part:
     return Part("operation", domain)
 
 
+def remake_of(domain: str) -> Part:
+    """The part that holds the remake that one domain is in."""
+    return Part("remake", domain)
+
+
 def keys_of(node: str) -> Part:
     """The part that holds what a partner tells of its keys."""
     return Part("keys", node)
