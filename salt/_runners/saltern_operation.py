@@ -420,15 +420,6 @@ def _asking(client):
             said = client.cmd(nodes, function, args, tgt_type="list", full_return=True, timeout=__opts__["timeout"])
         except SaltException as error:
             raise controller.Unanswered(dict.fromkeys(nodes, f"the master could not ask it ({error})")) from error
-        trouble = {}
-        for node in nodes:
-            answer = said.get(node)
-            if not answer:
-                trouble[node] = "the minion does not answer"
-            elif answer.get("retcode"):
-                trouble[node] = str(answer["ret"]).removeprefix("ERROR: ")
-        if trouble:
-            raise controller.Unanswered(trouble)
-        return {node: said[node]["ret"] for node in nodes}
+        return controller.answers(nodes, said)
 
     return ask

@@ -211,13 +211,38 @@ def remake(before, destroy=None, allocation=None):
     named = salt.utils.args.split_input(destroy or [])
 
     def plan(pillar):
-        path = pathlib.Path(before)
-        former = _pillar(path / "init.sls" if path.is_dir() else path, allocation)
-        clusters = topology.compile_change(former, pillar)
+        clusters = topology.compile_change(_former(before, allocation), pillar)
         found = plan_remake(*clusters, named)
         return {**_failed(plan_of(found)), "possible": False} if found.refusals else plan_of(found)
 
     return _with_pillar(plan)
+
+
+def change(before, allocation=None):
+    """
+    Return a former topology and the present one, each with its allocation, as Salt renders them: with their secrets, for
+    ``remake.carry_out``.
+
+    before
+        The file of the former topology on the master, or a directory with its ``init.sls``
+
+    allocation
+        The allocation file of the former topology. Default: ``allocation.sls`` beside it
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.change before=/root/before
+    """
+    return _with_pillar(lambda pillar: {"before": _former(before, allocation), "after": pillar})
+
+
+def _former(before, allocation):
+    path = pathlib.Path(before)
+    return _pillar(path / "init.sls" if path.is_dir() else path, allocation)
 
 
 def _with_pillar(function):

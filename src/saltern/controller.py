@@ -41,6 +41,20 @@ class Unanswered(SalternError):
         return "; ".join(f"{node}: {why}" for node, why in self.trouble.items())
 
 
+def answers(nodes: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What the nodes have answered, of what Salt's client returns for them (``full_return``); raises ``Unanswered``."""
+    trouble = {}
+    for node in nodes:
+        answer = said.get(node)
+        if not answer:
+            trouble[node] = "the minion does not answer"
+        elif answer.get("retcode"):
+            trouble[node] = str(answer["ret"]).removeprefix("ERROR: ")
+    if trouble:
+        raise Unanswered(trouble)
+    return {node: said[node]["ret"] for node in nodes}
+
+
 class Ask(Protocol):
     """What every one of ``nodes`` answers to a function of its execution modules; raises ``Unanswered``."""
 

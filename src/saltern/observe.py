@@ -154,9 +154,7 @@ def read_remake(host: Host, domain: str) -> Underway | None:
         return None
     found = remaking.parse(text)
     held = host.is_held(operation_lock(domain))
-    return Underway(
-        remaking=found, standing=operation_plan.standing(found.operation, held=held, now_s=host.now())
-    )
+    return Underway(remaking=found, standing=operation_plan.standing(found.operation, held=held, now_s=host.now()))
 
 
 def read_remade(host: Host, domain: str, ours: str | None = None) -> Standing | None:
@@ -205,9 +203,7 @@ class Observation:
     ``ours`` is the id of the remake that looks, and finds no entry in its own.
     """
 
-    def __init__(
-        self, host: Host, node: str, ask_keys: AskKeys | None = None, *, ours: str | None = None
-    ) -> None:
+    def __init__(self, host: Host, node: str, ask_keys: AskKeys | None = None, *, ours: str | None = None) -> None:
         self._host = host
         self._ours = ours
         self._node = node

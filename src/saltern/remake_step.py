@@ -46,7 +46,9 @@ def take(host: Host, node: str, step: Step, *, uuid: str, share: Share, identifi
     ``uuid`` is that of the domain as it was; ``share`` is asked only for what the topology gives this node.
     """
     if step.domain is None or step.kind not in _STEPS:
-        raise Refused(f"step {step.kind}", "it is not taken by a node", "Install the same version of Saltern everywhere")
+        raise Refused(
+            f"step {step.kind}", "it is not taken by a node", "Install the same version of Saltern everywhere"
+        )
     with at_work(host, step.domain, identifier):
         return _STEPS[step.kind](_Node(host, node, step, uuid, share, identifier))
 
@@ -81,9 +83,11 @@ def own_keys(host: Host, given: NodeSlice) -> SshKeys | None:
 
 def trust(host: Host, given: NodeSlice, own: NodeSlice | None, ask_keys: AskKeys) -> Told:
     """Let the partners of a node send domains to it: those that ``given`` names, and of its ``own`` share all that have keys."""
-    known = {} if own is None else {
-        name: each for name, each in own.resources.items() if ask_keys(each.peer_of(own.node).node) is not None
-    }
+    known = (
+        {}
+        if own is None
+        else {name: each for name, each in own.resources.items() if ask_keys(each.peer_of(own.node).node) is not None}
+    )
     resources = {**known, **given.resources}
     return _item(host, replace(given, resources=resources), Item(items.Kind.TRUST), ask_keys)
 
@@ -135,7 +139,8 @@ class _Node:
 
     def bring_about(self, decide: Callable[[Observation], Taken]) -> Told:
         """Do what is decided, and look again, until nothing is left to do."""
-        view, done = self.look(), []
+        view = self.look()
+        done: list[str] = []
         taken: Taken | None = None
         while True:
             found = decide(view)
@@ -212,9 +217,9 @@ def _waits(at: _Node) -> Iterator[str]:
         return
     peer = connection.volumes.get(0)
     disks = (side.devices[0].disk if 0 in side.devices else DiskState.DISKLESS, peer and peer.disk)
-    if disks == (DiskState.UP_TO_DATE, DiskState.UP_TO_DATE) and peer is not None:
-        if peer.replication in (ReplicationState.ESTABLISHED, ReplicationState.OFF):
-            return
+    still = peer is not None and peer.replication in (ReplicationState.ESTABLISHED, ReplicationState.OFF)
+    if still and disks == (DiskState.UP_TO_DATE, DiskState.UP_TO_DATE):
+        return
     percent = ""
     if peer is not None and peer.out_of_sync_bytes is not None:
         done = 1 - min(1.0, peer.out_of_sync_bytes / at.resource.size_bytes)

@@ -105,6 +105,43 @@ def _against(part: Part) -> Iterator[str]:
         yield f"{part.names[0]}: it gets a disk that it has only after its next start, and would have to move before that"
 
 
+_REPLACING: Final = frozenset(
+    {
+        Kind.PREPARE_NODE,
+        Kind.CREATE_VOLUMES,
+        Kind.MIGRATE,
+        Kind.FREEZE,
+        Kind.DISCONNECT,
+        Kind.CONNECT,
+        Kind.JOIN,
+        Kind.SYNCHRONISE,
+        Kind.CONFIGURE_DOMAIN,
+        Kind.REMOVE_REPLICA,
+        Kind.REMOVE_CONFIG,
+        Kind.RECORD,
+        Kind.RELEASE_NODE,
+    }
+)
+
+
+def require_replacement(plan: Remake, domain: str, source: str, target: str) -> None:
+    """Raises ``Refused`` unless the plan moves the copy of ``domain`` on ``source`` to ``target``, and does nothing else."""
+    wrong = [step.words for step in plan.steps if step.kind not in _REPLACING or step.domain not in (domain, None)]
+    places = {
+        kind: {node for step in plan.steps if step.kind is kind for node in step.nodes}
+        for kind in (Kind.FREEZE, Kind.JOIN)
+    }
+    if places != {Kind.FREEZE: {source}, Kind.JOIN: {target}}:
+        wrong.append(f"{domain} does not go from {source} to {target}")
+    if wrong:
+        raise Refused(
+            f"domain {domain}",
+            f"between BEFORE and the present topology is another difference: {'; '.join(wrong)}",
+            f"Write {target} in the place of {source} at saltern:domains:{domain} and change nothing else; or use "
+            "`salt-run state.orch remake`, which carries out every difference",
+        )
+
+
 # --- Parts -------------------------------------------------------------------------------------------------------
 def parts_of(plan: Remake, before: Cluster, after: Cluster, destroy: Collection[str]) -> Iterator[Part]:
     """The plan by domains, in the order of their first steps. Where a name changes hands, all who have it are one part."""
@@ -396,9 +433,7 @@ class _Remaker:
         self, shares: Mapping[str, NodeSlice], selection: Selection, identifier: str, *, synchronised: bool
     ) -> None:
         fleet = self._within(shares, identifier)
-        controller.begin(
-            fleet, selection, identifier=identifier, owner=self.run.owner, since=self.run.since
-        )
+        controller.begin(fleet, selection, identifier=identifier, owner=self.run.owner, since=self.run.since)
         if synchronised:
             controller.synchronise(fleet, selection, identifier=identifier, timeout_s=self.run.timeout_s)
         controller.carry_out(fleet, selection, identifier=identifier, parallel=1, timeout_s=self.run.timeout_s)
@@ -458,9 +493,7 @@ class _Remaker:
         self.run.fleet.tell(f"{' and '.join(each.names)}: as AFTER says")
 
     def _settle_in(self, each: Part, domain: Domain, node: str) -> None:
-        self.run.fleet.ask(
-            [node], "remake.settle_in", domain.name, self._expected(node, domain.name), self._id(each)
-        )
+        self.run.fleet.ask([node], "remake.settle_in", domain.name, self._expected(node, domain.name), self._id(each))
 
 
 def _entries(fleet: Fleet, each: Part) -> list[Remaking]:
@@ -492,7 +525,6 @@ def _entries(fleet: Fleet, each: Part) -> list[Remaking]:
     return found
 
 
-
 def _recorded(part: Part, name: str) -> bool:
     return any(step.kind is Kind.RECORD and step.domain == name for step in part.steps)
 
@@ -517,7 +549,9 @@ def _unsound(survey: Survey) -> Iterator[str]:
     yield from migrate.waits(survey)
     for name, side in survey.sides.items():
         if side.connection == "Connected" and side.synchronised_percent is None:
-            yield from (f"{name} is {word}" for word in dict.fromkeys((side.disk, side.partner_disk)) if word != "UpToDate")
+            yield from (
+                f"{name} is {word}" for word in dict.fromkeys((side.disk, side.partner_disk)) if word != "UpToDate"
+            )
 
 
 def _spec(shares: Mapping[str, NodeSlice], name: str) -> DomainSpec:

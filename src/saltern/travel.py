@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from saltern.desired import domain_to_pillar, resource_from_pillar, resource_to_pillar, volume_from_pillar, volume_to_pillar
+from saltern.desired import (
+    domain_to_pillar,
+    resource_from_pillar,
+    resource_to_pillar,
+    volume_from_pillar,
+    volume_to_pillar,
+)
 from saltern.errors import SliceError
 from saltern.model.desired import Resource
 from saltern.model.remake import Kind, Step

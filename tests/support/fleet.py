@@ -53,12 +53,15 @@ class SimFleet:
                 trouble[node] = "the minion does not answer"
                 continue
             try:
-                answers[node] = plain(self._answer(self.world.host(node), function.removeprefix("operation."), args))
+                answers[node] = plain(self._answer(self._host(node), function.removeprefix("operation."), args))
             except SalternError as error:
                 trouble[node] = str(error)
         if trouble:
             raise Unanswered(trouble)
         return answers
+
+    def _host(self, node: str) -> SimHost:
+        return self.world.host(node)
 
     def _answer(self, host: SimHost, function: str, args: tuple[Any, ...]) -> object:
         if function == "look":
@@ -92,9 +95,7 @@ class _Remaking:
         return current_slice(pillar, expected, lambda: pillar)
 
     def _look(self, domains: Sequence[str], share: Mapping[str, Any], identifier: str) -> object:
-        return survey.look(
-            domains, slice_from_pillar(share), Observation(self._host, self._host.name, ours=identifier)
-        )
+        return survey.look(domains, slice_from_pillar(share), Observation(self._host, self._host.name, ours=identifier))
 
     def _take(self, told: Mapping[str, Any], expected: Any, uuid: str, identifier: str) -> object:
         return remake_step.take(
@@ -125,7 +126,9 @@ class _Remaking:
 
 _REMAKES: dict[str, Callable[..., object]] = {
     "entries": remake_entries.found,
-    "enter": lambda host, entries: remake_entries.enter_all(host, [remake_entries.from_plain(each) for each in entries]),
+    "enter": lambda host, entries: remake_entries.enter_all(
+        host, [remake_entries.from_plain(each) for each in entries]
+    ),
     "withdraw": remake_entries.withdraw,
     "note": remake_entries.note,
     "end": remake_entries.end,

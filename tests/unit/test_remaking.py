@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,15 +12,21 @@ from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, changes, check_safety, converge, failures, running
 from topologies import allocated, merged
 
-from saltern import remaking, topology
+from saltern import controller, operations, remaking, topology
 from saltern.desired import compile_slices
 from saltern.errors import Refused, SalternError
+from saltern.model.operation import OperationKind
+from saltern.model.places import remake_file
 from saltern.model.topology import Cluster
 from saltern.plan.operation import LEFT_AFTER_S
+from saltern.plan.selection import Selection
 from saltern.remaking import Run
 from saltern.sim.drbd.kernel import Disk
+from saltern.sim.host import Killed as HostKilled
+from saltern.sim.host import SimHost
 from saltern.sim.world import NodeSpec, World
-from saltern.topology.remake import Kind, Remake, remake
+from saltern.topology import lockfile
+from saltern.topology.remake import Kind, remake
 from saltern.units import GIB
 
 TOPOLOGY = """
@@ -64,6 +70,8 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
 }
 
 
+METADATA_MOVE = "metadata move"
+METADATA_MOVES: tuple[str, list[str]] = ("domains: {dns: {disks: {xvda: {meta_disk: 'meta[1]'}}}}", [])
 EVERY = int(os.environ.get("SALTERN_REMAKE_EVERY", "11"))  # how many questions lie between two kills that are tried
 
 
@@ -71,11 +79,15 @@ class Killed(Exception):
     """The runner is gone."""
 
 
-def clusters(fragment: str) -> tuple[Cluster, Cluster]:
+def pillars(fragment: str) -> tuple[dict[str, Any], dict[str, Any]]:
     first = allocated({"saltern": yaml.safe_load(TOPOLOGY)})
     fragment = fragment.replace("UUID", first["saltern"]["allocation"]["domains"]["dns"]["uuid"])
     second = {"saltern": merged(copy.deepcopy(first["saltern"]), yaml.safe_load(fragment) or {})}
-    return topology.compile_change(first, second)
+    return first, second
+
+
+def clusters(fragment: str) -> tuple[Cluster, Cluster]:
+    return topology.compile_change(*pillars(fragment))
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +116,13 @@ class Remade(SimFleet):
     """The nodes, a remake of them, and what must hold at every moment. ``kill_at`` ends the runner after that many answers."""
 
     def __init__(self, world: World, what: str) -> None:
-        fragment, self.names = CHANGES[what]
+        fragment, self.names = {**CHANGES, METADATA_MOVE: METADATA_MOVES}[what]
         self.before, self.after = clusters(fragment)
         super().__init__(world, compile_slices(self.before))
         self.plan = remake(self.before, self.after, self.names)
         assert self.plan.refusals == ()
         self.kill_at: int | None = None
+        self.crash: tuple[str, int] | None = None
         self.lose_answer = False
         self.answered = 0
         self.runs = 0
@@ -146,7 +159,9 @@ class Remade(SimFleet):
         """The simulator keeps the names of the resources that wrote to a device; a renamed one is the same."""
         downs = {(step.domain, step.disk): step.was.name for step in self.plan.steps if step.kind is Kind.DOWN}
         for step in self.plan.steps:
-            if step.kind is Kind.UP and self.world.nodes[step.nodes[0]].devices.get(step.resource.on(step.nodes[0]).disk):
+            if step.kind is Kind.UP and self.world.nodes[step.nodes[0]].devices.get(
+                step.resource.on(step.nodes[0]).disk
+            ):
                 device = self.world.nodes[step.nodes[0]].devices[step.resource.on(step.nodes[0]).disk]
                 former = {downs[step.domain, step.disk]} - {step.resource.name}
                 device.writers[:] = [writer for writer in device.writers if writer not in former]
@@ -181,6 +196,16 @@ class Remade(SimFleet):
         side = node.drbd.resources.get(resource)
         return side is None or 0 not in side.devices or side.devices[0].disk is Disk.UP_TO_DATE
 
+    def _host(self, node: str) -> SimHost:
+        """A node whose program is killed at the change that ``crash`` tells, counted over all that the remake asks."""
+        host = super()._host(node)
+        if self.crash is not None:
+            getattr(host, self.crash[0])(self.crash[1])
+        return host
+
+    def parts(self) -> list[remaking.Part]:
+        return list(remaking.parts_of(self.plan, self.before, self.after, self.names))
+
     def carry_out(self) -> list[str]:
         self.runs += 1
         run = Run(
@@ -209,6 +234,11 @@ class Remade(SimFleet):
             assert there == wanted, node
             resources = set(shares[node].resources) if node in shares else set()
             assert set(simulated.drbd.resources) == resources, node
+
+
+def apply(nodes: Remade) -> None:
+    for node, outcomes in converge(nodes.world, compile_slices(nodes.after), wait_s=30).items():
+        assert failures(outcomes) == [], node
 
 
 @pytest.mark.parametrize("drbd", ["8.4", "9"])
@@ -258,3 +288,245 @@ def test_an_apply_between_does_no_harm_and_changes_nothing_of_what_is_remade(wor
         nodes.check()
         nodes.carry_out()
         nodes.assert_is_after()
+
+
+@pytest.mark.parametrize("lost", list(ADDRESSES))
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_a_node_that_loses_its_power_meanwhile_is_waited_for_and_the_same_command_ends_it(
+    worlds: Worlds, what: str, lost: str
+) -> None:
+    total = questions(World.from_json(worlds["8.4"]), what)
+    for kill_at in range(3, total, 2 * EVERY):
+        nodes = killed_and_taken_up(World.from_json(worlds["8.4"]), what, kill_at, lose_answer=True)
+        nodes.world.power_cut(lost)
+        nodes.sleep(60)
+        if any(lost in part.nodes for part in nodes.parts()):
+            with pytest.raises(SalternError):
+                nodes.carry_out()
+        nodes.world.boot(lost)
+        nodes.sleep(LEFT_AFTER_S + 60)
+        nodes.carry_out()
+        apply(nodes)  # a domain that is not remade
+        nodes.assert_is_after()
+
+
+@pytest.mark.parametrize("crash", ["crash_after", "crash_before"])
+@pytest.mark.parametrize(
+    "what", ["a partner is replaced", "a disk is made anew", "a domain is renamed", "a domain goes"]
+)
+def test_a_minion_that_is_killed_within_a_step_leaves_what_the_same_command_goes_on_with(
+    worlds: Worlds, what: str, crash: str
+) -> None:
+    for change in range(1, 200, max(1, EVERY // 2)):
+        nodes = Remade(World.from_json(worlds["8.4"]), what)
+        nodes.crash = (crash, change)
+        try:
+            nodes.carry_out()
+        except HostKilled:
+            nodes.crash = None
+            nodes.sleep(LEFT_AFTER_S + 30)
+            nodes.carry_out()
+            nodes.assert_is_after()
+        else:
+            break
+    assert change > EVERY
+
+
+# --- Once it is done ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_what_is_done_is_told_so_and_not_done_again(worlds: Worlds, what: str) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), what)
+    nodes.carry_out()
+    before = copy.deepcopy(nodes.world.to_json())
+    nodes.asked.clear()
+    assert nodes.carry_out() == []
+    assert set(nodes.asked) <= {"remake.entries", "remake.prepared"}
+    assert nodes.world.to_json() == before
+
+
+def test_a_remake_and_its_way_back_can_be_carried_out_again_and_again(worlds: Worlds) -> None:
+    world = World.from_json(worlds["8.4"])
+    for _ in range(2):
+        there = Remade(world, "a partner is replaced")
+        there.carry_out()
+        back = Remade(world, "a partner is replaced")
+        back.before, back.after = there.after, there.before
+        back.names = ["dns@dom1"]
+        back.plan = remake(back.before, back.after, back.names)
+        back.shares = compile_slices(back.before)
+        back.carry_out()
+        back.assert_is_after()
+
+
+@pytest.mark.parametrize("what", list(CHANGES))
+def test_the_plan_is_the_same_when_the_allocation_has_followed(what: str) -> None:
+    fragment, names = CHANGES[what]
+    first, second = pillars(fragment)
+    plan = remake(*topology.compile_change(first, second), names)
+    moved = [step.domain for step in plan.steps if step.kind is Kind.RECORD]
+    moved = [name for name in moved if name in second["saltern"]["domains"]]
+    followed = copy.deepcopy(second)
+    followed["saltern"]["allocation"] = lockfile.to_pillar(topology.load_and_allocate(second, (), moved))
+    assert remake(*topology.compile_change(first, followed), names) == plan
+    assert topology.compile(followed).slices == compile_slices(topology.compile_change(first, second)[1])
+
+
+# --- What is refused ---------------------------------------------------------------------------------------------
+def test_what_no_program_carries_out_is_refused_before_anything_is_asked(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), METADATA_MOVE)
+    with pytest.raises(Refused, match=r"dns: metadata that move are moved by hand .*restore-md.* Nothing was done"):
+        nodes.carry_out()
+    assert nodes.asked == []
+
+
+def started(worlds: Worlds, what: str = "a partner is replaced", kill_at: int = 25) -> Remade:
+    nodes = Remade(World.from_json(worlds["8.4"]), what)
+    nodes.kill_at = kill_at
+    with pytest.raises(Killed):
+        nodes.carry_out()
+    nodes.kill_at = None
+    return nodes
+
+
+def test_a_second_runner_is_refused_while_the_first_may_be_at_work(worlds: Worlds) -> None:
+    nodes = started(worlds)
+    with pytest.raises(Refused, match=r"remake of dns, begun by root on master .*somebody works on it"):
+        nodes.carry_out()
+
+
+def test_another_remake_of_the_domain_is_refused_until_the_first_is_finished_or_given_up(worlds: Worlds) -> None:
+    nodes = started(worlds)
+    nodes.sleep(LEFT_AFTER_S + 30)
+    other = Remade(nodes.world, "another minor and port")
+    with pytest.raises(Refused, match=r"another remake of dns.* of \d+ steps done.*same BEFORE, AFTER and names again"):
+        other.carry_out()
+    for node in ADDRESSES:
+        operations.release(nodes.world.host(node), "dns")
+    with pytest.raises(Refused, match="it is not as BEFORE says"):
+        other.carry_out()
+
+
+@pytest.mark.parametrize("waited_s", [0, LEFT_AFTER_S + 30])
+def test_nothing_else_is_done_with_a_domain_that_is_remade_nor_settled(worlds: Worlds, waited_s: float) -> None:
+    nodes = started(worlds)
+    nodes.sleep(waited_s)
+    nodes.shares = compile_slices(nodes.before)
+    with pytest.raises(SalternError, match="remake of dns"):
+        controller.begin(
+            nodes.fleet, Selection(kind=OperationKind.STOP, domain="dns"), identifier="ffff", owner="root", since="now"
+        )
+    for node in ("dom0", "dom0m", "dom1"):
+        with pytest.raises(Refused, match="busy: remake of dns|left half-done: remake of dns.*takes it up"):
+            operations.settle_left(nodes.world.host(node), "dns")
+
+
+def test_a_domain_in_an_operation_is_not_remade_before_its_end(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a partner is replaced")
+    controller.begin(
+        nodes.fleet, Selection(kind=OperationKind.STOP, domain="dns"), identifier="ffff", owner="root", since="now"
+    )
+    with pytest.raises(Refused, match=r"not as BEFORE says: .*stop of dns"):
+        nodes.carry_out()
+
+
+@pytest.mark.parametrize(
+    ("what", "deed", "told"),
+    [
+        (
+            "a home is replaced",
+            lambda world: world.host("dom0").run(["xl", "migrate", "dns", "dom0m"]),
+            "it is running on dom0m",
+        ),
+        (
+            "another minor and port",
+            lambda world: world.host("dom0").run(["xl", "shutdown", "-w", "dns"]),
+            "runs nowhere",
+        ),
+        ("a partner is replaced", lambda world: world.cut_link("dom0", "dom0m"), "dns is not connected"),
+    ],
+)
+def test_a_domain_that_is_not_as_before_says_is_refused_and_nothing_is_entered(
+    worlds: Worlds, what: str, deed: Callable[[World], None], told: str
+) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), what)
+    deed(nodes.world)
+    nodes.world.advance(60)
+    with pytest.raises(Refused, match=told):
+        nodes.carry_out()
+    assert not any(remake_file("dns") in node.files for node in nodes.world.nodes.values())
+
+
+def test_a_volume_of_unknown_content_is_never_made_a_new_copy(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a partner is replaced")
+    nodes.world.host("dom1").run(["lvcreate", "--yes", "--size", "64M", "--name", "dns", "XEN"])
+    with pytest.raises(
+        SalternError, match=r"/dev/XEN/dns: it is there, and was not created by Saltern.*lvchange --addtag"
+    ):
+        nodes.carry_out()
+    nodes.world.host("dom1").run(["lvchange", "--addtag", "saltern.blank", "XEN/dns"])
+    nodes.sleep(LEFT_AFTER_S + 30)
+    nodes.carry_out()
+    nodes.assert_is_after()
+
+
+def test_the_old_copy_is_kept_while_the_new_one_is_not_in_sight(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a partner is replaced")
+    ask = nodes._ask
+
+    def cut(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "remake.take" and args[0]["kind"] == "configure-domain":
+            nodes.world.cut_link("dom0", "dom1")
+            nodes.world.advance(30)
+        return ask(on, function, *args)
+
+    nodes._ask = cut
+    with pytest.raises(Refused, match=r"the copy on dom0m is kept: .*dns is not connected"):
+        nodes.carry_out()
+    assert "dns" in nodes.world.nodes["dom0m"].volume_groups["XEN"].volumes
+    nodes._ask = ask
+    nodes.world.heal_link("dom0", "dom1")
+    nodes.sleep(LEFT_AFTER_S + 60)
+    nodes.carry_out()
+    nodes.assert_is_after()
+
+
+def test_a_copy_that_something_holds_open_is_not_removed(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a domain goes")
+    ask = nodes._ask
+
+    def used(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "remake.take" and args[0]["kind"] == "remove-replica" and on == ["dom0"]:
+            nodes.world.host("dom0").run(["drbdadm", "primary", "--force", "dns"])
+        return ask(on, function, *args)
+
+    nodes._ask = used
+    with pytest.raises(SalternError, match=r"dns: it is Primary here: something uses it"):
+        nodes.carry_out()
+    assert "dns" in nodes.world.nodes["dom0"].volume_groups["XEN"].volumes
+
+
+def test_a_step_that_fails_on_a_read_stops_and_changes_nothing(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a partner is replaced")
+    ask = nodes._ask
+
+    def blind(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "remake.take" and args[0]["kind"] == "remove-replica":
+            nodes.world.nodes["dom0m"].files["/etc/drbd.d/broken.res"] = ("resource {", 0o600)
+        return ask(on, function, *args)
+
+    nodes._ask = blind
+    with pytest.raises(SalternError, match="drbdadm"):
+        nodes.carry_out()
+    assert "dns" in nodes.world.nodes["dom0m"].volume_groups["XEN"].volumes
+
+
+# --- Replace -----------------------------------------------------------------------------------------------------
+def test_a_replacement_is_that_and_nothing_else(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "a partner is replaced")
+    remaking.require_replacement(nodes.plan, "dns", "dom0m", "dom1")
+    for wrong in (("dns", "dom0", "dom1"), ("dns", "dom0m", "dom0"), ("mail", "dom0m", "dom1")):
+        with pytest.raises(Refused, match="another difference"):
+            remaking.require_replacement(nodes.plan, *wrong)
+    more = Remade(World.from_json(worlds["8.4"]), "a node goes")
+    with pytest.raises(Refused, match=r"another difference: .*mail"):
+        remaking.require_replacement(more.plan, "dns", "dom0m", "dom1")

@@ -21,4 +21,6 @@ def parse(text: str) -> Remaking:
             len(found) == 4 and 0 <= reached <= steps
         ):
             return Remaking(operation=operation.parse(json.dumps(entry)), reached=reached, steps=steps, over=over)
-    raise ParseError(_SOURCE, "not exactly an operation, how many of how many steps are done, and whether it is over", text)
+    raise ParseError(
+        _SOURCE, "not exactly an operation, how many of how many steps are done, and whether it is over", text
+    )

@@ -111,7 +111,9 @@ def _require_complete(was: Resource, side: RunningResource) -> None:
     disk = side.devices[0].disk if 0 in side.devices else DiskState.DISKLESS
     if disk is not DiskState.UP_TO_DATE:
         raise Refused(
-            f"resource {was.name}", f"its disk is {disk} here", f"Only an UpToDate copy is taken out of service. {_AGAIN}"
+            f"resource {was.name}",
+            f"its disk is {disk} here",
+            f"Only an UpToDate copy is taken out of service. {_AGAIN}",
         )
 
 
@@ -180,10 +182,14 @@ def rename(former: Iterable[Volume], volumes: Iterable[Volume], view: View) -> S
         if mine is None and theirs is not None:
             continue
         if mine is None:
-            raise Refused(f"volume {old.path}", f"neither it nor {new.path} is there", f"Look what became of it. {_AGAIN}")
+            raise Refused(
+                f"volume {old.path}", f"neither it nor {new.path} is there", f"Look what became of it. {_AGAIN}"
+            )
         if theirs is not None:
             blank = f"; {new.path} is blank: `lvremove {new.path}`" if BLANK_TAG in theirs.tags else ""
-            raise Refused(f"volume {old.path}", f"both it and {new.path} are there", f"One name is one volume{blank}. {_AGAIN}")
+            raise Refused(
+                f"volume {old.path}", f"both it and {new.path} are there", f"One name is one volume{blank}. {_AGAIN}"
+            )
         _require_closed(old.path, mine)
         actions.append(RenameVolume(volume_group=old.volume_group, name=old.name, new_name=new.name))
         changes[f"volume {old.path}"] = new.path
@@ -242,7 +248,9 @@ def remove_replica(was: Resource, volumes: tuple[Volume, ...], node: str, frozen
 
 def _require_closed(path: str, found: LogicalVolume) -> None:
     if found.open:
-        raise Refused(f"volume {path}", "something holds it open", f"See `dmsetup ls --tree` and `drbdsetup status`. {_AGAIN}")
+        raise Refused(
+            f"volume {path}", "something holds it open", f"See `dmsetup ls --tree` and `drbdsetup status`. {_AGAIN}"
+        )
 
 
 def _refuse_configured(path: str, index: int | None, was: Resource, node: str, view: View) -> None:
@@ -273,7 +281,9 @@ def remove_config(domain: str, uuid: str, view: View) -> Step:
         raise Refused(f"file {path}", "it was not written by Saltern", f"Look whose it is. {_AGAIN}")
     here = [each for each in view.xen.domains if each.uuid == uuid or each.name == domain]
     if here:
-        raise Refused(f"domain {domain}", f"it is on this node (domid {here[0].domid})", f"Move it, or shut it down. {_AGAIN}")
+        raise Refused(
+            f"domain {domain}", f"it is on this node (domid {here[0].domid})", f"Move it, or shut it down. {_AGAIN}"
+        )
     return _step([RemoveFile(path=path)], f"{path} is not there", {f"file {path}": "taken away"})
 
 
