@@ -125,9 +125,10 @@ def replace(domain, source, target, before, allocation=None, timeout=86400, test
 
 # --- Inside ------------------------------------------------------------------------------------------------------
 def _remake(before, allocation, named, check, timeout, test):
-    pillars = __salt__["topology.change"](before, allocation)
-    if "retcode" in pillars:
-        return pillars
+    read = __salt__["topology.change"](before, allocation)
+    if "retcode" in read:
+        return read
+    pillars = __context__.pop("saltern.change")
     try:
         clusters = topology.compile_change(pillars["before"], pillars["after"])
         plan = plan_remake(*clusters, named)
@@ -178,8 +179,9 @@ def _carried_out(clusters, plan, named, before, allocation, timeout):
 
 def _record(what, shares, before, allocation):
     """Have the allocation follow, and see that what the master compiles then is what the plan leads to."""
-    present = __salt__["topology.change"](before, allocation)
-    recorded = present.get("after", {}).get("saltern", {}).get("allocation") or {}
+    if "retcode" in __salt__["topology.change"](before, allocation):
+        raise Refused("topology", "it can no longer be read", "`salt-run topology.validate` tells why")
+    recorded = __context__.pop("saltern.change")["after"]["saltern"].get("allocation") or {}
     forget = [name for name in what["forget"] if name in (recorded.get("domains") or {})]
     said = __salt__["topology.allocate"](forget=forget, moved=list(what["moved"]))
     if "retcode" in said:

@@ -220,8 +220,10 @@ def remake(before, destroy=None, allocation=None):
 
 def change(before, allocation=None):
     """
-    Return a former topology and the present one, each with its allocation, as Salt renders them: with their secrets, for
-    ``remake.carry_out``.
+    Read a former topology and the present one, and return the names of the domains of both.
+
+    For the runner ``remake``, which finds both in ``__context__``: what is returned goes to the job cache, and the topologies may
+    hold secrets.
 
     before
         The file of the former topology on the master, or a directory with its ``init.sls``
@@ -237,7 +239,13 @@ def change(before, allocation=None):
 
         salt-run topology.change before=/root/before
     """
-    return _with_pillar(lambda pillar: {"before": _former(before, allocation), "after": pillar})
+
+    def read(pillar):
+        pillars = {"before": _former(before, allocation), "after": pillar}
+        __context__["saltern.change"] = pillars
+        return {key: sorted((each.get("saltern") or {}).get("domains") or {}) for key, each in pillars.items()}
+
+    return _with_pillar(read)
 
 
 def _former(before, allocation):

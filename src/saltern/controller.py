@@ -31,6 +31,9 @@ _UNDER_WAY_S: Final = 20.0
 _WINDOWS_S: Final = 10.0
 
 
+SILENT: Final = "the minion does not answer"
+
+
 @dataclass(eq=False)
 class Unanswered(SalternError):
     """Nodes that did not answer, or failed; ``trouble`` tells why, by node."""
@@ -47,7 +50,7 @@ def answers(nodes: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
     for node in nodes:
         answer = said.get(node)
         if not answer:
-            trouble[node] = "the minion does not answer"
+            trouble[node] = SILENT
         elif answer.get("retcode"):
             trouble[node] = str(answer["ret"]).removeprefix("ERROR: ")
     if trouble:

@@ -18,10 +18,6 @@ from saltern.plan.step import Wait
 from saltern.render import operation as entry
 from saltern.run import Host
 
-TAKE_UP: Final = (
-    "The same `salt-run state.orch remake` again takes it up, and nothing else does: what is between two topologies is settled "
-    "by no rule. `salt-run cluster.release` gives it up, and leaves all as it is"
-)
 _MODE: Final = 0o600
 _POLL_S: Final = 0.5
 _SETTLE_S: Final = 60.0
@@ -34,7 +30,7 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
     stopped: dict[str, str] = {}
     for domain, spec in domains.items():
         try:
-            found = read_standing(host, domain)
+            found = _entry(host, domain)
             note = read_stop(host, domain, spec.uuid)
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
@@ -42,9 +38,21 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
         if note is not None:
             stopped[domain] = note
         if found is not None:
-            operation = found.operation
-            entered[domain] = Entry(id=operation.id, kind=operation.kind, text=str(operation), alive=found.alive)
+            entered[domain] = found
     return Entries(entered=entered, unreadable=unreadable, stopped=stopped)
+
+
+def _entry(host: Host, domain: str) -> Entry | None:
+    """What is being done with a domain, as it is told: what is done within a remake stands for it."""
+    found, remade = read_operation(host, domain), read_remake(host, domain)
+    how_far = ""
+    if remade is not None and not remade.remaking.over:
+        how_far = f", {remade.remaking.reached} of {remade.remaking.steps} steps done"
+        found = remade.standing
+    if found is None:
+        return None
+    operation = found.operation
+    return Entry(id=operation.id, kind=operation.kind, text=f"{operation}{how_far}", alive=found.alive)
 
 
 def begin(host: Host, operation: Operation) -> None:
@@ -157,9 +165,16 @@ def busy(standing: Standing | None, domain: str) -> Refused:
             "Wait for its end; `salt-run cluster.status` shows it",
         )
     if standing.operation.kind is OperationKind.REMAKE:
-        return Refused(f"domain {domain}", f"left half-done: {standing.operation}", TAKE_UP)
+        return Refused(f"domain {domain}", f"left half-done: {standing.operation}", _take_up(domain))
     return Refused(
         f"domain {domain}", f"left half-done: {standing.operation}", f"Run `salt-run cluster.recover domain={domain}`"
+    )
+
+
+def _take_up(domain: str) -> str:
+    return (
+        "The same `salt-run state.orch remake` again takes it up, and nothing else does: what is between two topologies is "
+        f"settled by no rule. `salt '*' operation.release {domain}` gives it up, and leaves all as it is"
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from saltern import controller, remake_entries
 from saltern.bridge import plain
-from saltern.controller import Fleet
+from saltern.controller import SILENT, Ask, Fleet, Unanswered
 from saltern.desired import compile_slices, part, slice_to_pillar
 from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
@@ -29,6 +29,9 @@ from saltern.travel import step_to_plain
 
 _POLL_S: Final = 1.0
 _RENEW_S: Final = 30.0
+# A node that says nothing is asked again, as often and after so long.
+_TRIES: Final = 3
+_PAUSE_S: Final = 5.0
 # Before these nothing of a domain is like AFTER yet.
 _BEGINNINGS: Final = frozenset({Kind.CREATE_VOLUMES, Kind.MIGRATE, Kind.STOP, Kind.FREEZE, Kind.DISCONNECT, Kind.DOWN})
 _BY_HAND: Final = {
@@ -70,7 +73,8 @@ class Part:
     @property
     def plan(self) -> str:
         """The same for the same steps."""
-        told = json.dumps([step_to_plain(step) for step in self.steps], sort_keys=True, default=str)
+        steps = [{**step_to_plain(step), "words": ""} for step in self.steps]
+        told = json.dumps(steps, sort_keys=True, default=str)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -81,7 +85,25 @@ def carry_out(run: Run, before: Cluster, after: Cluster, plan: Remake, destroy: 
     """
     parts = list(parts_of(plan, before, after, destroy))
     refuse_what_is_left_to_people(parts)
-    return _Remaker(run, before, after, plan, parts).all()
+    patient = replace(run, fleet=replace(run.fleet, ask=_patient(run.fleet)))
+    return _Remaker(patient, before, after, plan, parts).all()
+
+
+def _patient(fleet: Fleet) -> Ask:
+    """Ask again who said nothing: every question of a remake can be asked twice, and does nothing the second time."""
+
+    def ask(nodes: Sequence[str], function: str, *args: object) -> Mapping[str, Any]:
+        for _ in range(_TRIES - 1):
+            try:
+                return fleet.ask(nodes, function, *args)
+            except Unanswered as error:
+                if set(error.trouble.values()) != {SILENT}:
+                    raise
+                fleet.show(str(error))
+                fleet.sleep(_PAUSE_S)
+        return fleet.ask(nodes, function, *args)
+
+    return ask
 
 
 def refuse_what_is_left_to_people(parts: Iterable[Part]) -> None:
@@ -211,7 +233,8 @@ class _Remaker:
                     raise Refused(
                         f"node {node}",
                         str(error),
-                        f"Nothing was done. {step.words}; see docs/howto/real-nodes.md, then give the same command again",
+                        f"Nothing was done. {step.words}; see docs/howto/real-nodes.md. Put a new node into the topology alone first, "
+                        "and apply it: that brings it what it needs",
                     ) from error
                 fleet.tell(f"{node} is there: {'; '.join(told['done'])}")
 
@@ -519,8 +542,8 @@ def _entries(fleet: Fleet, each: Part) -> list[Remaking]:
                 raise Refused(
                     f"domain {entry.operation.domain}",
                     f"{node} has another {entry.operation}, with {entry.reached} of {entry.steps} steps done",
-                    "Finish that one: the same BEFORE, AFTER and names again. `salt-run cluster.release` gives it up, and leaves "
-                    "all as it is",
+                    "Finish that one: the same BEFORE, AFTER and names again. "
+                    f"`salt '*' operation.release {entry.operation.domain}` gives it up, and leaves all as it is",
                 )
     return found
 

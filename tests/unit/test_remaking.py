@@ -123,6 +123,8 @@ class Remade(SimFleet):
         assert self.plan.refusals == ()
         self.kill_at: int | None = None
         self.crash: tuple[str, int] | None = None
+        self.spent = 0
+        self.last: SimHost | None = None
         self.lose_answer = False
         self.answered = 0
         self.runs = 0
@@ -200,7 +202,10 @@ class Remade(SimFleet):
         """A node whose program is killed at the change that ``crash`` tells, counted over all that the remake asks."""
         host = super()._host(node)
         if self.crash is not None:
-            getattr(host, self.crash[0])(self.crash[1])
+            kind, change = self.crash
+            self.spent += self.last.changes if self.last is not None else 0
+            getattr(host, kind)(change - self.spent)
+            self.last = host
         return host
 
     def parts(self) -> list[remaking.Part]:
@@ -416,7 +421,7 @@ def test_nothing_else_is_done_with_a_domain_that_is_remade_nor_settled(worlds: W
             nodes.fleet, Selection(kind=OperationKind.STOP, domain="dns"), identifier="ffff", owner="root", since="now"
         )
     for node in ("dom0", "dom0m", "dom1"):
-        with pytest.raises(Refused, match="busy: remake of dns|left half-done: remake of dns.*takes it up"):
+        with pytest.raises(Refused, match=r"busy: remake of dns|left half-done: remake of dns.*takes it up"):
             operations.settle_left(nodes.world.host(node), "dns")
 
 
@@ -530,3 +535,20 @@ def test_a_replacement_is_that_and_nothing_else(worlds: Worlds) -> None:
     more = Remade(World.from_json(worlds["8.4"]), "a node goes")
     with pytest.raises(Refused, match=r"another difference: .*mail"):
         remaking.require_replacement(more.plan, "dns", "dom0m", "dom1")
+
+
+def test_a_node_that_misses_a_question_is_asked_again(worlds: Worlds) -> None:
+    nodes = Remade(World.from_json(worlds["8.4"]), "another port")
+    ask, missed = nodes._ask, []
+
+    def deaf(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = ask(on, function, *args)
+        if nodes.answered % 4 == 0:
+            missed.append(function)
+            raise controller.Unanswered(dict.fromkeys(on, controller.SILENT))
+        return answers
+
+    nodes._ask = deaf
+    nodes.carry_out()
+    nodes.assert_is_after()
+    assert len(missed) > 3

@@ -89,7 +89,8 @@ def disconnect(was: Resource, node: str, view: View) -> Step:
     actions: list[Action] = []
     if side is not None:
         _require_minor(was, node, side)
-        _require_complete(was, side)
+        if connected:
+            _require_complete(was, side)
         if attach.two_primaries(side):
             raise Refused(f"resource {was.name}", "it is Primary on both nodes", f"End the migration first. {_AGAIN}")
         if connected:
