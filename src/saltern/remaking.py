@@ -233,8 +233,8 @@ class _Remaker:
                     raise Refused(
                         f"node {node}",
                         str(error),
-                        f"Nothing was done. {step.words}; see docs/howto/real-nodes.md. Put a new node into the topology alone first, "
-                        "and apply it: that brings it what it needs",
+                        f"Nothing was done. {step.words}; see docs/howto/real-nodes.md. Put a new node into the topology "
+                        "alone first, and apply it: that brings it what it needs",
                     ) from error
                 fleet.tell(f"{node} is there: {'; '.join(told['done'])}")
 
