@@ -70,14 +70,16 @@ def of_operations(operations: Sequence[Tree], answers: Mapping[str, Answer]) -> 
             yield Fault(about=f"domain {domain}", what=what, remedy=f"look at {operation_file(domain)} there")
 
 
-def of_domain(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
+def of_domain(name: str, domain: Tree, operations: Sequence[Tree]) -> Iterator[Fault]:
     """What is wrong with a domain and its disks, from its ``domain_state``.
 
-    While an operation is entered for it (``busy``), its halves and two Primaries are no fault of their own.
+    While any of ``operations`` is entered for it, its halves and two Primaries are no fault of their own; and while it is
+    remade its disks are between two topologies.
     """
-    yield from _whereabouts(name, domain, busy=busy)
-    for disk in domain["disks"].values():
-        yield from _disk(disk, busy=busy)
+    kinds = [each["kind"] for each in operations if each["domain"] == name]
+    yield from _whereabouts(name, domain, busy=bool(kinds))
+    for disk in domain["disks"].values() if OperationKind.REMAKE not in kinds else ():
+        yield from _disk(disk, busy=bool(kinds))
 
 
 def _whereabouts(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
