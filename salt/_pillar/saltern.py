@@ -4,7 +4,9 @@ Check the topology, and give each minion its own share of it
 
 The pillar key ``saltern`` holds the topology of a cluster. Here, on the master, it is validated and compiled; the
 topology is taken out of the pillar and the minion is given what concerns it under the same key, and nothing else.
-An invalid topology stops ``state.apply`` on every minion with all violations, before anything is touched.
+An invalid topology stops ``state.apply`` on every minion with all violations, before anything is touched. Orchestrations, which
+the master runs under an id of its own, are given nothing of it: they ask runners, which check it themselves, and one of
+them is what brings a topology into force that the allocation does not follow yet.
 
 Master configuration:
 
@@ -35,6 +37,8 @@ def ext_pillar(minion_id, pillar, _config=None):
     if "saltern" not in pillar:
         return {}
     topology = {"saltern": pillar.pop("saltern")}
+    if _is_master(minion_id, topology["saltern"]):
+        return {"saltern": {}}
     found = getattr(saltern, "__version__", "none")
     if found != WRITTEN_FOR:
         # Not a matter of `__virtual__`: Salt leaves an ext_pillar out that does not load, and the topology would reach
@@ -50,6 +54,12 @@ def ext_pillar(minion_id, pillar, _config=None):
         return {"saltern": share_of(topology, minion_id)}
     except TopologyError as error:
         return _refused(str(error))
+
+
+def _is_master(minion_id, topology):
+    """Whether it is the master itself that orchestrates, whose id ends in ``_master``, and no node that is called so."""
+    nodes = topology.get("nodes") if isinstance(topology, dict) else None
+    return minion_id.endswith("_master") and not (isinstance(nodes, dict) and minion_id in nodes)
 
 
 def _refused(reason):

@@ -458,7 +458,7 @@ def _with_fleet(step):
     with salt.client.get_local_client(mopts=__opts__) as client:
         fleet = controller.Fleet(
             shares={node: slice_from_pillar(share) for node, share in found.items()},
-            ask_each=_asking(client),
+            ask_each=asking.through(client, timeout_s=__opts__["timeout"], error=SaltException),
             tell=seen.tell,
             show=seen.show,
             now=time.monotonic,
@@ -472,37 +472,3 @@ def _with_fleet(step):
             return {"retcode": 1, "error": str(error)}
         finally:
             seen.end()
-
-
-def _asking(client):
-    """Publishes to every node first, and gathers what they answer then."""
-
-    def ask(function, args):
-        jobs, trouble, answers = {}, {}, {}
-        for node, these in args.items():
-            try:
-                jobs[node] = client.run_job([node], function, these, tgt_type="list", timeout=timeout, listen=True)
-            except SaltException as error:
-                trouble[node] = f"the master could not ask it ({error})"
-        for node, job in jobs.items():
-            said = _answer(client, node, job)
-            if not said or "ret" not in said:
-                trouble[node] = "the minion does not answer"
-            elif said.get("retcode"):
-                trouble[node] = str(said["ret"]).removeprefix("ERROR: ")
-            else:
-                answers[node] = said["ret"]
-        if trouble:
-            raise controller.Unanswered(trouble)
-        return answers
-
-    timeout = __opts__["timeout"]
-    return ask
-
-
-def _answer(client, node, job):
-    """What a node has said in a job that was published; nothing, when it said nothing in time."""
-    if not job:
-        return None
-    returns = client.get_cli_event_returns(job["jid"], job["minions"], __opts__["timeout"], [node], "list")
-    return next((said[node] for said in returns if node in said), None)

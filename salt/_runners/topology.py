@@ -211,13 +211,46 @@ def remake(before, destroy=None, allocation=None):
     named = salt.utils.args.split_input(destroy or [])
 
     def plan(pillar):
-        path = pathlib.Path(before)
-        former = _pillar(path / "init.sls" if path.is_dir() else path, allocation)
-        clusters = topology.compile_change(former, pillar)
+        clusters = topology.compile_change(_former(before, allocation), pillar)
         found = plan_remake(*clusters, named)
         return {**_failed(plan_of(found)), "possible": False} if found.refusals else plan_of(found)
 
     return _with_pillar(plan)
+
+
+def change(before, allocation=None):
+    """
+    Read a former topology and the present one, and return the names of the domains of both.
+
+    For the runner ``remake``, which finds both in ``__context__``: what is returned goes to the job cache, and the topologies may
+    hold secrets.
+
+    before
+        The file of the former topology on the master, or a directory with its ``init.sls``
+
+    allocation
+        The allocation file of the former topology. Default: ``allocation.sls`` beside it
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run topology.change before=/root/before
+    """
+
+    def read(pillar):
+        pillars = {"before": _former(before, allocation), "after": pillar}
+        __context__["saltern.change"] = pillars
+        return {key: sorted((each.get("saltern") or {}).get("domains") or {}) for key, each in pillars.items()}
+
+    return _with_pillar(read)
+
+
+def _former(before, allocation):
+    path = pathlib.Path(before)
+    return _pillar(path / "init.sls" if path.is_dir() else path, allocation)
 
 
 def _with_pillar(function):

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from saltern.argv import drbd, xen
 from saltern.argv.action import command_for
 from saltern.errors import Refused
-from saltern.model.action import Action, EndOperation, ForgetStop, StartDomain, WriteFile
+from saltern.model.action import Action, EndOperation, ForgetStop, RemoveFile, StartDomain, WriteFile
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
 from saltern.model.places import operation_file, stopped_file
 from saltern.parse import xl_create
@@ -29,14 +29,24 @@ def perform(host: Host, action: Action) -> None:
         try_file(host, action)
         host.write_text(action.path, action.text, action.mode)
         return
-    if isinstance(action, EndOperation):
-        host.remove(operation_file(action.domain))
-        return
-    if isinstance(action, ForgetStop):
-        host.remove(stopped_file(action.domain))
+    gone = _taken_away(action)
+    if gone is not None:
+        host.remove(gone)
         return
     timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
     host.run(command_for(action), timeout_s=timeout_s)
+
+
+def _taken_away(action: Action) -> str | None:
+    """The file that an action takes away, for those that do nothing else."""
+    match action:
+        case EndOperation():
+            return operation_file(action.domain)
+        case ForgetStop():
+            return stopped_file(action.domain)
+        case RemoveFile():
+            return action.path
+    return None
 
 
 def try_file(host: Host, action: Action) -> None:

@@ -35,6 +35,9 @@ _UNDER_WAY_S: Final = 20.0
 _WINDOWS_S: Final = 10.0
 
 
+SILENT: Final = "the minion does not answer"
+
+
 @dataclass(eq=False)
 class Unanswered(SalternError):
     """Nodes that did not answer, or failed; ``trouble`` tells why, by node."""
@@ -333,7 +336,8 @@ class _Work:
         survey = self.seen.get(each.domain) or self._look(each)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
-            waits = list(migrate.waits(survey[each.source if each.kind is not OperationKind.START else each.target]))
+            start = each.kind is OperationKind.START
+            waits = list(migrate.waits_to_start(survey[each.target]) if start else migrate.waits(survey[each.source]))
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
         # Where answers take long, these halves would soon count as left; and those that wait.

@@ -43,7 +43,8 @@ class Converge:
     """One run over one node. Every tool is read once, and again after a change that touches what it tells.
 
     ``wait_s`` bounds, for the run as a whole, the time spent waiting for the partner; ``known`` describes a node that is
-    only imagined: nothing is read or tried. ``ask_keys`` tells what a partner has told of its keys.
+    only imagined: nothing is read or tried. ``ask_keys`` tells what a partner has told of its keys. ``ours`` is the id of the
+    remake that this run is part of; what is in another one is left alone.
     """
 
     def __init__(
@@ -55,13 +56,15 @@ class Converge:
         wait_s: float = DEFAULT_WAIT_S,
         known: Mapping[Part, object] | None = None,
         ask_keys: AskKeys | None = None,
+        ours: str | None = None,
     ) -> None:
         self._host = host
         self._slice = node_slice
         self._items = frozenset([*items(node_slice), *on_request(node_slice)])
         self._test = test
         self._wait_left_s = wait_s
-        self._view = Observation(host, node_slice.node, _foreseeing(ask_keys) if test else ask_keys)
+        keys = _foreseeing(ask_keys) if test else ask_keys
+        self._view = Observation(host, node_slice.node, keys, ours=ours)
         self._view.assume(known or {})
         self._imagined = known is not None
         self._settle_left_s = _SETTLE_S

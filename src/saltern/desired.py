@@ -191,15 +191,7 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
         "cluster": share.cluster,
         "node": share.node,
         "migration_address": share.migration_address,
-        "volumes": [
-            {
-                "volume_group": volume.volume_group,
-                "name": volume.name,
-                "size_bytes": volume.size_bytes,
-                "purpose": volume.purpose.value,
-            }
-            for volume in share.volumes
-        ],
+        "volumes": [volume_to_pillar(volume) for volume in share.volumes],
         "resources": {name: resource_to_pillar(resource) for name, resource in share.resources.items()},
         # A list, because the order of starting is part of what it says.
         "domains": [domain_to_pillar(domain) for domain in share.domains.values()],
@@ -214,6 +206,16 @@ def part(share: NodeSlice, domains: Collection[str]) -> NodeSlice:
         resources={name: each for name, each in share.resources.items() if each.domain in domains},
         domains={name: each for name, each in share.domains.items() if name in domains},
     )
+
+
+def volume_to_pillar(volume: Volume) -> dict[str, Any]:
+    """One volume as plain data."""
+    return {
+        "volume_group": volume.volume_group,
+        "name": volume.name,
+        "size_bytes": volume.size_bytes,
+        "purpose": volume.purpose.value,
+    }
 
 
 def resource_to_pillar(resource: Resource) -> dict[str, Any]:
@@ -279,8 +281,8 @@ def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
             cluster=_of(str, data["cluster"]),
             node=_of(str, data["node"]),
             migration_address=_of(str, data["migration_address"]),
-            volumes=tuple(_volume_from_pillar(volume) for volume in _of(list, data["volumes"])),
-            resources={name: _resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
+            volumes=tuple(volume_from_pillar(volume) for volume in _of(list, data["volumes"])),
+            resources={name: resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
             domains={item["name"]: _domain_from_pillar(item) for item in _of(list, data["domains"])},
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -300,7 +302,8 @@ def _texts(data: object) -> dict[str, str]:
     return {_of(str, name): _of(str, value) for name, value in _of(dict, data).items()}
 
 
-def _volume_from_pillar(data: Mapping[str, Any]) -> Volume:
+def volume_from_pillar(data: Mapping[str, Any]) -> Volume:
+    """One volume from plain data; raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
     return Volume(
         volume_group=_of(str, data["volume_group"]),
         name=_of(str, data["name"]),
@@ -309,7 +312,8 @@ def _volume_from_pillar(data: Mapping[str, Any]) -> Volume:
     )
 
 
-def _resource_from_pillar(name: str, data: Mapping[str, Any]) -> Resource:
+def resource_from_pillar(name: str, data: Mapping[str, Any]) -> Resource:
+    """One resource from plain data; raises as ``volume_from_pillar``."""
     home, partner = _of(list, data["hosts"])
     return Resource(
         name=_of(str, name),

@@ -14,7 +14,16 @@ from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, ResourceHost, volume_key
 from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
-from saltern.model.places import HOST_KEYS, MIGRATION_KEY, operation_file, operation_lock, placed_file, stopped_file
+from saltern.model.places import (
+    HOST_KEYS,
+    MIGRATION_KEY,
+    operation_file,
+    operation_lock,
+    placed_file,
+    remake_file,
+    stopped_file,
+)
+from saltern.model.remake import Underway
 from saltern.model.running import DiskState, DrbdVersion, Generation, RunningResource
 from saltern.parse import (
     drbd_version,
@@ -24,6 +33,7 @@ from saltern.parse import (
     drbdsetup_events2,
     lvs,
     operation,
+    remaking,
     vgs,
     xl_info,
     xl_list,
@@ -138,6 +148,29 @@ def read_operation(host: Host, domain: str) -> Standing | None:
     return operation_plan.standing(operation.parse(text), held=held, now_s=host.now())
 
 
+def read_remake(host: Host, domain: str) -> Underway | None:
+    """The remake of a domain, as this node has it, also one that is over; ``None`` where there was none. No process."""
+    text = host.read_text(remake_file(domain))
+    if text is None:
+        return None
+    found = remaking.parse(text)
+    held = host.is_held(operation_lock(domain))
+    return Underway(remaking=found, standing=operation_plan.standing(found.operation, held=held, now_s=host.now()))
+
+
+def read_remade(host: Host, domain: str, ours: str | None = None) -> Standing | None:
+    """The remake that a domain is in; ``None`` where there is none, or it is over, or ``ours``."""
+    found = read_remake(host, domain)
+    if found is None or found.remaking.over or found.remaking.operation.id == ours:
+        return None
+    return found.standing
+
+
+def read_standing(host: Host, domain: str) -> Standing | None:
+    """What is being done with a domain: an operation, else the remake that it is in."""
+    return read_operation(host, domain) or read_remade(host, domain)
+
+
 def note_of(note: str | None, uuid: str) -> str | None:
     """What a note about a domain says, ``None`` for one that belongs to another UUID."""
     whose, _, said = (note or "").strip().partition(" ")
@@ -163,10 +196,12 @@ class Observation:
     """A ``View`` of a real (or simulated) node: each part is read when it is first asked for, and kept until forgotten.
 
     A read that failed is kept as well, and raises again: a tool that hangs costs its time limit once, not once a state.
+    ``ours`` is the id of the remake that looks, and finds no entry in its own.
     """
 
-    def __init__(self, host: Host, node: str, ask_keys: AskKeys | None = None) -> None:
+    def __init__(self, host: Host, node: str, ask_keys: AskKeys | None = None, *, ours: str | None = None) -> None:
         self._host = host
+        self._ours = ours
         self._node = node
         self._ask_keys = ask_keys
         self._parts: dict[Part, object] = {}
@@ -258,7 +293,12 @@ class Observation:
 
     def operation(self, domain: str) -> Standing | None:
         """See ``View``: a file, and no process."""
-        return self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
+        found = self._part(project.operation_on(domain), lambda: read_operation(self._host, domain))
+        return found or self.remade(domain)
+
+    def remade(self, domain: str) -> Standing | None:
+        """See ``View``: a file, and no process."""
+        return self._part(project.remake_of(domain), lambda: read_remade(self._host, domain, self._ours))
 
     def stopped(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""

@@ -18,10 +18,11 @@ from saltern.model.places import (
     operation_lock,
     operation_log,
     placed_file,
+    remake_file,
     stopped_file,
     withdrawn_file,
 )
-from saltern.observe import note_of, read_operation, read_xen
+from saltern.observe import note_of, read_operation, read_remake, read_standing, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
@@ -43,14 +44,14 @@ def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
     notes: dict[str, dict[str, str]] = {"stopped": {}, "placed": {}, "strange": {}}
     for domain in _mentioned(host, domains):
         try:
-            standing = read_operation(host, domain)
+            entry = _entry(host, domain)
             found = {"stopped": host.read_text(stopped_file(domain)), "placed": host.read_text(placed_file(domain))}
         except (SalternError, OSError) as error:
             unreadable[domain] = str(error)
             continue
         _sort(notes, domain, domains.get(domain), found)
-        if standing is not None:
-            entered[domain] = _entry(standing)
+        if entry is not None:
+            entered[domain] = entry
     return Entries(entered=entered, unreadable=unreadable, maintenance=_maintenance(host), **notes)
 
 
@@ -84,22 +85,35 @@ def end_maintenance(host: Host, node: str) -> None:
 def _mentioned(host: Host, domains: Iterable[str]) -> list[str]:
     """These domains, and those that a file here is about."""
     files = [name for name in host.names(OPERATIONS) if not name.startswith(".")]  # so begins what is being written
-    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, stopped_file, placed_file))
+    ends = tuple(path("").rpartition("/")[2] for path in (operation_file, remake_file, stopped_file, placed_file))
     named = [name.removesuffix(end) for name in files for end in ends if name.endswith(end)]
     return list(dict.fromkeys([*domains, *named]))
 
 
-def _entry(standing: Standing) -> Entry:
-    found = standing.operation
+def _entry(host: Host, domain: str) -> Entry | None:
+    """What is being done with a domain, as it is told: what is done within a remake stands for it."""
+    found, remade = read_operation(host, domain), read_remake(host, domain)
+    how_far = ""
+    if remade is not None and not remade.remaking.over:
+        how_far = f", {remade.remaking.reached} of {remade.remaking.steps} steps done"
+        found = remade.standing
+    if found is None:
+        return None
+    operation = found.operation
     return Entry(
-        id=found.id, kind=found.kind, text=str(found), between=(found.source, found.target), alive=standing.alive
+        id=operation.id,
+        kind=operation.kind,
+        text=f"{operation}{how_far}",
+        between=(operation.source, operation.target),
+        alive=found.alive,
     )
 
 
 def begin(host: Host, operation: Operation) -> None:
     """Enter an operation; raises ``Refused`` where there is another one for this domain. Told twice, it is entered once.
 
-    What was withdrawn already is not entered: a message may come late, when whoever has sent it has given up and gone.
+    What was withdrawn already is not entered: a message may come late, when whoever has sent it has given up and gone. While a
+    domain is remade, only what has the id of its remake is entered.
     """
     text = entry.render(_renewed(host, operation))
     parse.parse(text)  # an entry that nobody could read again would be in the way for ever
@@ -113,7 +127,19 @@ def begin(host: Host, operation: Operation) -> None:
     if is_withdrawn(host, operation):
         withdraw(host, operation.domain, operation.id)
         raise Refused(f"domain {operation.domain}", f"the {operation} was taken back before it came here", "Begin anew")
+    try:
+        _refuse_within_another(host, operation)
+    except BaseException:
+        host.remove(operation_file(operation.domain))
+        raise
     host.write_text(operation_log(operation.domain), f"{operation}\n", _MODE)
+
+
+def _refuse_within_another(host: Host, operation: Operation) -> None:
+    """After it was entered: of an operation and a remake that are entered at the same moment, at least one sees the other."""
+    found = read_remake(host, operation.domain)
+    if found is not None and not found.remaking.over and found.remaking.operation.id != operation.id:
+        raise busy(found.standing, operation.domain)
 
 
 def begin_all(host: Host, entries: Sequence[Operation]) -> None:
@@ -162,7 +188,7 @@ def require(host: Host, domain: str, identifier: str) -> Operation:
 @contextmanager
 def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[Operation]:
     """Hold an operation that was prepared, and work on it; raises ``Refused`` when it is not to be taken up now."""
-    with _held(host, domain):
+    with held(host, domain):
         found = require(host, domain, identifier)
         if found.half is not half or found.taken or not plan.is_ready(found, host.now()):
             raise Refused(
@@ -176,7 +202,7 @@ def taken_up(host: Host, domain: str, identifier: str, half: Half) -> Iterator[O
 
 
 @contextmanager
-def _held(host: Host, domain: str) -> Iterator[None]:
+def held(host: Host, domain: str) -> Iterator[None]:
     """The lock of a domain; raises ``Refused`` when somebody has it, with whose it is."""
     with ExitStack() as stack:
         try:
@@ -196,8 +222,17 @@ def busy(standing: Standing | None, domain: str) -> Refused:
             f"it is busy: {standing.operation}",
             "Wait for its end; `salt-run cluster.status` shows it",
         )
+    if standing.operation.kind is OperationKind.REMAKE:
+        return Refused(f"domain {domain}", f"left half-done: {standing.operation}", _take_up(domain))
     return Refused(
         f"domain {domain}", f"left half-done: {standing.operation}", f"Run `salt-run cluster.recover domain={domain}`"
+    )
+
+
+def _take_up(domain: str) -> str:
+    return (
+        "The same `salt-run state.orch remake` again takes it up, and nothing else does: what is between two topologies is "
+        f"settled by no rule. `salt '*' operation.release {domain}` gives it up, and leaves all as it is"
     )
 
 
@@ -214,12 +249,12 @@ def settle_left(host: Host, domain: str) -> str:
 
     Raises ``Refused`` while somebody works on it, for what no rule can settle, and for what does not go away in a minute.
     """
-    found = read_operation(host, domain)
+    found = read_standing(host, domain)
     if found is None:
         return f"nothing is left of an operation on {domain}"
-    if found.alive:
+    if found.alive or found.operation.kind is OperationKind.REMAKE:
         raise busy(found, domain)
-    with _held(host, domain):
+    with held(host, domain):
         # Somebody may have settled it before us, and begun another one since.
         return settle_half(host, require(host, domain, found.operation.id))
 
@@ -230,7 +265,7 @@ def settle_step(host: Host, operation: Operation, action: Action) -> None:
     Raises ``Refused`` when somebody works on it now, or when it is not what is to be done any longer: somebody else may have
     settled it meanwhile, and begun another one.
     """
-    with _held(host, operation.domain):
+    with held(host, operation.domain):
         found = read_operation(host, operation.domain)
         xen = read_xen(host) if found is not None and found.operation == operation else None
         wanted = () if xen is None else plan.settle(operation, xen)
@@ -302,14 +337,18 @@ def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> No
 
 def _release_entry(host: Host, domain: str) -> None:
     try:
-        found = read_operation(host, domain)
+        found = read_standing(host, domain)
     except ParseError:
-        with _held(host, domain):
+        with held(host, domain):
             host.remove(operation_file(domain))
+            host.remove(remake_file(domain))
         return
     if found is not None and found.alive:
         raise busy(found, domain)
-    if found is not None:
+    if found is None or found.operation.kind is OperationKind.REMAKE:
+        with held(host, domain):  # also the note of one that is over
+            host.remove(remake_file(domain))
+    else:
         withdraw(host, domain, found.operation.id)
 
 
@@ -371,7 +410,7 @@ def _entered(host: Host, domain: str, identifier: str) -> Iterator[Operation | N
     if host.read_text(operation_file(domain)) is None:
         yield None
         return
-    with _held(host, domain):
+    with held(host, domain):
         found = read_operation(host, domain)
         yield found.operation if found is not None and found.operation.id == identifier else None
 

@@ -13,12 +13,14 @@ from saltern.desired import slice_from_pillar
 TOPOLOGY = Path("saltern") / "init.sls"
 
 
-def compile_pillar(loaders: Loaders, override: dict[str, Any] | None = None) -> dict[str, Any]:
+def compile_pillar(
+    loaders: Loaders, override: dict[str, Any] | None = None, minion_id: str | None = None
+) -> dict[str, Any]:
     """The pillar as the master compiles it for this minion."""
     options = copy.deepcopy(loaders.opts)
     del options["pillar"]  # a minion without a master would merge it in
     compiled = salt.pillar.get_pillar(
-        options, options["grains"], options["id"], pillar_override=override
+        options, options["grains"], minion_id or options["id"], pillar_override=override
     ).compile_pillar()
     assert isinstance(compiled, dict)
     return compiled
@@ -70,3 +72,14 @@ def test_a_pillar_on_the_command_line_does_not_bring_the_topology_to_a_minion(lo
 def test_what_the_command_line_overrides_is_validated_too(loaders: dict[str, Loaders]) -> None:
     compiled = compile_pillar(loaders["dom0"], {"saltern": {"domains": {"mail": {"vcpu": 2}}}})
     assert "saltern:domains:mail:vcpu" in str(compiled["_errors"])
+
+
+def test_an_orchestration_of_the_master_is_given_nothing_and_not_stopped_by_an_invalid_topology(
+    loaders: dict[str, Loaders], pillar: Path
+) -> None:
+    edit(pillar, "vcpus: 2", "vcpu: 2")
+    for override in (None, {"unrelated": 1}):
+        compiled = compile_pillar(loaders["dom0"], override, minion_id="vm_master")
+        assert compiled == {"saltern": {}, **(override or {})}
+    edit(pillar, "    dom0:\n", "    vm_master:\n")
+    assert "_errors" in compile_pillar(loaders["dom0"], minion_id="vm_master")

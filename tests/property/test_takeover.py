@@ -1,4 +1,4 @@
-"""Takeover by lease and witness, in whole clusters under every kind of fault: one instance, and nothing lost that was acknowledged."""
+"""Takeover by lease and witness, in whole clusters under every kind of fault: one instance, and no acknowledged write is lost."""
 
 from collections.abc import Callable
 from typing import Any

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from saltern import operations, survey, work
-from saltern.bridge import PILLAR_KEY, current_slice, plain
+from saltern import operations, remake_entries, remake_step, survey, work
+from saltern.bridge import PILLAR_KEY, current_slice, keys_from_plain, plain
 from saltern.controller import Fleet, Unanswered
-from saltern.desired import slice_to_pillar
+from saltern.desired import slice_from_pillar, slice_to_pillar
 from saltern.errors import SalternError
 from saltern.model.desired import NodeSlice
 from saltern.model.places import HOTPLUG_LOG, operation_log
-from saltern.observe import Observation, read_running, read_version, read_xen
+from saltern.observe import Observation, read_own_keys, read_running, read_version, read_xen
 from saltern.parse import hotplug_log
 from saltern.sim.host import SimHost
 from saltern.sim.world import World
+from saltern.travel import step_from_plain
 
 
 class SimFleet:
@@ -63,16 +64,21 @@ class SimFleet:
                 trouble[node] = "the minion does not answer"
                 continue
             try:
-                answers[node] = plain(self._answer(self.world.host(node), function.removeprefix("operation."), args))
+                answers[node] = plain(self._answer(self._host(node), function.removeprefix("operation."), args))
             except SalternError as error:
                 trouble[node] = str(error)
         if trouble:
             raise Unanswered(trouble)
         return answers
 
+    def _host(self, node: str) -> SimHost:
+        return self.world.host(node)
+
     def _answer(self, host: SimHost, function: str, args: tuple[Any, ...]) -> object:
         if function == "look":
             return _look(host, self.shares, *args)
+        if function.startswith("remake."):
+            return _Remaking(host, self).answer(function.removeprefix("remake."), args)
         return _FUNCTIONS[function](host, *args)
 
 
@@ -81,6 +87,63 @@ def _look(
 ) -> object:
     pillar = {PILLAR_KEY: slice_to_pillar(shares[host.name])}
     return survey.look(domains, current_slice(pillar, expected, lambda: pillar), Observation(host, host.name))
+
+
+class _Remaking:
+    """What the execution module ``remake`` does on a node, whose pillar is its share of the topology that is in force."""
+
+    def __init__(self, host: SimHost, nodes: SimFleet) -> None:
+        self._host = host
+        self._nodes = nodes
+
+    def answer(self, function: str, args: tuple[Any, ...]) -> object:
+        own = getattr(self, f"_{function}", None)
+        return own(*args) if own is not None else _REMAKES[function](self._host, *args)
+
+    def _own(self, expected: Mapping[str, Any] | None) -> NodeSlice:
+        share = self._nodes.shares.get(self._host.name)
+        pillar = {} if share is None else {PILLAR_KEY: slice_to_pillar(share)}
+        return current_slice(pillar, expected, lambda: pillar)
+
+    def _look(self, domains: Sequence[str], share: Mapping[str, Any], identifier: str) -> object:
+        return survey.look(domains, slice_from_pillar(share), Observation(self._host, self._host.name, ours=identifier))
+
+    def _take(self, told: Mapping[str, Any], expected: Any, uuid: str, identifier: str) -> object:
+        return remake_step.take(
+            self._host,
+            self._host.name,
+            step_from_plain(told),
+            uuid=uuid,
+            share=lambda: self._own(expected),
+            identifier=identifier,
+        )
+
+    def _settle_in(self, domain: str, expected: Any, identifier: str) -> object:
+        return remake_step.settle_in(self._host, domain, self._own(expected), identifier)
+
+    def _prepared(self, volume_group: str) -> object:
+        return remake_step.prepared(self._host, self._host.name, volume_group)
+
+    def _keys(self, share: Mapping[str, Any]) -> object:
+        return remake_step.own_keys(self._host, slice_from_pillar(share))
+
+    def _trust(self, share: Mapping[str, Any], keys: Mapping[str, Any]) -> object:
+        def ask(node: str) -> Any:
+            return keys_from_plain(keys.get(node)) or read_own_keys(self._nodes.world.host(node))
+
+        own = self._nodes.shares.get(self._host.name)
+        return remake_step.trust(self._host, slice_from_pillar(share), own, ask)
+
+
+_REMAKES: dict[str, Callable[..., object]] = {
+    "entries": remake_entries.found,
+    "enter": lambda host, entries: remake_entries.enter_all(
+        host, [remake_entries.from_plain(each) for each in entries]
+    ),
+    "withdraw": remake_entries.withdraw,
+    "note": remake_entries.note,
+    "end": remake_entries.end,
+}
 
 
 def _each(function: Callable[[SimHost, str, str], object]) -> Callable[[SimHost, Sequence[str], str], object]:

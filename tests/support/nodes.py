@@ -41,6 +41,7 @@ from saltern.plan.project import (
     metadata_of,
     mode_at,
     operation_on,
+    remake_of,
 )
 from saltern.render import block_script, drbd_resource, xl_config
 from saltern.units import GIB, MIB
@@ -223,6 +224,7 @@ def view(
             XEN: Xen(domains=domains),
             MEMORY: free_memory_bytes,
             operation_on("dns"): operation,
+            remake_of("dns"): None,
             file_at(stopped_file("dns")): None if stopped is None else f"{UUID} {stopped}\n",
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},

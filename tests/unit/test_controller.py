@@ -33,7 +33,7 @@ SHARES = slices()  # router and dns at home on dom0, mail on dom0m
 ID = "0a1b2c3d"
 IDS = count()  # no two operations have the same
 HOME = {"router": ["dom0"], "dns": ["dom0"], "mail": ["dom0m"]}
-MIGRATE, OFFLINE, START, STOP = OperationKind
+MIGRATE, OFFLINE, START, STOP, _ = OperationKind
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,29 @@
 """The command line of every action."""
 
-from saltern.argv import drbd, lvm, ssh, xen
+from saltern.argv import drbd, drbdsetup, lvm, ssh, xen
 from saltern.model.action import (
     Action,
     AdjustResource,
     CreateMetadata,
     CreateVolume,
     Demote,
+    Disconnect,
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetPeer,
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
     Promote,
+    RemoveFile,
+    RemoveVolume,
+    RenameVolume,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    TakeDown,
     UnpauseDomain,
     WipeMetadata,
     WriteFile,
@@ -30,14 +36,16 @@ def command_for(action: Action) -> list[str]:
     match action:
         case LoadDrbd():
             return drbd.modprobe()
-        case WriteFile() | EndOperation() | ForgetStop():
+        case WriteFile() | RemoveFile() | EndOperation() | ForgetStop():
             raise ValueError(f"{action} is done to a file, and not run")
         case MakeMigrationKey():
             return ssh.make_key(f"saltern migration of {action.node}")
         case StartDomain() | EndDomain() | UnpauseDomain():
             return _domain_command(action)
-        case CreateVolume() | ExtendVolume() | MarkVolume():
+        case CreateVolume() | ExtendVolume() | MarkVolume() | RenameVolume() | RemoveVolume():
             return _volume_command(action)
+        case TakeDown() | Disconnect() | ForgetPeer():
+            return _taking_apart(action)
         case _:
             return _resource_command(action)
 
@@ -52,8 +60,24 @@ def _domain_command(action: StartDomain | EndDomain | UnpauseDomain) -> list[str
             return xen.unpause(action.domain)
 
 
-def _volume_command(action: CreateVolume | ExtendVolume | MarkVolume) -> list[str]:
+def _taking_apart(action: TakeDown | Disconnect | ForgetPeer) -> list[str]:
     match action:
+        case TakeDown():
+            return drbdsetup.down(action.resource)
+        case Disconnect():
+            return drbd.disconnect(action.resource)
+        case ForgetPeer():
+            return drbdsetup.del_peer(action.resource, action.peer_node_id)
+
+
+def _volume_command(
+    action: CreateVolume | ExtendVolume | MarkVolume | RenameVolume | RemoveVolume,
+) -> list[str]:
+    match action:
+        case RenameVolume():
+            return lvm.lvrename(action.volume_group, action.name, action.new_name)
+        case RemoveVolume():
+            return lvm.lvremove(action.volume_group, action.name)
         case CreateVolume():
             return lvm.lvcreate(action.volume_group, action.name, action.size_bytes, action.tag)
         case ExtendVolume():

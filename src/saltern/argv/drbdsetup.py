@@ -31,6 +31,16 @@ def secondary(resource: str, minor: int, generation: Generation) -> list[str]:
     return ["drbdsetup", "secondary", _subject(resource, minor, generation)]
 
 
+def down(resource: str) -> list[str]:
+    """Take the resource out of the kernel; DRBD refuses while something holds the device open (exit 11)."""
+    return ["drbdsetup", "down", name(resource)]
+
+
+def del_peer(resource: str, peer_node_id: int) -> list[str]:
+    """Take a peer out of the kernel (DRBD 9)."""
+    return ["drbdsetup", "del-peer", name(resource), str(peer_node_id)]
+
+
 def allow_two_primaries(connection: tuple[str, str], allowed: bool) -> list[str]:
     """Allow both sides to be Primary, or no longer; the connected partner takes the change over (P_PROTOCOL_UPDATE).
 

@@ -43,6 +43,11 @@ def mark(volume_group: str, volume: str, *, remove: str | None = None, add: str 
     return ["lvchange", *removed, *added, _path(volume_group, volume)]
 
 
+def lvrename(volume_group: str, volume: str, new_name: str) -> list[str]:
+    """Give a volume another name; LVM refuses, exit 5, where there is one of that name."""
+    return ["lvrename", name(volume_group), name(volume), name(new_name)]
+
+
 def lvremove(volume_group: str, volume: str) -> list[str]:
     """Remove a volume and what is on it; LVM refuses while something holds it open."""
     return ["lvremove", "--yes", _path(volume_group, volume)]

@@ -40,6 +40,52 @@ class MarkVolume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenameVolume:
+    """Give a logical volume another name in its group."""
+
+    volume_group: str
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveVolume:
+    """Remove a logical volume and all that is on it; LVM refuses while something holds it open."""
+
+    volume_group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFile:
+    """Take a file away."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeDown:
+    """Take a resource out of the kernel, whatever its configuration says; DRBD refuses while something uses it."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnect:
+    """End the connection to the partner; the disk stays attached."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetPeer:
+    """Take a disconnected peer out of the kernel (DRBD 9), so that another one can have its place."""
+
+    resource: str
+    peer_node_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFile:
     """Put ``text`` into ``path`` at once: whole and new, or not at all."""
 
@@ -166,4 +212,10 @@ Action = (
     | UnpauseDomain
     | EndOperation
     | ForgetStop
+    | RenameVolume
+    | RemoveVolume
+    | RemoveFile
+    | TakeDown
+    | Disconnect
+    | ForgetPeer
 )

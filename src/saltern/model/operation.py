@@ -6,12 +6,16 @@ from enum import StrEnum
 
 
 class OperationKind(StrEnum):
-    """What can be done. An ``offline`` migration shuts the domain down and starts it over there; what is stopped stays so."""
+    """What can be done. An ``offline`` migration shuts the domain down and starts it over there; what is stopped stays so.
+
+    A remake is many steps, some of which are operations of the other kinds; see ``saltern.model.remake.Remaking``.
+    """
 
     MIGRATE = "migrate"
     OFFLINE = "offline migrate"
     START = "start"
     STOP = "stop"
+    REMAKE = "remake"
 
 
 class Half(StrEnum):
@@ -49,9 +53,13 @@ class Operation:
     stays: bool = False
 
     def __str__(self) -> str:
-        way = {OperationKind.START: f"on {self.target}", OperationKind.STOP: f"on {self.source}"}
-        where = way.get(self.kind, f"from {self.source} to {self.target}")
-        return f"{self.kind} of {self.domain} {where}, begun by {self.owner} at {self.since}"
+        way = {
+            OperationKind.START: f" on {self.target}",
+            OperationKind.STOP: f" on {self.source}",
+            OperationKind.REMAKE: "",
+        }
+        where = way.get(self.kind, f" from {self.source} to {self.target}")
+        return f"{self.kind} of {self.domain}{where}, begun by {self.owner} at {self.since}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

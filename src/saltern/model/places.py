@@ -46,6 +46,11 @@ def maintenance_file(node: str) -> str:
     return f"{MAINTENANCE}/{node}"
 
 
+def remake_file(domain: str) -> str:
+    """Where a node keeps that a domain is being remade, and how far that is; afterwards, that it was."""
+    return f"{OPERATIONS}/{domain}.remake"
+
+
 def operation_log(domain: str) -> str:
     """What the tools have said meanwhile."""
     return f"{OPERATIONS}/{domain}.log"

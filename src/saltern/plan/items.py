@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from saltern.errors import Refused
 from saltern.model.desired import NodeSlice
+from saltern.model.operation import Standing
 from saltern.plan import (
     activation,
     configuration,
@@ -126,6 +127,9 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
     """
     if item.kind is Kind.MODULE:
         return activation.module_step(view)
+    remade = _remade(item, node_slice, view)
+    if remade is not None:
+        return operation.left_alone(remade)
     if item.kind in _NODE_STEPS:
         return _NODE_STEPS[item.kind](node_slice, view)
     if item.kind is Kind.SCRIPT:
@@ -138,3 +142,21 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
     if item.kind is Kind.OPERATION:
         return operation.step(node_slice.domains[item.name], view)
     return _DOMAIN_STEPS[item.kind](node_slice.domains[item.name], node_slice, view)
+
+
+def _remade(item: Item, node_slice: NodeSlice, view: View) -> Standing | None:
+    """The remake of all domains that an item belongs to: what is between two topologies is like neither of them."""
+    found = [view.remade(name) for name in _domains(item, node_slice)]
+    return found[0] if found and None not in found else None
+
+
+def _domains(item: Item, node_slice: NodeSlice) -> set[str]:
+    """The domains that an item belongs to: several for a meta-disk that they share. What an operation left is settled."""
+    if item.kind in _DOMAIN_STEPS:
+        return {item.name}
+    if item.kind in _RESOURCE_STEPS:
+        return {node_slice.resources[item.name].domain}
+    if item.kind is not Kind.VOLUME:
+        return set()
+    sides = [(each.domain, each.on(node_slice.node)) for each in node_slice.resources.values()]
+    return {domain for domain, side in sides if item.name in (side.disk, side.meta_device)}

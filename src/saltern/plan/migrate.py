@@ -112,6 +112,15 @@ def _disk_reasons(name: str, side: DiskSide, source: str, target: str) -> Iterat
             yield f"{name} is {side.partner_role} on {target}"
 
 
+def waits_to_start(survey: Survey) -> Iterator[str]:
+    """What time has to bring before a domain starts here: connected disks, complete on this side."""
+    for name, side in survey.sides.items():
+        if side.connection != "Connected":
+            yield f"{name} is not connected ({side.connection})"
+        elif side.disk != "UpToDate":
+            yield f"{name} is {side.disk} on {survey.node}"
+
+
 def waits(survey: Survey) -> Iterator[str]:
     """What time has to bring before both sides of every disk are connected and UpToDate."""
     for name, side in survey.sides.items():

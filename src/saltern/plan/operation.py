@@ -42,8 +42,8 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
     found = view.operation(domain.name)
     if found is None:
         return Step(comment=f"nothing is being done with {domain.name}")
-    if found.alive:
-        return Step(comment=f"left alone: {found.operation}")
+    if found.alive or found.operation.kind is OperationKind.REMAKE:
+        return left_alone(found)
     settled = settle(found.operation, view.xen)
     if isinstance(settled, Wait):
         return settled
@@ -52,6 +52,14 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
         actions=settled,
         changes={f"{found.operation.kind} of {domain.name}": {"old": "left half-done", "new": _told(settled)}},
     )
+
+
+def left_alone(found: Standing) -> Step:
+    """Nothing is done with what somebody works on, nor with what only the same remake can go on with."""
+    if found.alive:
+        return Step(comment=f"left alone: {found.operation}")
+    left = f"left half-done: {found.operation}; the same `salt-run state.orch remake` again takes it up"
+    return Step(comment=left, warning=left)
 
 
 def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:

@@ -15,17 +15,23 @@ from saltern.model.action import (
     CreateMetadata,
     CreateVolume,
     Demote,
+    Disconnect,
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetPeer,
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
     Promote,
+    RemoveFile,
+    RemoveVolume,
+    RenameVolume,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    TakeDown,
     UnpauseDomain,
     WipeMetadata,
     WriteFile,
@@ -86,6 +92,11 @@ def operation_on(domain: str) -> Part:
     return Part("operation", domain)
 
 
+def remake_of(domain: str) -> Part:
+    """The part that holds the remake that one domain is in."""
+    return Part("remake", domain)
+
+
 def keys_of(node: str) -> Part:
     """The part that holds what a partner tells of its keys."""
     return Part("keys", node)
@@ -103,7 +114,8 @@ def mode_at(path: str) -> Part:
 
 _TOUCHED: dict[type[Action], frozenset[Part]] = {
     LoadDrbd: frozenset({VERSION, RUNNING, ADJUSTMENTS}),
-    **dict.fromkeys((CreateVolume, ExtendVolume, MarkVolume), frozenset({LVM})),
+    **dict.fromkeys((CreateVolume, ExtendVolume, MarkVolume, RenameVolume, RemoveVolume), frozenset({LVM})),
+    **dict.fromkeys((TakeDown, Disconnect, ForgetPeer), frozenset({RUNNING, ADJUSTMENTS})),
     **dict.fromkeys((Promote, Demote, ResizeResource), frozenset({RUNNING})),
     # The block script changes the roles of its disks.
     **dict.fromkeys((StartDomain, EndDomain, UnpauseDomain), frozenset({XEN, MEMORY, RUNNING})),
@@ -114,6 +126,8 @@ def touched(action: Action) -> frozenset[Part]:
     """The parts that an action can change: to be read again after it."""
     match action:
         case WriteFile():
+            return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
+        case RemoveFile():
             return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
         case CreateMetadata() | WipeMetadata():
             return frozenset({metadata_of(action.resource)})
@@ -380,3 +394,45 @@ def _(action: EndOperation, node_slice: NodeSlice, view: View) -> Mapping[Part, 
 @project.register
 def _(action: ForgetStop, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     return {file_at(stopped_file(action.domain)): None}
+
+
+# --- What only a remake does ---------------------------------------------------------------------------------------
+@project.register
+def _(action: RenameVolume, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    volumes = dict(view.lvm.volumes)
+    found = volumes.pop((action.volume_group, action.name))
+    volumes[action.volume_group, action.new_name] = replace(found, name=action.new_name)
+    return {LVM: Lvm(volume_groups=view.lvm.volume_groups, volumes=volumes)}
+
+
+@project.register
+def _(action: RemoveVolume, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    found = view.lvm.volumes[action.volume_group, action.name]
+    less = _with_volume(view.lvm, found, -found.size_bytes)
+    volumes = {key: volume for key, volume in less.volumes.items() if volume is not found}
+    return {LVM: Lvm(volume_groups=less.volume_groups, volumes=volumes)}
+
+
+@project.register
+def _(action: RemoveFile, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    configured = {name: each for name, each in _known(lambda: view.configured).items() if each.file != action.path}
+    return {file_at(action.path): None, mode_at(action.path): None, CONFIGURED: configured}
+
+
+@project.register
+def _(action: TakeDown, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {RUNNING: {name: each for name, each in view.running.items() if name != action.resource}}
+
+
+@project.register
+def _(action: Disconnect, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return _without_connection(action.resource, view)
+
+
+@project.register
+def _(action: ForgetPeer, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return _without_connection(action.resource, view)
+
+
+def _without_connection(resource: str, view: View) -> Mapping[Part, object]:
+    return {RUNNING: {**view.running, resource: view.running[resource]._replace(connections=())}}

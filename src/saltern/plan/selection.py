@@ -28,6 +28,8 @@ class Selection:
 
     def __post_init__(self) -> None:
         moves = self.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+        if self.kind is OperationKind.REMAKE:
+            raise Refused("operation remake", "it is no single operation", "Use `salt-run state.orch remake`")
         one = [self.domain, self.evacuate, self.home].count(None) == 2
         if not one or (self.domain is None and (self.target is not None or not moves)):
             given = (
@@ -191,7 +193,7 @@ def workers(planned: Planned) -> tuple[str, ...]:
             return (planned.source,)
         case OperationKind.START:
             return (planned.target,)
-        case OperationKind.OFFLINE:
+        case _:
             return (planned.target, planned.source)
 
 

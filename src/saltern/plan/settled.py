@@ -10,11 +10,12 @@ from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
 from saltern.model.running import DiskState, RunningResource
 from saltern.plan.view import View
 from saltern.render import block_script, drbd_resource, operation_script, xl_config
+from saltern.secrets import HIDDEN, redact
 
 
 def require_configured(resource: Resource, view: View) -> None:
     """Raises ``Refused`` unless the resource's file says, word by word, what the topology says."""
-    if view.file(resource_file(resource.name)) != drbd_resource.render(resource, view.generation):
+    if not _says(view.file(resource_file(resource.name)), drbd_resource.render(resource, view.generation)):
         raise Refused(
             f"resource {resource.name}",
             "it is not configured on this node as the topology says",
@@ -69,9 +70,16 @@ def require_block_script(view: View) -> None:
 
 def require_domain_configured(domain: DomainSpec, view: View) -> None:
     """Raises ``Refused`` unless the domain's file says, word by word, what the topology says."""
-    if view.file(domain_file(domain.name)) != xl_config.render(domain):
+    if not _says(view.file(domain_file(domain.name)), xl_config.render(domain)):
         raise Refused(
             f"domain {domain.name}",
             f"{domain_file(domain.name)} is not what the topology says",
             "Apply the whole layer `xen`; when that refuses to write it, see the reason it gives",
         )
+
+
+def _says(found: str | None, wanted: str) -> bool:
+    """Whether a file says word by word what it should; all but the secrets, where these were kept from who asks."""
+    if HIDDEN not in wanted:
+        return found == wanted
+    return found is not None and redact(found) == redact(wanted)

@@ -65,7 +65,11 @@ class View(Protocol):
         ...
 
     def operation(self, domain: str) -> Standing | None:
-        """What is being done with a domain, as this node has it; ``None`` for nothing."""
+        """What is being done with a domain, as this node has it: an operation, else its remake; ``None`` for nothing."""
+        ...
+
+    def remade(self, domain: str) -> Standing | None:
+        """The remake that a domain is in, other than the one that looks; ``None`` for nothing."""
         ...
 
     def stopped(self, domain: str, uuid: str) -> str | None:

@@ -58,7 +58,7 @@ def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witnes
     wrong = [
         *faults.of_nodes(answers),
         *(each for each in faults.of_operations(operations, answers) if each.about == f"domain {domain.name}"),
-        *faults.of_domain(domain.name, state, busy=bool(operations)),
+        *faults.of_domain(domain.name, state, operations),
         *faults.of_impostors({domain.name: domain}, answers),
     ]
     return {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saltern.model.desired import DomainSpec
+from saltern.model.operation import OperationKind
 from saltern.model.places import operation_file
 from saltern.status.answer import SILENT, Answer, Tree
 from saltern.units import MIB, format_size
@@ -47,13 +48,19 @@ def of_nodes(answers: Mapping[str, Answer]) -> Iterator[Fault]:
             yield Fault(about=node, what=f"its operations are unknown: {answer.operations_trouble}")
 
 
+def ends_what_is_left(operation: Tree) -> str:
+    """The command that ends an operation that nobody works on any more; only a remake itself can go on with a remake."""
+    if operation["kind"] == OperationKind.REMAKE:
+        return "the same `salt-run state.orch remake` again takes it up"
+    return f"`salt-run cluster.recover {operation['domain']}`"
+
+
 def of_operations(operations: Sequence[Tree], answers: Mapping[str, Answer]) -> Iterator[Fault]:
     """Operations that nobody works on any more, as far as can be told, and entries that cannot be read."""
     for each in operations:
         about, nodes = f"domain {each['domain']}", " and ".join(each["nodes"])
         if each["state"] == "left half-done":
-            recover = f"`salt-run cluster.recover {each['domain']}`"
-            yield Fault(about=about, what=f"left half-done: {each['text']}", remedy=recover)
+            yield Fault(about=about, what=f"left half-done: {each['text']}", remedy=ends_what_is_left(each))
         elif each["state"] == "unknown":
             what = f"left half-done on {nodes}, and the other node does not tell whether it works on it: {each['text']}"
             yield Fault(about=about, what=what, remedy="see whether the other node and its minion are up")
@@ -63,14 +70,16 @@ def of_operations(operations: Sequence[Tree], answers: Mapping[str, Answer]) -> 
             yield Fault(about=f"domain {domain}", what=what, remedy=f"look at {operation_file(domain)} there")
 
 
-def of_domain(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
+def of_domain(name: str, domain: Tree, operations: Sequence[Tree]) -> Iterator[Fault]:
     """What is wrong with a domain and its disks, from its ``domain_state``.
 
-    While an operation is entered for it (``busy``), its halves and two Primaries are no fault of their own.
+    While any of ``operations`` is entered for it, its halves and two Primaries are no fault of their own; and while it is
+    remade its disks are between two topologies.
     """
-    yield from _whereabouts(name, domain, busy=busy)
-    for disk in domain["disks"].values():
-        yield from _disk(disk, busy=busy)
+    kinds = [each["kind"] for each in operations if each["domain"] == name]
+    yield from _whereabouts(name, domain, busy=bool(kinds))
+    for disk in domain["disks"].values() if OperationKind.REMAKE not in kinds else ():
+        yield from _disk(disk, busy=bool(kinds))
 
 
 def _whereabouts(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:

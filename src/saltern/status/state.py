@@ -27,7 +27,7 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
     operations = operations_state(answers)
     wrong = [*faults.of_nodes(answers), *faults.of_operations(operations, answers)]
     for name, domain in domains.items():
-        wrong += faults.of_domain(name, domain, busy=any(each["domain"] == name for each in operations))
+        wrong += faults.of_domain(name, domain, operations)
     wrong += faults.of_impostors(specs, answers)
     noticed = [text for spec in specs.values() for text in faults.noticed(spec, answers)]
     return {

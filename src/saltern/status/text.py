@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from saltern.status.answer import Tree
+from saltern.status.faults import ends_what_is_left
 
 WIDTH: Final = 100
 _BAR: Final = 20
@@ -66,7 +67,7 @@ def runs_on_text(domain: Tree) -> str:
 
 def operation_state_text(operation: Tree) -> str:
     """How far an operation is, with what to do when nobody works on it."""
-    remedy = f": `salt-run cluster.recover {operation['domain']}`" if operation["state"] == "left half-done" else ""
+    remedy = f": {ends_what_is_left(operation)}" if operation["state"] == "left half-done" else ""
     return f"{operation['state']}{remedy}"
 
 

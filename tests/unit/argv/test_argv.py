@@ -10,17 +10,23 @@ from saltern.model.action import (
     CreateMetadata,
     CreateVolume,
     Demote,
+    Disconnect,
     EndDomain,
     EndOperation,
     ExtendVolume,
+    ForgetPeer,
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
     MarkVolume,
     Promote,
+    RemoveFile,
+    RemoveVolume,
+    RenameVolume,
     ResizeResource,
     StartDomain,
     StartFirstSync,
+    TakeDown,
     UnpauseDomain,
     WipeMetadata,
     WriteFile,
@@ -57,6 +63,11 @@ ACTIONS: list[tuple[Action, str]] = [
     (StartDomain(domain="dns"), "xl create /etc/xen/dns.cfg"),
     (EndDomain(domain="dns--incoming"), "xl destroy dns--incoming"),
     (UnpauseDomain(domain="dns"), "xl unpause dns"),
+    (RenameVolume(volume_group="XEN", name="dns", new_name="names"), "lvrename XEN dns names"),
+    (RemoveVolume(volume_group="XEN", name="dns"), "lvremove --yes XEN/dns"),
+    (TakeDown(resource="dns"), "drbdsetup down dns"),
+    (Disconnect(resource="dns"), "drbdadm disconnect dns"),
+    (ForgetPeer(resource="dns", peer_node_id=1), "drbdsetup del-peer dns 1"),
 ]
 
 
@@ -72,7 +83,12 @@ def test_a_key_is_made_without_a_passphrase_and_with_its_node_in_its_comment() -
 
 
 @pytest.mark.parametrize(
-    "action", [WriteFile(path="/etc/drbd.d/dns.res", text="", mode=0o600), EndOperation(domain="dns")]
+    "action",
+    [
+        WriteFile(path="/etc/drbd.d/dns.res", text="", mode=0o600),
+        RemoveFile(path="/etc/drbd.d/dns.res"),
+        EndOperation(domain="dns"),
+    ],
 )
 def test_a_file_is_written_or_removed_not_run(action: Action) -> None:
     with pytest.raises(ValueError, match="dns"):
@@ -81,7 +97,7 @@ def test_a_file_is_written_or_removed_not_run(action: Action) -> None:
 
 def test_every_kind_of_action_has_its_command() -> None:
     tried = {type(action) for action, _ in ACTIONS}
-    assert tried | {WriteFile, EndOperation, ForgetStop, MakeMigrationKey} == set(Action.__args__)
+    assert tried | {WriteFile, RemoveFile, EndOperation, ForgetStop, MakeMigrationKey} == set(Action.__args__)
 
 
 def test_only_the_first_synchronisation_and_what_is_asked_for_by_name_force_anything() -> None:

@@ -203,6 +203,18 @@ def test_a_disk_is_called_synchronised_only_when_it_is_known_to_be(partner: Answ
 
 
 # --- Operations --------------------------------------------------------------------------------------------------
+def test_a_domain_between_two_topologies_has_no_faulty_disks_and_only_its_remake_goes_on_with_it() -> None:
+    left = {**entry(alive=False), "kind": "remake", "text": "remake of dns, 3 of 12 steps done"}
+    found = status(
+        answer(resource(role="Primary", state="StandAlone"), domain(), entered=left), answer({}, entered=left)
+    )
+    (fault,) = found["wrong"]
+    assert "left half-done: remake of dns, 3 of 12 steps done" in str(fault)
+    assert "(left half-done: the same `salt-run state.orch remake` again takes it up)" in " ".join(
+        status_text(found).split()
+    )
+
+
 def test_an_operation_that_goes_on_is_told_and_nothing_wrong_whatever_its_kind() -> None:
     found = status(answer(resource(role="Primary"), domain(), entered=entry()), answer(resource(), entered=entry()))
     (operation,) = found["operations"]

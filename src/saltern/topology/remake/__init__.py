@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterator, Mapping
 
 from saltern.desired import start_order
 from saltern.model.desired import volume_key
+from saltern.model.remake import Kind, Leftover, Refusal, Remake, Span, Step
 from saltern.model.topology import Cluster, Domain
 from saltern.topology import capacity
 from saltern.topology.bulk import many_objects
 from saltern.topology.remake import drafts, flow, refuse
 from saltern.topology.remake.drafts import Draft
 from saltern.topology.remake.match import Change, change, match_domains
-from saltern.topology.remake.model import Kind, Leftover, Refusal, Remake, Span, Step
 from saltern.topology.remake.order import Flow, Room, Wait, ordered
 from saltern.topology.remake.sides import Claim, Sides, Site, held
 

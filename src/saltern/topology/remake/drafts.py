@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from saltern.model.desired import DomainSpec, Resource, Volume
+from saltern.model.remake import Kind, Span, Step
 from saltern.model.topology import Domain
 from saltern.topology.capacity import EXTENT_BYTES
-from saltern.topology.remake.model import Kind, Span, Step
 from saltern.topology.remake.sides import (
     Claim,
     Sides,

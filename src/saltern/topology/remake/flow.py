@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterator
 
 from saltern.model.desired import DomainSpec, Resource, Volume, volume_key
+from saltern.model.remake import Span
 from saltern.model.topology import Disk, Domain
 from saltern.topology.remake import drafts
 from saltern.topology.remake.drafts import Draft, Subject
 from saltern.topology.remake.match import Change, Hop, KeptDisk
-from saltern.topology.remake.model import Span
 from saltern.topology.remake.sides import Claim, Sides, Site, meta_place, resource_claims
 
 # Options that DRBD takes only when a disk is attached, or a connection is made (drbd_genl.h: DRBD_F_INVARIANT).

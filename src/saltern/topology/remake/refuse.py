@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+from saltern.model.remake import Leftover, Refusal
 from saltern.model.topology import Disk, Domain
 from saltern.topology.load import DOMAINS
 from saltern.topology.remake.match import Change, KeptDisk
-from saltern.topology.remake.model import Leftover, Refusal
 from saltern.topology.remake.sides import Sides
 from saltern.units import format_size
 

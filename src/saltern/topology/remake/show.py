@@ -5,8 +5,8 @@ from typing import Any
 
 from saltern.desired import domain_to_pillar, resource_to_pillar
 from saltern.model.desired import Volume
+from saltern.model.remake import Kind, Refusal, Remake, Span, Step
 from saltern.secrets import masked
-from saltern.topology.remake.model import Kind, Refusal, Remake, Span, Step
 from saltern.topology.remake.texts import TEXTS
 
 

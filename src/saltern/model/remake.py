@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from saltern.model.desired import DomainSpec, Resource, Volume
+from saltern.model.operation import Operation, Standing
 
 
 class Kind(StrEnum):
@@ -105,3 +106,35 @@ class Remake:
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
     leftovers: tuple[Leftover, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaking:
+    """What a node keeps of the remake of a domain: the entry by which nothing else is done with it, and how far it is.
+
+    ``reached`` of the ``steps`` of its plan are done, on all nodes. With ``over`` it is no entry any more, but the note that this
+    plan was carried out. The id of the operation is ``PLAN-RUN``: the same plan can be taken up by another run.
+    """
+
+    operation: Operation
+    reached: int
+    steps: int
+    over: bool = False
+
+    @property
+    def plan(self) -> str:
+        """The plan that is carried out: two with the same are one remake."""
+        return plan_of(self.operation.id)
+
+
+def plan_of(identifier: str) -> str:
+    """The plan in the id ``PLAN-RUN``."""
+    return identifier.partition("-")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """A remake as a node has it, and whether somebody works on it now."""
+
+    remaking: Remaking
+    standing: Standing
