@@ -25,7 +25,7 @@ class Violation(AssertionError):
 
 @dataclass(slots=True)
 class Side:
-    """One copy of a domain's data. ``version`` counts the writes in it; ``wrote_alone`` whether any came while it was not connected."""
+    """One copy of a domain's data. ``version`` counts its writes; ``wrote_alone``: some came while it was not connected."""
 
     version: int = 0
     disk: str = "UpToDate"
@@ -50,8 +50,8 @@ class Machine:
     thawed_s: float | None = None
     watchdog_s: float | None = None  # when it resets the node, by the world's clock
     part: Any = None  # its guard, or witness; None while that is dead
-    facts: Facts = Facts(boot=1)
-    promises: Promises = Promises()
+    facts: Facts = field(default_factory=lambda: Facts(boot=1))
+    promises: Promises = field(default_factory=Promises)
     renewed: dict[str, float] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     stuck: bool = False  # a domain of it does not die
@@ -147,28 +147,34 @@ class World:
     def _act(self, machine: Machine, acts: list[Any]) -> None:
         guard = machine.part
         for act in acts:
-            if machine.part is not guard or not machine.powered:
-                return
-            match act:
-                case Keep():
-                    machine.facts = act.facts
-                case Send():
-                    self._send(machine.name, act.to, act.message)
-                case WindUp():
-                    machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
-                    self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
-                case Stop():
-                    if not machine.stuck:
-                        self.at(self.random.expovariate(2), self._end, machine, act.domain, machine.boots)
-                case Start():
-                    self._start(machine, act.domain, "takes over")
+            if machine.part is guard and machine.powered:
+                self._do(machine, act)
         if machine.part is guard:
             machine.renewed = guard.renewed
-            for domain in machine.running:
-                side = self.sides[domain, machine.name]
-                if side.suspended and guard.may_go_on(domain):
-                    self.note(f"{machine.name} goes on alone with {domain}")
-                    side.suspended = False
+            self._let_go_on(machine, guard)
+
+    def _do(self, machine: Machine, act: Any) -> None:
+        match act:
+            case Keep():
+                machine.facts = act.facts
+            case Send():
+                self._send(machine.name, act.to, act.message)
+            case WindUp():
+                machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
+                self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
+            case Stop():
+                if not machine.stuck:
+                    self.at(self.random.expovariate(2), self._end, machine, act.domain, machine.boots)
+            case Start():
+                self._start(machine, act.domain, "takes over")
+
+    def _let_go_on(self, machine: Machine, guard: Guard) -> None:
+        """What the fence-peer handler does."""
+        for domain in machine.running:
+            side = self.sides[domain, machine.name]
+            if side.suspended and guard.may_go_on(domain):
+                self.note(f"{machine.name} goes on alone with {domain}")
+                side.suspended = False
 
     def _seen(self, machine: Machine) -> Seen:
         sides = {domain: side for (domain, node), side in self.sides.items() if node == machine.name}
@@ -274,21 +280,24 @@ class World:
         if not self._reachable(one, other):
             since_s = self._out_of_sight_s.setdefault(domain, self.time_s + self.random.uniform(*_DETECT_S))
             if self.time_s >= since_s:
-                for node, side in ((one, mine), (other, theirs)):
-                    if side.connected and self.machines[node].powered and not self.machines[node].frozen:
-                        self._disconnect(domain, node, side)
+                self._notice(domain, one, other)
             return
         self._out_of_sight_s.pop(domain, None)
         if mine.connected != theirs.connected:  # one of them has not noticed yet that it was left
-            for node, side in ((one, mine), (other, theirs)):
-                if side.connected:
-                    self._disconnect(domain, node, side)
+            self._notice(domain, one, other)
             return
         if not mine.connected:
             self._meet(domain, one, other)
         for side, peer in ((mine, theirs), (theirs, mine)):
             if side.synchronises_until_s is not None and self.time_s >= side.synchronises_until_s:
                 side.synchronises_until_s, side.disk, side.version = None, "UpToDate", peer.version
+
+    def _notice(self, domain: str, *nodes: str) -> None:
+        """Those that live see that the connection is gone."""
+        for node in nodes:
+            machine, side = self.machines[node], self.sides[domain, node]
+            if side.connected and machine.powered and not machine.frozen:
+                self._disconnect(domain, node, side)
 
     def _disconnect(self, domain: str, node: str, side: Side) -> None:
         side.connected, side.synchronises_until_s = False, None
@@ -303,6 +312,9 @@ class World:
         old, new = (mine, theirs) if mine.version < theirs.version or theirs.wrote_alone else (theirs, mine)
         if old.version > new.version:
             raise Violation(f"{domain}: the side that did not write alone is the newer one")
+        old_node = one if old is mine else other
+        if old.version < new.version and domain in self.machines[old_node].running:
+            return  # "I shall become SyncTarget, but I am primary!"
         for side in (mine, theirs):
             side.connected, side.suspended, side.wrote_alone = True, False, False
         if old.version < new.version or old.disk != "UpToDate":
@@ -344,7 +356,7 @@ class World:
                 and self.machines[node].powered
                 and not self.machines[node].frozen
             ]
-            if len(live) == 2 and not any(self._has_just_thawed(machine) for machine in live):  # noqa: PLR2004
+            if len(live) == 2 and not any(self._has_just_thawed(machine) for machine in live):
                 raise Violation(f"{domain} lives on {live[0].name} and {live[1].name}")
 
     def _has_just_thawed(self, machine: Machine) -> bool:

@@ -29,7 +29,7 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import controller, returning
+        from saltern import asking, controller, returning
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError

@@ -118,7 +118,7 @@ def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
     ("times", "words"),
     [
         (Times(takeover_s=17.0), "takeover is 17 s"),
-        (Times(drift=0.05), "takeover is 20 s"),
+        (Times(drift=0.08), "takeover is 20 s"),
         (Times(dead_s=2.0), "at least three beats"),
         (Times(lease_s=3.0), "before it is missed"),
         (Times(watchdog_s=1.0), "Xen takes whole seconds"),
