@@ -340,9 +340,10 @@ class _Work:
             waits = list(migrate.waits_to_start(survey[each.target]) if start else migrate.waits(survey[each.source]))
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
-        # Where answers take long, these halves would soon count as left; and those that wait.
-        _renew(self.fleet, [each, *self.waiting], self.identifier)
-        self.renewed_s = self.fleet.now()
+        # Where answers take long, these halves would soon count as left. What else waits is no reason to fail here.
+        _renew(self.fleet, [each], self.identifier)
+        if not self.waiting:
+            self.renewed_s = self.fleet.now()
         for node in plan.workers(each):
             self.fleet.ask([node], "operation.carry_out", each.domain, self.identifier)
             if each.kind is OperationKind.OFFLINE and node == each.target:

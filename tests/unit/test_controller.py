@@ -492,6 +492,19 @@ def test_nodes_that_take_half_a_minute_for_each_answer_are_not_too_slow(nodes, k
     assert (running(nodes.world).get("dns"), entered(nodes)) == (expected[kind], [])
 
 
+def test_a_node_that_says_nothing_of_a_domain_that_waits_does_not_keep_another_one_from_its_start(nodes) -> None:
+    selection, ask = prepared(nodes, MIGRATE, evacuate="dom0"), nodes._ask
+
+    def silent(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.renew" and "dns" in args[0] and "operation.carry_out" not in nodes.asked:
+            raise controller.Unanswered({on[0]: "the minion does not answer"})
+        return ask(on, function, *args)
+
+    nodes._ask = silent
+    carry_out(nodes, selection, parallel=1)
+    assert running(nodes.world) == {"router": ["dom0m"], "dns": ["dom0m"], "mail": ["dom0m"]}
+
+
 def test_one_missed_answer_ends_nothing(nodes) -> None:
     ask, missed = nodes._ask, set()
 
