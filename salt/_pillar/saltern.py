@@ -8,6 +8,8 @@ An invalid topology stops ``state.apply`` on every minion with all violations, b
 the master runs under an id of its own, are given nothing of it: they ask runners, which check it themselves, and one of
 them is what brings a topology into force that the allocation does not follow yet.
 
+Beside it, ``saltern_core`` tells which core the master serves, so that a node need not ask for each of its files.
+
 Master configuration:
 
 .. code-block:: yaml
@@ -47,13 +49,15 @@ def ext_pillar(minion_id, pillar, _config=None):
         return _refused(f"{reason}: install Saltern {WRITTEN_FOR} there and restart the master")
     try:
         from saltern.errors import TopologyError
+        from saltern.topology import served
         from saltern.topology.share import share_of
     except ImportError as error:
         return _refused(f"{error}: install `saltern[master]` in the master's Python")
     try:
-        return {"saltern": share_of(topology, minion_id)}
+        share = share_of(topology, minion_id)
     except TopologyError as error:
         return _refused(str(error))
+    return {"saltern": share, "saltern_core": served.digest(__opts__["file_roots"].get("base", []))}
 
 
 def _is_master(minion_id, topology):

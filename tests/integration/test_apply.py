@@ -42,6 +42,23 @@ def test_a_core_that_was_copied_in_part_is_completed_by_the_next_apply(converged
     assert (converged.core("dom0") / "plan" / "attach.py").exists()
 
 
+def _compared_only(converged: Salted) -> bool:
+    return "saltern core test.succeed_without_changes" in converged.apply("core", target="dom0")["dom0"]
+
+
+def test_a_core_is_copied_only_where_it_differs_in_content_or_mode(converged: Salted) -> None:
+    core = converged.core("dom0")
+    assert _compared_only(converged)
+
+    (core / "run.py").chmod(0o600)
+    (core / "left_over.py").write_text("")
+    assert changes(converged.apply("core", target="dom0"))["dom0"] != {}
+
+    assert (core / "run.py").stat().st_mode & 0o777 == 0o644
+    assert not (core / "left_over.py").exists()
+    assert _compared_only(converged)
+
+
 def test_no_guest_waits_for_the_core_to_be_compiled(converged: Salted) -> None:
     core = converged.core("dom0")
     (core / "block_script.py").unlink()

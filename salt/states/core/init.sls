@@ -23,7 +23,17 @@
 {%- set ns.installed = ns.installed + salt['file.find'](path, name='saltern-*.dist-info', maxdepth=1) %}
 {%- endif %}
 {%- endfor %}
+{%- set lines = [] %}
+{%- if salt['file.directory_exists'](core) %}
+{%- for path, mode in salt['file.find'](core, type='f', name='*.py', print='path,mode') %}
+{%- do lines.append(path[core | length + 1:] ~ ' ' ~ mode ~ ' ' ~ salt['file.get_hash'](path)) %}
+{%- endfor %}
+{%- endif %}
 saltern core:
+{%- if lines | sort(case_sensitive=True) | join('\n') | sha256 == pillar.get('saltern_core') %}
+  test.succeed_without_changes:
+    - name: {{ core }} is what the master serves
+{%- else %}
   file.recurse:
     - name: {{ core }}
     - source: salt://saltern
@@ -33,12 +43,13 @@ saltern core:
     - file_mode: '0644'
     - include_pat: '*.py'
     - exclude_pat: 'E@(__pycache__|^topology/|^sim/|^cli)'
+{%- endif %}
 # Root's first start of a script would compile it, with a guest waiting; `clean` leaves alone what is excluded.
 saltern core in bytecode:
   cmd.run:
     - name: /usr/bin/python3 -IS -m compileall -q '{{ core }}'
     - onchanges:
-      - file: saltern core
+      - saltern core
 saltern core for this minion:
 {%- if ns.installed %}
   test.succeed_without_changes:
@@ -56,13 +67,13 @@ saltern core for this minion:
     - force: True # with test=True the copy is still there
     - reload_modules: True
     - require:
-      - file: saltern core
+      - saltern core
 {%- if copy %}
       - file: copy of an earlier version
 copy of an earlier version:
   file.absent:
     - name: {{ link }}
     - require:
-      - file: saltern core
+      - saltern core
 {%- endif %}
 {%- endif %}
