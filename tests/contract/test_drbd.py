@@ -29,6 +29,12 @@ def volumes(target: Target) -> None:
     target.start(make_volumes)
 
 
+def common_section(target: Target) -> None:
+    """What a node is configured with for all resources: nothing, in words."""
+    volumes(target)
+    target.write_file("node1", "/etc/drbd.d/global_common.conf", "global { usage-count no; }\ncommon { }\n")
+
+
 def configure(target: Target, net: str, name: str = "dns", minor: int = 1, disk: str = "") -> None:
     """The resource as it stood then: its device statement on line 10 (transcript 212)."""
     hosts = "".join(
@@ -330,8 +336,8 @@ CASES: dict[int, Callable[[Target], None]] = {
     24: volumes,
     25: volumes,
     26: volumes,
-    27: volumes,
-    28: volumes,
+    27: common_section,
+    28: common_section,
     29: volumes,
     30: volumes,
     31: volumes,
