@@ -455,6 +455,8 @@ INSTEAD = {
 }
 # While blocks are being copied, how many are left is different every time.
 COPYING = {59, 60, 61, *range(178, 187), 216, 263}
+# Their first look comes in the moment after `up`: whether the other side is seen by then is a matter of speed.
+HASTY = {178}
 # Recordings of configurations that are good or bad; each shows the file first.
 CONFIGURATIONS = (*range(78, 88), *range(89, 99), 100, 101, 102)
 
@@ -465,7 +467,10 @@ def test_drbd_answers_as_recorded(target: Target, number: int) -> None:
     recorded = transcript(number)
     answer = target.run(recorded.node, INSTEAD.get(number, recorded.command))
     exact = number not in COPYING
-    assert normal(answer.stdout, exact_sync=exact) == normal(recorded.answer.stdout, exact_sync=exact)
+    found, expected = (
+        text.partition("\n\n")[2] if number in HASTY else text for text in (answer.stdout, recorded.answer.stdout)
+    )
+    assert normal(found, exact_sync=exact) == normal(expected, exact_sync=exact)
     assert words(answer.stderr) == words(recorded.answer.stderr)
     assert answer.returncode == recorded.answer.returncode
 
