@@ -45,6 +45,7 @@ def blank(target: Target) -> None:
 
 SLOW = 'sed -i "s/net {/disk { c-plan-ahead 0; resync-rate 1M; } net {/" /etc/drbd.d/dns.res; drbdadm adjust dns'
 VERIFY = 'sed -i "s/protocol C;/protocol C; verify-alg sha1;/" /etc/drbd.d/dns.res; drbdadm adjust dns'
+ONE_BLOCK = "dd if=/dev/urandom of=/dev/drbd1 bs=4k count=1 seek=0 oflag=direct status=none"
 NEW = "drbdadm down dns; drbdadm create-md --force dns; drbdadm up dns"
 
 STORIES = {
@@ -103,6 +104,23 @@ STORIES = {
             *range(469, 472),
         ],
         copying=frozenset({461, 468}),
+    ),
+    "a cable is pulled while both are Primary": Story(
+        [
+            *(run(node, "drbdadm net-options --allow-two-primaries=yes dns") for node in ("node1", "node2")),
+            run("node2", "drbdadm primary dns"),
+            run("node1", ONE_BLOCK),
+            *(472, 473),
+            lambda target: target.cut_link(),
+            until("node1", "WFConnection"),
+            until("node2", "WFConnection"),
+            *range(474, 478),
+            run("node1", ONE_BLOCK),
+            lambda target: target.heal_link(),
+            until("node1", "StandAlone"),
+            until("node2", "StandAlone"),
+            *range(478, 482),
+        ]
     ),
     "volumes with tags, and what lvcreate refuses": Story(range(450, 456), start=None),
     "volumes that are not active or in use": Story([lambda target: run_steps(target, VOLUMES), 456, 457], start=None),
