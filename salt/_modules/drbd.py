@@ -12,10 +12,11 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge, observe
         from saltern.argv import drbd as argv
@@ -97,8 +98,7 @@ def status(resource=None):
 
         salt dom0 drbd.status dns
     """
-    host = bridge.local_host(__opts__)
-    running = _read(lambda _: observe.read_running(host, observe.read_version(host)))
+    running = _read(lambda host: observe.read_running(host, observe.read_version(host)))
     if resource is None:
         return running
     if resource not in running:
@@ -143,9 +143,8 @@ def metadata(resource):
 
         salt dom0 drbd.metadata dns
     """
-    host = bridge.local_host(__opts__)
 
-    def reader(_):
+    def reader(host):
         share = bridge.node_slice(__pillar__)
         if resource not in share.resources:
             raise CommandExecutionError(f"the topology gives this node no resource {resource!r}")

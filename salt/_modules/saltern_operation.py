@@ -14,10 +14,11 @@ from salt.exceptions import CommandExecutionError
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge, observe, operations, survey, work
         from saltern.errors import SalternError

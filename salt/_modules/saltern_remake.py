@@ -15,10 +15,11 @@ from salt.exceptions import CommandExecutionError
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge, observe, remake_entries, remake_step, survey
         from saltern.desired import slice_from_pillar
@@ -126,13 +127,16 @@ def note(domains, identifier, reached):
     return _core(lambda host: remake_entries.note(host, _list(domains), identifier, int(reached)))
 
 
-def take(step, expected, uuid, identifier):
+def take(step, number, expected, uuid, identifier):
     """
     Take one step of a remake on this node: look, do what is not done, look again. Returns what was ``done``, and what time has
     still to bring (``waits``). Refused where what is there is neither the beginning of the step nor its end.
 
     step
         The step, as the runner made it, without secrets
+
+    number
+        Which one of its domain it is, from 1: what is counted as done already is refused
 
     expected
         What the topology gives this node of the domain, without secrets: where the minion's pillar says another thing, it is
@@ -150,13 +154,19 @@ def take(step, expected, uuid, identifier):
 
     .. code-block:: bash
 
-        salt dom0 remake.take '{...}' '{...}' 6f3d2a10-93a5-5f0e-9d55-0a4f6f1d2c33 9c1f8e0a7d3b2c44-7c3f0c1e
+        salt dom0 remake.take '{...}' 3 '{...}' 6f3d2a10-93a5-5f0e-9d55-0a4f6f1d2c33 9c1f8e0a7d3b2c44-7c3f0c1e
     """
 
     def taken(host):
         told = step_from_plain(step)
         return remake_step.take(
-            host, __opts__["id"], told, uuid=uuid, share=lambda: _share(expected), identifier=identifier
+            host,
+            __opts__["id"],
+            told,
+            number=int(number),
+            uuid=uuid,
+            share=lambda: _share(expected),
+            identifier=identifier,
         )
 
     return _core(taken)

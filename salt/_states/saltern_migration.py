@@ -13,13 +13,14 @@ import time
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
-        from saltern.errors import SliceError
+        from saltern.errors import Refused, SliceError
         from saltern.plan import transport
         from saltern.plan.items import Item, Kind
 
@@ -67,7 +68,7 @@ def partners_trusted(name):
 
     Each partner's key gets a line in root's ``authorized_keys`` which allows ``/usr/lib/saltern/operation receive`` and
     nothing else; other lines stay as they are. A partner that is applied at the same time, and has not told its keys yet, is
-    waited for, a minute at most.
+    waited for, a minute at most; then the others are let in, and the state fails with the name of the one that is missing.
 
     name
         Free text
@@ -90,7 +91,7 @@ def partners_trusted(name):
 def _item(name, item):
     try:
         outcome = bridge.converge(__opts__, __pillar__, _keys_of).item(item)
-    except SliceError as error:
+    except (Refused, SliceError) as error:
         return {"name": name, "result": False, "changes": {}, "comment": str(error)}
     return {"name": name, "result": outcome.result, "changes": outcome.changes, "comment": outcome.comment}
 

@@ -11,10 +11,11 @@ come from this node's share of the topology in the pillar.
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
         from saltern.plan.items import Item, Kind

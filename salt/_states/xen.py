@@ -10,10 +10,11 @@ Each state is about one domain of this node's share of the topology in the pilla
 WRITTEN_FOR = "0.1.0"
 
 try:
-    import saltern
+    from saltern import loaded
 except ImportError:
     saltern = None
 else:
+    saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
         from saltern import bridge
         from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT

@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+from saltern import loaded
 from saltern.converge import Converge
 from saltern.desired import part, slice_from_pillar, slice_to_pillar
-from saltern.errors import SliceError
+from saltern.errors import Refused, SliceError
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.observe import AskKeys
@@ -24,7 +25,16 @@ Tree: TypeAlias = Mapping[str, Any]
 
 
 def local_host(opts: Tree) -> LocalHost:
-    """This node; the minion's configuration ``saltern: {root: PATH}`` stands before every path of a file."""
+    """This node; the minion's configuration ``saltern: {root: PATH}`` stands before every path of a file.
+
+    Raises ``Refused`` in a process whose core is no longer the one on disk.
+    """
+    if not loaded.is_current():
+        raise Refused(
+            "core of this minion",
+            "its files were replaced since this minion has read them",
+            "Try again; when this stays, restart the minion. That ends no domain, and nothing that is being done with one",
+        )
     return LocalHost(root=opts.get("saltern", {}).get("root", "/"))
 
 
@@ -62,7 +72,7 @@ def _agrees(found: NodeSlice, expected: Tree) -> bool:
 
 
 def converge(opts: Tree, pillar: Tree, ask_keys: AskKeys | None = None) -> Converge:
-    """A new look at this node, and what it should be; raises ``SliceError``. Nothing is read yet."""
+    """A new look at this node, and what it should be; raises ``SliceError``, and ``Refused``. Nothing is read yet."""
     return Converge(local_host(opts), node_slice(pillar), test=bool(opts["test"]), ask_keys=ask_keys)
 
 
@@ -100,14 +110,14 @@ def state_return(
 
     ``context`` is Salt's ``__context__``, which all states of a run share and which may outlive the run (a minion
     without multiprocessing keeps it for good); ``run`` is ``__instance_id__``, new for every run. An observation
-    is never used in another run than its own, nor in another mode.
+    is never used in another run than its own, nor in another mode, nor by a core that has replaced its own.
     """
-    key = (run, bool(opts["test"]))
+    key = (Converge, run, bool(opts["test"]))
     try:
         if context.get(_CONTEXT_KEY, (None,))[0] != key:
             context[_CONTEXT_KEY] = (key, converge(opts, pillar))
         outcome = context[_CONTEXT_KEY][1].item(item)
-    except SliceError as error:
+    except (Refused, SliceError) as error:
         return {"name": name, "result": False, "changes": {}, "comment": str(error)}
     returned = {"name": name, "result": outcome.result, "changes": outcome.changes, "comment": outcome.comment}
     return {**returned, "warnings": list(outcome.warnings)} if outcome.warnings else returned

@@ -1,6 +1,7 @@
 """Converging one node: look, plan a step, do it, look again; or, as a dry run, foresee instead of doing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from saltern import operations
@@ -10,11 +11,12 @@ from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.model.operation import Standing
+from saltern.model.places import operation_lock
 from saltern.model.running import ConnectionState
 from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
-from saltern.plan.items import Item, Kind, items, items_of, on_request, step
-from saltern.plan.project import RUNNING, XEN, Part, operation_on, project, touched
+from saltern.plan.items import Item, Kind, domains_of, items, items_of, on_request, step
+from saltern.plan.project import RUNNING, XEN, Part, operation_on, project, remake_of, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
 
@@ -59,6 +61,7 @@ class Converge:
         ours: str | None = None,
     ) -> None:
         self._host = host
+        self._ours = ours
         self._slice = node_slice
         self._items = frozenset([*items(node_slice), *on_request(node_slice)])
         self._test = test
@@ -133,12 +136,44 @@ class Converge:
             raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
         standalone = self._standalone(item)
         left = self._view.operation(item.name) if item.kind is Kind.OPERATION else None
-        for action in found.actions:
-            run.actions.append(action)
-            self._do(action, left)
+        with self._undisturbed(item) as undisturbed:
+            if not undisturbed:
+                return
+            for action in found.actions:
+                run.actions.append(action)
+                self._do(action, left)
         if standalone and not self._test:
             self._settle(item)
         run.taken = found
+
+    @contextmanager
+    def _undisturbed(self, item: Item) -> Iterator[bool]:
+        """Keep off whoever would enter something else for the domains of an item; not so when that has been done meanwhile.
+
+        What this run has seen may be minutes old: the step is decided anew then. A remake that this run is part of, and whoever
+        carries an operation out, hold the domain already.
+        """
+        if self._test or self._ours is not None:
+            yield True
+            return
+        domains = sorted(domains_of(item, self._slice))
+        with ExitStack() as stack:
+            # While they are held, it looks as if somebody worked on them.
+            stack.callback(self._forget_entries, domains)
+            for domain in domains:
+                with suppress(BlockingIOError):
+                    stack.enter_context(self._host.hold(operation_lock(domain)))
+            seen = self._entered(item, domains)
+            self._forget_entries(domains)
+            yield seen == self._entered(item, domains)
+
+    def _entered(self, item: Item, domains: Iterable[str]) -> list[str | None]:
+        look = self._view.operation if item.kind is Kind.DOMAIN else self._view.remade
+        found = [look(domain) for domain in domains]
+        return [None if each is None else each.operation.id for each in found]
+
+    def _forget_entries(self, domains: Iterable[str]) -> None:
+        self._view.forget(part for domain in domains for part in (operation_on(domain), remake_of(domain)))
 
     def _do(self, action: Action, left: Standing | None) -> None:
         """Perform an action, or foresee it; what settles an operation that was ``left`` is done while that is held."""

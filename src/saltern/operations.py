@@ -22,7 +22,7 @@ from saltern.model.places import (
     stopped_file,
     withdrawn_file,
 )
-from saltern.observe import note_of, read_operation, read_remake, read_standing, read_xen
+from saltern.observe import note_of, read_operation, read_remade, read_remake, read_standing, read_xen
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
@@ -336,20 +336,14 @@ def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> No
 
 
 def _release_entry(host: Host, domain: str) -> None:
-    try:
-        found = read_standing(host, domain)
-    except ParseError:
-        with held(host, domain):
-            host.remove(operation_file(domain))
-            host.remove(remake_file(domain))
-        return
-    if found is not None and found.alive:
-        raise busy(found, domain)
-    if found is None or found.operation.kind is OperationKind.REMAKE:
-        with held(host, domain):  # also the note of one that is over
-            host.remove(remake_file(domain))
-    else:
-        withdraw(host, domain, found.operation.id)
+    for read in (read_operation, read_remade):
+        with suppress(ParseError):
+            found = read(host, domain)
+            if found is not None and found.alive:
+                raise busy(found, domain)
+    with held(host, domain):
+        host.remove(operation_file(domain))
+        host.remove(remake_file(domain))  # also the note of one that is over
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:

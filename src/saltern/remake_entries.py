@@ -3,7 +3,7 @@
 An entry that nobody works on any more is settled by nobody: the same remake takes it up, or a person gives it up.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -12,7 +12,7 @@ from saltern import operations
 from saltern.bridge import plain
 from saltern.errors import Refused
 from saltern.model.operation import Operation, Standing
-from saltern.model.places import remake_file, stopped_file
+from saltern.model.places import remake_file, stopped_file, withdrawn_remake_file
 from saltern.model.remake import Remaking, Underway
 from saltern.observe import read_operation, read_remake
 from saltern.plan import operation as plan
@@ -38,20 +38,36 @@ def enter_all(host: Host, entries: Sequence[Remaking]) -> None:
 def enter(host: Host, remaking: Remaking) -> None:
     """Enter the remake of a domain, or take up the one of the same plan that nobody works on any more.
 
-    Raises ``Refused`` where anything else is being done with the domain, or was left.
+    Raises ``Refused`` where anything else is being done with the domain, or was left. Told late, or once more, it takes nothing
+    back: steps that are counted stay so, and what was withdrawn or is over is not entered again.
     """
     domain = remaking.operation.domain
     with operations.held(host, domain):
         before = read_remake(host, domain)
+        _refuse_late(host, remaking, before)
         # The lock is ours: whether somebody works on it is a question of its last sign of life alone.
         standing = None if before is None else _standing(before.remaking.operation, host.now())
         if before is not None and standing is not None and not _may_follow(remaking, before.remaking, standing.alive):
             raise operations.busy(standing, domain)
-        _write(host, remaking)
+        _write(host, _counted(remaking, before))
         other = read_operation(host, domain)
         if other is not None and not other.operation.id.startswith(f"{remaking.plan}-"):
             _put_back(host, domain, before)
             raise operations.busy(other, domain)
+
+
+def _refuse_late(host: Host, remaking: Remaking, before: Underway | None) -> None:
+    operation = remaking.operation
+    ended = before is not None and before.remaking.over and before.remaking.operation.id == operation.id
+    if ended or host.read_text(withdrawn_remake_file(operation.domain)) == operation.id:
+        words = "is over" if ended else "was taken back before it came here"
+        raise Refused(f"domain {operation.domain}", f"the {operation} {words}", "Begin anew")
+
+
+def _counted(remaking: Remaking, before: Underway | None) -> Remaking:
+    if before is None or before.remaking.over or before.remaking.plan != remaking.plan:
+        return remaking
+    return replace(remaking, reached=max(remaking.reached, before.remaking.reached))
 
 
 def _standing(operation: Operation, now_s: float) -> Standing:
@@ -95,22 +111,25 @@ def note(host: Host, domains: Iterable[str], identifier: str, reached: int) -> N
         _write(host, replace(seen, reached=max(seen.reached, reached)))
 
 
-def end(host: Host, domains: Iterable[str], identifier: str, gone: Iterable[str]) -> None:
+def end(host: Host, domains: Iterable[str], identifier: str, gone: Collection[str]) -> None:
     """Note that it is over. Told twice, it is so once. The stop of a domain that no longer has this name is forgotten."""
-    for domain in gone:
-        host.remove(stopped_file(domain))
     for domain in domains:
         seen = read_remake(host, domain)
         if seen is None or not seen.remaking.over or seen.remaking.operation.id != identifier:
-            _write(host, replace(require(host, domain, identifier), over=True))
+            found = require(host, domain, identifier)
+            if domain in gone:
+                host.remove(stopped_file(domain))
+            _write(host, replace(found, over=True))
 
 
 def withdraw(host: Host, domains: Iterable[str], identifier: str) -> None:
-    """Take back what was entered, where no step of it was done."""
+    """Take back what was entered, or has yet to come, where no step of it was done."""
     for domain in domains:
-        seen = read_remake(host, domain)
-        if seen is not None and seen.remaking.operation.id == identifier and not seen.remaking.reached:
-            host.remove(remake_file(domain))
+        host.write_text(withdrawn_remake_file(domain), identifier, _MODE)
+        with operations.held(host, domain):
+            seen = read_remake(host, domain)
+            if seen is not None and seen.remaking.operation.id == identifier and not seen.remaking.reached:
+                host.remove(remake_file(domain))
 
 
 @contextmanager

@@ -40,16 +40,22 @@ class Told:
 Share = Callable[[], NodeSlice]  # this node's share of AFTER; raises ``SliceError``
 
 
-def take(host: Host, node: str, step: Step, *, uuid: str, share: Share, identifier: str) -> Told:
+def take(host: Host, node: str, step: Step, *, number: int, uuid: str, share: Share, identifier: str) -> Told:
     """Take a step of the remake with that id. Raises ``Refused``, what a tool ends with, and ``SliceError``.
 
-    ``uuid`` is that of the domain as it was; ``share`` is asked only for what the topology gives this node.
+    ``number`` counts the steps of its domain from 1: told late, when it is counted as done, it is not taken again. What it takes
+    apart may be there once more by then, made by a later step under the same name. ``uuid`` is that of the domain as it was;
+    ``share`` is asked only for what the topology gives this node.
     """
     if step.domain is None or step.kind not in _STEPS:
         raise Refused(
             f"step {step.kind}", "it is not taken by a node", "Install the same version of Saltern everywhere"
         )
-    with at_work(host, step.domain, identifier):
+    with at_work(host, step.domain, identifier) as remaking:
+        if number <= remaking.reached:
+            raise Refused(
+                step.words, f"{remaking.reached} of {remaking.steps} steps are done, this is {number}", "Go on"
+            )
         return _STEPS[step.kind](_Node(host, node, step, uuid, share, identifier))
 
 

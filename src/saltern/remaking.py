@@ -245,17 +245,19 @@ class _Remaker:
         for each in self.parts:
             seen = _entries(self.run.fleet, each)
             ours = [entry for entry in seen if entry.plan == each.plan]
-            begun = any(not entry.over for entry in ours)
-            self.reached[each.plan] = max((entry.reached for entry in ours), default=0) if begun else 0
-            if not begun and len(ours) == len(each.names) * len(each.nodes):
+            open_ = [entry for entry in ours if not entry.over]  # what is over may be from long before
+            self.reached[each.plan] = max((entry.reached for entry in open_), default=0)
+            if not open_ and len(ours) == len(each.names) * len(each.nodes):
                 self._over.add(each.plan)
                 run.fleet.tell(f"{' and '.join(each.names)}: done, by the {ours[0].operation}")
-            elif not begun:
+            elif not open_:
                 fresh.append(each)
                 self._require_beginning(each)
         try:
             for each in self._open():
                 self._enter_part(each)
+            for each in fresh:  # what was begun and ended since the first look; from now on nothing is
+                self._require_beginning(each)
         except SalternError:
             for each in fresh:
                 self._withdraw(each)
@@ -384,7 +386,13 @@ class _Remaker:
     def _ask_step(self, each: Part, step: Step, node: str) -> list[str]:
         name = step.domain or ""
         told = self.run.fleet.ask(
-            [node], "remake.take", step_to_plain(step), self._expected(node, name), self._uuid(name), self._id(each)
+            [node],
+            "remake.take",
+            step_to_plain(step),
+            self.reached[each.plan] + 1,
+            self._expected(node, name),
+            self._uuid(name),
+            self._id(each),
         )[node]
         return list(told["waits"])
 

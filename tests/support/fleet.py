@@ -108,11 +108,12 @@ class _Remaking:
     def _look(self, domains: Sequence[str], share: Mapping[str, Any], identifier: str) -> object:
         return survey.look(domains, slice_from_pillar(share), Observation(self._host, self._host.name, ours=identifier))
 
-    def _take(self, told: Mapping[str, Any], expected: Any, uuid: str, identifier: str) -> object:
+    def _take(self, told: Mapping[str, Any], number: int, expected: Any, uuid: str, identifier: str) -> object:
         return remake_step.take(
             self._host,
             self._host.name,
             step_from_plain(told),
+            number=number,
             uuid=uuid,
             share=lambda: self._own(expected),
             identifier=identifier,

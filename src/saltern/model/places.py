@@ -51,6 +51,11 @@ def remake_file(domain: str) -> str:
     return f"{OPERATIONS}/{domain}.remake"
 
 
+def withdrawn_remake_file(domain: str) -> str:
+    """Where a node keeps the id of the last remake of a domain that was taken back."""
+    return f"{OPERATIONS}/{domain}.remake-withdrawn"
+
+
 def operation_log(domain: str) -> str:
     """What the tools have said meanwhile."""
     return f"{OPERATIONS}/{domain}.log"

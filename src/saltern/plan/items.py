@@ -146,12 +146,15 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
 
 def _remade(item: Item, node_slice: NodeSlice, view: View) -> Standing | None:
     """The remake of all domains that an item belongs to: what is between two topologies is like neither of them."""
-    found = [view.remade(name) for name in _domains(item, node_slice)]
+    found = [view.remade(name) for name in domains_of(item, node_slice)]
     return found[0] if found and None not in found else None
 
 
-def _domains(item: Item, node_slice: NodeSlice) -> set[str]:
-    """The domains that an item belongs to: several for a meta-disk that they share. What an operation left is settled."""
+def domains_of(item: Item, node_slice: NodeSlice) -> set[str]:
+    """The domains that an item belongs to: several for a meta-disk that they share.
+
+    None for what an operation left: whoever settles that holds the domain by itself.
+    """
     if item.kind in _DOMAIN_STEPS:
         return {item.name}
     if item.kind in _RESOURCE_STEPS:

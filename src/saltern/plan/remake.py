@@ -49,6 +49,7 @@ def down(was: Resource, node: str, view: View) -> Step:
     """Take the resource of a domain down that is shut down; its data are complete here."""
     side = view.running.get(was.name)
     if side is not None and _is_up_as(was, node, view):
+        _require_unused_there(was, side)
         _require_complete(was, side)
     return take_down(was, node, view)
 
@@ -115,6 +116,16 @@ def _require_complete(was: Resource, side: RunningResource) -> None:
             f"resource {was.name}",
             f"its disk is {disk} here",
             f"Only an UpToDate copy is taken out of service. {_AGAIN}",
+        )
+
+
+def _require_unused_there(was: Resource, side: RunningResource) -> None:
+    """The domain was shut down before; whoever has started it since, on the other node, is not to lose its second copy."""
+    if any(each.role is Role.PRIMARY for each in side.connections):
+        raise Refused(
+            f"resource {was.name}",
+            "it is Primary on the other node: something uses it there, such as a domain that was started since",
+            f"Shut that down; see `xl list` there. {_AGAIN}",
         )
 
 
@@ -219,7 +230,10 @@ def remove_replica(was: Resource, volumes: tuple[Volume, ...], node: str, frozen
 
     A ``frozen`` one is out of service already: a resource of its name is that of the copy in its place.
     """
+    side = view.running.get(was.name)
     if not frozen:
+        if side is not None and _is_up_as(was, node, view):
+            _require_unused_there(was, side)
         ended = take_down(was, node, view)
         if ended.actions:
             return ended

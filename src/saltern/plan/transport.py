@@ -3,7 +3,6 @@
 from saltern.errors import Refused
 from saltern.model.action import MakeMigrationKey, WriteFile
 from saltern.model.desired import NodeSlice
-from saltern.model.observed import SshKeys
 from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS, MIGRATION_KEY
 from saltern.plan.step import Step
 from saltern.plan.view import View
@@ -43,27 +42,30 @@ def _known_hosts_first(view: View) -> tuple[WriteFile, ...]:
 
 
 def trust_step(node_slice: NodeSlice, view: View) -> Step:
-    """Let the partners send domains to this node, and know their hosts. Raises ``Refused`` while one has not told its keys.
+    """Let the partners send domains to this node, and know their hosts.
 
-    A partner that is applied at the same time tells them at the beginning, and this comes last.
+    Raises ``Refused`` for those that have not told their keys, when the others are let in; nothing that is there of them is
+    taken away. A partner that is applied at the same time tells its keys at the beginning, and this comes last.
     """
-    told: dict[str, SshKeys] = {}
-    for node in partners(node_slice):
-        keys = view.partner_keys(node)
-        if keys is None:
-            raise Refused(
-                f"node {node}",
-                "it has not told its keys yet, so no domain can be sent between the two",
-                f"Apply {node}, then this node again",
-            )
-        told[node] = keys
-    found = view.file(AUTHORIZED_KEYS) or ""
-    wanted = {AUTHORIZED_KEYS: ssh_files.authorized_keys(found, told), KNOWN_HOSTS: ssh_files.known_hosts(told)}
-    changed = {path: text for path, text in wanted.items() if view.file(path) != text}
-    if not changed:
-        return Step(comment=f"domains can be sent here by {' and '.join(told)}")
-    return Step(
-        comment=f"domains can be sent here by {' and '.join(told)} now",
-        actions=tuple(WriteFile(path=path, text=text, mode=_PRIVATE) for path, text in changed.items()),
-        changes={f"file {path}": {"old": None, "new": f"keys of {' and '.join(told)}"} for path in changed},
-    )
+    asked = {node: view.partner_keys(node) for node in partners(node_slice)}
+    told = {node: keys for node, keys in asked.items() if keys is not None}
+    silent = sorted(asked.keys() - told.keys())
+    found = {path: view.file(path) or "" for path in (AUTHORIZED_KEYS, KNOWN_HOSTS)}
+    wanted = {
+        AUTHORIZED_KEYS: ssh_files.authorized_keys(found[AUTHORIZED_KEYS], told, keep=silent),
+        KNOWN_HOSTS: ssh_files.known_hosts(told, found[KNOWN_HOSTS], keep=silent),
+    }
+    changed = {path: text for path, text in wanted.items() if told and found[path] != text}
+    if changed:
+        return Step(
+            comment=f"domains can be sent here by {' and '.join(told)} now",
+            actions=tuple(WriteFile(path=path, text=text, mode=_PRIVATE) for path, text in changed.items()),
+            changes={f"file {path}": {"old": None, "new": f"keys of {' and '.join(told)}"} for path in changed},
+        )
+    if silent:
+        raise Refused(
+            f"node {' and '.join(silent)}",
+            "it has not told its keys yet, so no domain can be sent between the two",
+            f"Apply {' and '.join(silent)}, then this node again",
+        )
+    return Step(comment=f"domains can be sent here by {' and '.join(told)}")

@@ -1,6 +1,6 @@
 """What OpenSSH reads: who may send domains to this node, and by which keys the partners are known (sshd(8))."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from saltern.errors import RenderError
@@ -13,12 +13,13 @@ _BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _HOST_KEYS: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 
 
-def authorized_keys(found: str, partners: Mapping[str, SshKeys]) -> str:
-    """The file with a line of ours for each partner, and whatever else is in it as it was.
+def authorized_keys(found: str, partners: Mapping[str, SshKeys], keep: Collection[str] = ()) -> str:
+    """The file with a line of ours for each partner, and whatever else is in it as it was, the lines of those to ``keep`` too.
 
     The key is allowed one command, whatever is asked for, and neither a terminal nor a tunnel. Raises ``RenderError``.
     """
-    kept = [line for line in _lines(found) if not line.rpartition(" ")[2].startswith(_MARK)]
+    marks = {line: line.rpartition(" ")[2] for line in _lines(found)}
+    kept = [line for line in _lines(found) if not marks[line].startswith(_MARK) or marks[line][len(_MARK) :] in keep]
     ours = [
         f'restrict,command="{OPERATION_SCRIPT} receive" {_key(keys.migration, ("ssh-ed25519",), node)} {_MARK}{node}'
         for node, keys in sorted(partners.items())
@@ -31,10 +32,14 @@ def _lines(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def known_hosts(partners: Mapping[str, SshKeys]) -> str:
-    """The file by which the hosts of partners are known, by the names of their nodes. Raises ``RenderError``."""
+def known_hosts(partners: Mapping[str, SshKeys], found: str = "", keep: Collection[str] = ()) -> str:
+    """The file by which the hosts of partners are known, by the names of their nodes. Raises ``RenderError``.
+
+    Of what is ``found`` in it the lines of those to ``keep`` stay.
+    """
     lines = [f"{node} {_key(key, _HOST_KEYS, node)}" for node, keys in sorted(partners.items()) for key in keys.host]
-    return "".join(f"{line}\n" for line in [HEADER, *lines])
+    kept = [line for line in _lines(found) if line.partition(" ")[0] in keep]
+    return "".join(f"{line}\n" for line in [HEADER, *kept, *lines])
 
 
 def _key(text: str, kinds: Iterable[str], node: str) -> str:

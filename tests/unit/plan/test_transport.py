@@ -7,6 +7,7 @@ from pair import slices
 
 from saltern.errors import Refused, RenderError
 from saltern.model.action import MakeMigrationKey, WriteFile
+from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.model.places import AUTHORIZED_KEYS, KNOWN_HOSTS
 from saltern.plan import transport
@@ -37,6 +38,40 @@ def test_a_key_that_others_can_read_is_not_used() -> None:
 def test_a_partner_that_has_told_nothing_is_not_waited_for() -> None:
     with pytest.raises(Refused, match="Apply dom0m"):
         transport.trust_step(SHARE, view(keys=None))
+
+
+def three() -> NodeSlice:
+    """dom0 with two partners, of which dom1 is new."""
+    return slices("""
+saltern:
+  nodes:
+    dom0: {address: 192.168.1.190, volume_group: XEN}
+    dom0m: {address: 192.168.1.191, volume_group: XEN}
+    dom1: {address: 192.168.1.192, volume_group: XEN}
+  domains:
+    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 64M}}}
+    vpn: {home: dom0, partner: dom1, memory: 64M, disks: {xvda: {size: 64M}}}
+""")["dom0"]
+
+
+def test_a_new_partner_without_keys_keeps_no_other_one_out_and_is_told() -> None:
+    step = transport.trust_step(three(), view())
+    done = {action.path: action.text for action in step.actions}
+    assert done[AUTHORIZED_KEYS] == LINE
+    with pytest.raises(Refused, match=r"node dom1: it has not told its keys yet.*Apply dom1, then this node again"):
+        transport.trust_step(three(), view(done))
+    new = SshKeys(migration="ssh-ed25519 AAAAnew", host=("ssh-ed25519 AAAAHost1",))
+    both = SimpleNamespace(file=done.get, partner_keys={"dom0m": KEYS, "dom1": new}.get)
+    assert "saltern-migration-of-dom1" in transport.trust_step(three(), both).actions[0].text
+
+
+def test_a_partner_that_tells_nothing_any_more_is_not_shut_out() -> None:
+    hosts = f"{ssh_files.HEADER}\ndom1 ssh-ed25519 AAAAHost1\ndom9 ssh-ed25519 AAAAHost9\n"
+    lines = "".join(LINE.replace("dom0m", node) for node in ("dom1", "dom9"))
+    step = transport.trust_step(three(), view({AUTHORIZED_KEYS: lines, KNOWN_HOSTS: hosts}))
+    done = {action.path: action.text for action in step.actions}
+    assert done[AUTHORIZED_KEYS] == LINE.replace("dom0m", "dom1") + LINE
+    assert [line.split()[0] for line in done[KNOWN_HOSTS].splitlines()[1:]] == ["dom1", "dom0m", "dom0m"]
 
 
 def test_a_partner_is_let_in_to_do_one_thing_and_known_by_its_host_keys() -> None:
