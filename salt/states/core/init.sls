@@ -19,8 +19,10 @@
 {%- if path.endswith(('/site-packages', '/dist-packages')) %}
 {%- set ns.libraries = ns.libraries + [path] %}
 {%- endif %}
-{%- if path.endswith(('/site-packages', '/dist-packages')) or '/extras-' in path %}
-{%- set ns.installed = ns.installed + salt['file.find'](path, name='saltern-*.dist-info', maxdepth=1) %}
+{%- if (path.endswith(('/site-packages', '/dist-packages')) or '/extras-' in path) and salt['file.directory_exists'](path) %}
+{%- for name in salt['file.readdir'](path) if name is match('saltern-.*\.dist-info$') %}
+{%- set ns.installed = ns.installed + [path ~ '/' ~ name] %}
+{%- endfor %}
 {%- endif %}
 {%- endfor %}
 {%- set lines = [] %}
