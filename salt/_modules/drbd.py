@@ -54,9 +54,14 @@ def _run(command, *args):
     return True
 
 
+def _fresh_pillar():
+    """The pillar of now: a minion keeps it as it was at its last refresh."""
+    return __salt__["pillar.items"](unmask=True)
+
+
 def _item(kind, resource):
     try:
-        outcome = bridge.converge(__opts__, __pillar__).item(Item(kind, resource))
+        outcome = bridge.converge(__opts__, _fresh_pillar()).item(Item(kind, resource))
     except SalternError as error:
         raise CommandExecutionError(str(error)) from error
     if outcome.result is False:
@@ -145,7 +150,7 @@ def metadata(resource):
     """
 
     def reader(host):
-        share = bridge.node_slice(__pillar__)
+        share = bridge.node_slice(_fresh_pillar())
         if resource not in share.resources:
             raise CommandExecutionError(f"the topology gives this node no resource {resource!r}")
         version = observe.read_version(host)

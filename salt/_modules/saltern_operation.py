@@ -48,6 +48,11 @@ def _core(function, *args):
         raise CommandExecutionError(str(error)) from error
 
 
+def _fresh_pillar():
+    """The pillar of now: a minion keeps it as it was at its last refresh."""
+    return __salt__["pillar.items"](unmask=True)
+
+
 def look(domains=None, share=None):
     """
     Return what this node has of domains: their condition, the sides of their disks, what is not as the topology says, and
@@ -60,7 +65,7 @@ def look(domains=None, share=None):
 
     share
         What the master has of them now, without secrets: where the minion's pillar says another thing, it is asked for
-        anew. Default: the pillar is taken as it is
+        anew. Default: it is asked for anew in any case
 
     .. versionadded:: 0.1.0
 
@@ -72,7 +77,7 @@ def look(domains=None, share=None):
     """
 
     def seen(host):
-        given = bridge.current_slice(__pillar__, share, lambda: __salt__["pillar.items"](unmask=True))
+        given = bridge.current_slice(__pillar__, share, _fresh_pillar)
         names = given.domains if domains is None else _list(domains)
         return survey.look(names, given, observe.Observation(host, given.node))
 
@@ -84,7 +89,7 @@ def entries():
     Return what is being done with domains on this node: for each domain with an entry of an operation its id and kind, in
     words what it is, and whether somebody still works on it; which of them are to stay stopped, or were put here to stay; and
     which nodes are in maintenance. Entries that cannot be read are told as such, and so are notes of domains that are not, or
-    no longer, in this node's share of the topology.
+    no longer, in this node's share of the topology; for that the master is asked for the pillar of now.
 
     Starts no process.
 
@@ -96,13 +101,21 @@ def entries():
 
         salt dom0 operation.entries
     """
-    return _core(lambda host: operations.entries(host, bridge.node_slice(__pillar__).domains))
+
+    def told(host):
+        found = operations.entries(host, bridge.node_slice(__pillar__).domains)
+        if not found.strange:
+            return found
+        return operations.entries(host, bridge.node_slice(_fresh_pillar()).domains)
+
+    return _core(told)
 
 
 def explain(domain):
     """
     Return what the next ``state.apply`` would make of all that a domain needs on this node, item by item with the result
-    and the comment of a dry run, and what the tools said in the last operation on it. Nothing is changed.
+    and the comment of a dry run, and what the tools said in the last operation on it. Nothing is changed. The topology is that
+    of now, as it will be for the apply.
 
     Runs what ``state.apply test=True`` runs. ``salt-run cluster.explain`` makes sentences of it.
 
@@ -120,7 +133,7 @@ def explain(domain):
 
     def foreseen(host):
         return {
-            "items": bridge.foreseen(__opts__, __pillar__, domain),
+            "items": bridge.foreseen(__opts__, _fresh_pillar(), domain),
             "log": host.read_text(operation_log(domain)) or "",
         }
 
@@ -365,7 +378,7 @@ def release(domain):
 
         salt dom0 operation.release dns
     """
-    return _core(operations.release, domain, lambda: bridge.node_slice(__pillar__).domains.get(domain))
+    return _core(operations.release, domain, lambda: bridge.node_slice(_fresh_pillar()).domains.get(domain))
 
 
 def _list(domains):

@@ -107,7 +107,7 @@ def domain_start(domain):
         salt dom0 xen.domain_start dns
     """
     try:
-        outcome = bridge.converge(__opts__, __pillar__).item(Item(Kind.DOMAIN, domain))
+        outcome = bridge.converge(__opts__, __salt__["pillar.items"](unmask=True)).item(Item(Kind.DOMAIN, domain))
     except SalternError as error:
         raise CommandExecutionError(str(error)) from error
     if outcome.result is False or domain not in [each["name"] for each in domains()]:

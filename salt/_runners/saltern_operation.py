@@ -29,7 +29,7 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import asking, controller, returning
+        from saltern import asking, controller, inside, returning
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
@@ -268,7 +268,9 @@ def growth(domain, disk, size=None, test=False):
 
 def grown(domain, disk, test=False):
     """
-    Make sure that a disk has on both nodes what the topology gives it, and tell what is to be run in the guest.
+    Make sure that a disk has on both nodes what the topology gives it. Then the file system on it grows, where the topology
+    names the minion of the guest (``minion`` of the domain) and the whole disk is mounted there with ext3, ext4, XFS or Btrfs;
+    else it is told what is to be run in the guest.
 
     domain
         The domain
@@ -290,11 +292,19 @@ def grown(domain, disk, test=False):
 
     def look(fleet):
         found = growing.seen(fleet, domain, disk)
-        if found.is_done:
-            return {"comment": f"{found}; {growing.inside(disk)}", "changes": {}}
+        if not found.is_done and not test:
+            raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
+        minion = spec_of(domain, fleet.shares).minion
         if test:
-            return {"comment": str(found), "changes": {f"{domain}/{disk}": str(found)}}
-        raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
+            words = inside.by_hand(disk) if minion is None else f"then {minion} grows the file system on /dev/{disk}"
+            return {
+                "comment": f"{found}; {words}",
+                "changes": {} if found.is_done else {f"{domain}/{disk}": str(found)},
+            }
+        if minion is None:
+            return {"comment": f"{found}; {inside.by_hand(disk)}", "changes": {}}
+        grown = inside.grow(fleet, minion, disk, found.size_bytes)
+        return {"comment": f"{found}; {grown.words}", "changes": {disk: grown.words} if grown.changed else {}}
 
     return _with_fleet(look)
 

@@ -47,11 +47,11 @@ def node_slice(pillar: Tree) -> NodeSlice:
 def current_slice(pillar: Tree, expected: Tree | None, fresh: Callable[[], Tree]) -> NodeSlice:
     """This node's share of the topology; ``expected`` is what the master now has of some of its domains, without secrets.
 
-    A minion keeps its pillar as it was at its last refresh: where that says another thing, ``fresh`` asks the master. Raises
-    ``SliceError`` where that does not help.
+    A minion keeps its pillar as it was at its last refresh: where that says another thing, or nobody knows what it should say,
+    ``fresh`` asks the master. Raises ``SliceError`` where that does not help.
     """
     if expected is None:
-        return node_slice(pillar)
+        return node_slice(fresh())
     with suppress(SliceError):
         found = node_slice(pillar)
         if _agrees(found, expected):

@@ -176,6 +176,7 @@ def _domain_spec(domain: Domain) -> DomainSpec:
         order=domain.order,
         xl=domain.xl,
         automatic_return=domain.automatic_return,
+        minion=domain.minion,
     )
 
 
@@ -259,6 +260,7 @@ def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
         "order": domain.order,
         "xl": dict(domain.xl),
         "automatic_return": domain.automatic_return,
+        "minion": domain.minion,
     }
 
 
@@ -359,4 +361,5 @@ def _domain_from_pillar(data: Mapping[str, Any]) -> DomainSpec:
         order=_of(int, data["order"]),
         xl=_of(dict, data["xl"]),
         automatic_return=_of(bool, data["automatic_return"]),
+        minion=None if data["minion"] is None else _of(str, data["minion"]),
     )

@@ -72,16 +72,6 @@ def seen(fleet: Fleet, domain: str, device: str) -> Growth:
     )
 
 
-def inside(device: str) -> str:
-    """What is still to be done, by root in the guest, where a disk has grown: its file systems are the guest's own."""
-    return (
-        f"the guest has a larger {device} at its next access, and its file system grows from inside, while it is mounted: "
-        f"`resize2fs /dev/{device}` for ext4, `xfs_growfs MOUNTPOINT` for XFS, "
-        f"`btrfs filesystem resize max MOUNTPOINT` for Btrfs, `pvresize /dev/{device}` for LVM; where the disk has partitions, "
-        f"first `growpart /dev/{device} NUMBER` for the last one, then the same with /dev/{device}NUMBER"
-    )
-
-
 def _resource(fleet: Fleet, spec: DomainSpec, device: str) -> Resource:
     names = {disk.device: disk.resource for disk in spec.disks}
     if device not in names:

@@ -149,12 +149,13 @@ _REPLACING: Final = frozenset(
 def require_replacement(plan: Remake, domain: str, source: str, target: str) -> None:
     """Raises ``Refused`` unless the plan moves the copy of ``domain`` on ``source`` to ``target``, and does nothing else."""
     wrong = [step.words for step in plan.steps if step.kind not in _REPLACING or step.domain not in (domain, None)]
-    places = {
-        kind: {node for step in plan.steps if step.kind is kind for node in step.nodes}
-        for kind in (Kind.FREEZE, Kind.JOIN)
-    }
-    if places != {Kind.FREEZE: {source}, Kind.JOIN: {target}}:
+    left, came = (
+        {node for step in plan.steps if step.kind is kind for node in step.nodes} for kind in (Kind.FREEZE, Kind.JOIN)
+    )
+    if (left, came) != ({source}, {target}):
         wrong.append(f"{domain} does not go from {source} to {target}")
+    wrong += [step.words for step in plan.steps if step.kind is Kind.CONFIGURE_DOMAIN and step.nodes != (target,)]
+    wrong += [f"{name} gets other options" for name in _otherwise(plan)]
     if wrong:
         raise Refused(
             f"domain {domain}",
@@ -162,6 +163,16 @@ def require_replacement(plan: Remake, domain: str, source: str, target: str) -> 
             f"Write {target} in the place of {source} at saltern:domains:{domain} and change nothing else; or use "
             "`salt-run state.orch remake`, which carries out every difference",
         )
+
+
+def _otherwise(plan: Remake) -> Iterator[str]:
+    """The resources that are not the same on another node only."""
+    was = {step.disk: step.was for step in plan.steps if step.kind is Kind.FREEZE}
+    now = {step.disk: step.resource for step in plan.steps if step.kind is Kind.JOIN}
+    for disk, old in was.items():
+        new = now.get(disk)
+        if old is not None and new is not None and (old.protocol, old.sections) != (new.protocol, new.sections):
+            yield new.name
 
 
 # --- Parts -------------------------------------------------------------------------------------------------------

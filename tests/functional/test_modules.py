@@ -4,6 +4,8 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from salted import Cluster
 
+from saltern.model.places import stopped_file
+
 
 def test_the_state_of_resources_can_be_asked_for_as_a_whole_and_one_by_one(converged: Cluster) -> None:
     node = converged["dom0"]
@@ -132,3 +134,27 @@ def test_metadata_of_a_healthy_replica_are_not_wiped(converged: Cluster) -> None
     converged["dom0m"].run("drbd.down", "router")
     with pytest.raises(CommandExecutionError, match="may hold the data"):
         converged["dom0m"].run("drbd.metadata_wipe", "router", confirm="router")
+
+
+# --- The topology of now -----------------------------------------------------------------------------------------
+def test_what_an_apply_would_do_is_told_of_the_topology_of_now_and_not_of_the_last_refresh(converged: Cluster) -> None:
+    node = converged["dom0"]
+    assert all(each["result"] for each in node.run("operation.explain", "dns")["items"])
+    path = converged.pillar / "saltern" / "init.sls"
+    path.write_text(path.read_text().replace("size: 2G\n          minor: 1", "size: 3G\n          minor: 1"))
+    found = node.run("operation.explain", "dns")["items"]
+    assert [each["item"] for each in found if each["changes"]][:1] == ["volume /dev/XEN/dns"]
+
+
+def test_a_note_of_a_domain_that_has_just_come_is_no_strange_one_and_is_not_released(converged: Cluster) -> None:
+    node = converged["dom0m"]
+    new = "b5b7d1c0-33a4-4f43-8f0e-2d8d0d9a6c11"  # the same name, another domain
+    note = f"{new} stopped by root at night\n"
+    node.host.write_text(stopped_file("mail"), note, 0o600)
+    assert "mail" in node.run("operation.entries")["strange"]
+    path = converged.pillar / "saltern" / "allocation.sls"
+    path.write_text(path.read_text().replace("7213da46-0fae-57c5-88a9-62f5e33f1d1c", new))
+    told = node.run("operation.entries")
+    assert (told["stopped"], told["strange"]) == ({"mail": "stopped by root at night"}, {})
+    node.run("operation.release", "mail")
+    assert node.host.read_text(stopped_file("mail")) == note

@@ -16,6 +16,7 @@ from saltern.parse import (
     drbdmeta_gi,
     drbdsetup_events2,
     drbdsetup_show,
+    findmnt,
     lvs,
     vgs,
     xl_info,
@@ -51,6 +52,7 @@ PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "version": (drbd_version.parse_drbdadm, "drbdadm/*version*.txt"),
     "lvs": (lvs.parse, "lvm/*lvs.txt"),
     "vgs": (vgs.parse, "lvm/*vgs.txt"),
+    "findmnt": (findmnt.parse, "findmnt/*.txt"),
     "xl list": (xl_list.parse, "xl/*list*.txt"),
     "xl info": (xl_info.parse, "xl/*info.txt"),
 }

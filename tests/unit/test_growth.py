@@ -35,18 +35,6 @@ def test_a_disk_grows_to_what_the_topology_gives_it(nodes) -> None:
     assert growth.seen(nodes.fleet, "mail", "xvdb").is_done
 
 
-def test_what_is_to_be_run_in_the_guest_is_told_with_its_device() -> None:
-    said = growth.inside("xvdb")
-    for command in (
-        "`resize2fs /dev/xvdb`",
-        "`xfs_growfs MOUNTPOINT`",
-        "`pvresize /dev/xvdb`",
-        "`growpart /dev/xvdb NUMBER`",
-        "/dev/xvdbNUMBER",
-    ):
-        assert command in said
-
-
 def test_what_the_topology_does_not_say_is_refused_with_the_place_to_write_it(nodes) -> None:
     with pytest.raises(
         Refused, match=r"gives it 160M, and 3G were asked for\. Write `size: 3G` at saltern:domains:mail:disks"

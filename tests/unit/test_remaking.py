@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from one_domain import Worlds
 from pair import converge, failures
-from remade import ADDRESSES, CHANGES, METADATA_MOVE, Killed, Remade, as_before, pillars
+from remade import ADDRESSES, CHANGES, METADATA_MOVE, Killed, Remade, as_before, clusters, pillars
 
 from saltern import controller, operations, remaking, topology
 from saltern.desired import compile_slices
@@ -327,6 +327,15 @@ def test_a_replacement_is_that_and_nothing_else(worlds: Worlds) -> None:
     more = Remade(World.from_json(worlds["8.4"]), "a node goes")
     with pytest.raises(Refused, match=r"another difference: .*mail"):
         remaking.require_replacement(more.plan, "dns", "dom0m", "dom1")
+
+
+@pytest.mark.parametrize(
+    ("also", "told"), [("memory: 96M", "dns is configured on dom0"), ("drbd: {protocol: A}", "dns gets other options")]
+)
+def test_a_replacement_that_changes_the_domain_as_well_is_refused(also: str, told: str) -> None:
+    before, after = clusters(f"domains: {{dns: {{partner: dom1, {also}}}}}")
+    with pytest.raises(Refused, match=f"another difference: .*{told}"):
+        remaking.require_replacement(remake(before, after, ["dns@dom0m"]), "dns", "dom0m", "dom1")
 
 
 def test_a_node_that_misses_a_question_is_asked_again(worlds: Worlds) -> None:

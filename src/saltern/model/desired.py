@@ -105,7 +105,7 @@ class DomainInterface:
 class DomainSpec:
     """A domain that may run on this node: at home here, or with its replica here.
 
-    With ``automatic_return`` it comes home by itself.
+    With ``automatic_return`` it comes home by itself; ``minion`` is the id of the one that runs in the guest.
     """
 
     name: str
@@ -120,6 +120,7 @@ class DomainSpec:
     order: int
     xl: Mapping[str, object]
     automatic_return: bool = False
+    minion: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

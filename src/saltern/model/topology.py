@@ -83,6 +83,7 @@ class Domain:
     depends_on: tuple[str, ...] = ()
     order: int = 100  # lower starts earlier
     automatic_return: bool = False  # whether it comes home by itself
+    minion: str | None = None  # the id of the one that runs in the guest
     uuid: str | None = None
     xl: Mapping[str, object] = field(default_factory=dict)  # further keys of xl.cfg(5), passed through
 

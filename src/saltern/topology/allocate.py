@@ -510,6 +510,7 @@ def _complete_domain(domain: Domain, numbers: DomainNumbers) -> Domain:
         depends_on=domain.depends_on,
         order=domain.order,
         automatic_return=domain.automatic_return,
+        minion=domain.minion,
         uuid=domain.uuid if domain.uuid is not None else numbers.uuid,
         xl=domain.xl,
     )

@@ -105,6 +105,7 @@ class _Loader(Reader):
             depends_on=found["depends_on"],
             order=found["order"],
             automatic_return=(found["return"] or returns) == "automatic",
+            minion=found["minion"],
             uuid=found["uuid"],
             xl=xl,
         )

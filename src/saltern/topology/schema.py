@@ -265,6 +265,14 @@ DOMAIN: Final = Section(
             example="manual",
         ),
         Key(
+            name="minion",
+            kind=values.NODE,
+            default_text="none",
+            meaning="The id of the Salt minion in the guest, where it has one of the same master. `grow` has it grow the file "
+            "system of a disk; it runs commands there as root.",
+            example="dns.example.org",
+        ),
+        Key(
             name="uuid",
             kind=values.UUID,
             default_text="allocated",
