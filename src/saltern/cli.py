@@ -12,6 +12,7 @@ from saltern import __version__, topology
 from saltern.converge import Converge
 from saltern.desired import slice_to_pillar
 from saltern.errors import FileError, SalternError, TopologyError
+from saltern.guarding import command as guarding
 from saltern.model.desired import NodeSlice
 from saltern.model.running import Generation
 from saltern.plan import script
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     change.add_argument("--destroy", metavar="NAME", action="append", default=[], help=_DESTROY)
     _json(change)
+    guarding.add(commands)
     return parser
 
 
