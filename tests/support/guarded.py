@@ -1,6 +1,8 @@
 """Guards and a witness as processes on loopback, on two simulated nodes whose tools are executables on the guards' PATH."""
 
+import ctypes
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,11 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import zmq
 from pair import NODES, converge, failures, slices
+from relay import Relay
 
 from demo.ports import free_ports
 from saltern.guard.times import Times
@@ -33,12 +38,32 @@ saltern:
     mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
 """
 SHARES = slices(TOPOLOGY)
-# Short, and long enough for a machine that is busy with other things: what is late by seconds is no lost node.
-TIMES = Times(beat_s=0.5, dead_s=4.0, lease_s=6.0, watchdog_s=6.0, takeover_s=14.0, margin_s=1.0)
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 WITNESS = "witness"
 _SOURCE = str(Path(cluster.__file__).parents[2])
+_LIBC = ctypes.CDLL(None)
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": _SOURCE}
+
+
+def _die_with_parent() -> None:
+    """A test that is killed leaves no guard behind, which would go on for ever."""
+    _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+@cache
+def times() -> Times:
+    """As short as this machine allows at this moment: what is late because it is busy is no lost node."""
+    folder = directory()
+    cluster.create(str(folder), [NodeSpec(name="dom0", address="192.168.1.190")])
+    began_s = time.monotonic()
+    for _ in range(4):
+        subprocess.run([str(folder / "dom0" / "bin" / "xl"), "list"], check=True, capture_output=True)
+    command_s = (time.monotonic() - began_s) / 4
+    remove(folder)
+    beat_s = max(1.0, 5 * command_s)
+    lease_s = math.ceil(5 * beat_s)
+    found = Times(beat_s=beat_s, dead_s=3.5 * beat_s, lease_s=lease_s, watchdog_s=lease_s, margin_s=1.0)
+    return replace(found, takeover_s=math.ceil(found.needed_s))
 
 
 def other(node: str) -> str:
@@ -46,7 +71,7 @@ def other(node: str) -> str:
 
 
 def eventually(what: str, found: Callable[[], Any]) -> Any:
-    """Wait until something is so, and return it."""
+    """Wait until something is so, and return it; it is looked at ten times a second."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         value = found()
@@ -65,6 +90,8 @@ class Guarded:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._keys: dict[str, str] = {}
         self._ports = dict(zip((*NODES, WITNESS), free_ports(3), strict=True))
+        ways = [(node, to) for node in NODES for to in (*NODES, WITNESS) if to != node]
+        self._relays = {(node, to): Relay(self._ports[to]) for node, to in ways}
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
     def build(self, world_text: str) -> None:
@@ -117,14 +144,15 @@ class Guarded:
     def write_settings(self, node: str, **changed: Any) -> None:
         partner = other(node)
         party = {"address": "127.0.0.1"}
+        ports = {to: relay.port for (sender, to), relay in self._relays.items() if sender == node}
         share = SHARES[node]
         settings = {
             "version": 1,
             "node": node,
             "listen": {**party, "port": self._ports[node]},
-            "partners": {partner: {**party, "port": self._ports[partner], "key": self._keys[partner]}},
-            "witness": {**party, "port": self._ports[WITNESS], "key": self._keys[WITNESS]},
-            "times": to_plain(TIMES),
+            "partners": {partner: {**party, "port": ports[partner], "key": self._keys[partner]}},
+            "witness": {**party, "port": ports[WITNESS], "key": self._keys[WITNESS]},
+            "times": to_plain(times()),
             "domains": [
                 {
                     "name": each.name,
@@ -140,7 +168,7 @@ class Guarded:
     def _witness_settings(self) -> dict[str, Any]:
         listen = {"address": "127.0.0.1", "port": self._ports[WITNESS]}
         keys = {name: self._keys[name] for name in NODES}
-        return {"version": 1, "listen": listen, "nodes": keys, "times": to_plain(TIMES)}
+        return {"version": 1, "listen": listen, "nodes": keys, "times": to_plain(times())}
 
     def _write(self, name: str, path: str, content: object) -> None:
         target = Path(self.root(name), path)
@@ -163,16 +191,21 @@ class Guarded:
                 argv = ["-c", code, "witness", "--root", self.root(name)]
             with Path(self.directory, f"{name}.out").open("ab") as out:
                 self._processes[name] = subprocess.Popen(
-                    [sys.executable, *argv], env=_ENVIRONMENT, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                    [sys.executable, *argv],
+                    env=_ENVIRONMENT,
+                    stdout=out,
+                    stderr=out,
+                    stdin=subprocess.DEVNULL,
+                    preexec_fn=_die_with_parent,
                 )
 
     def start_all(self) -> None:
         """Guards and witness run, and each node has a lease."""
         self.start(WITNESS, *NODES)
         for node in NODES:
-            eventually(f"{node} has leases", lambda node=node: self._has_leases(node))
+            eventually(f"{node} has leases", lambda node=node: self.has_leases(node))
 
-    def _has_leases(self, node: str) -> bool:
+    def has_leases(self, node: str) -> bool:
         status = self.status(node)
         return (
             status is not None and len(status["renewed_s_ago"]) == 2 and other(node) in status["met"] and status["seen"]
@@ -215,7 +248,33 @@ class Guarded:
             world.boot(node)
         self.start(node)
 
+    def isolate(self, node: str) -> None:
+        """Nothing comes from the node, and nothing comes to it."""
+        for way, relay in self._relays.items():
+            if node in way:
+                relay.cut()
+        with self.world() as world:
+            world.cut_link(*NODES)
+
+    def mend(self) -> None:
+        """Every wire is whole again."""
+        for relay in self._relays.values():
+            relay.mend()
+        with self.world() as world:
+            world.heal_link(*NODES)
+
+    def fence_peer(self, node: str, resource: str) -> int:
+        """The exit code of DRBD's handler."""
+        code = "import sys; from saltern.guarding.command import main; sys.exit(main())"
+        argv = [sys.executable, "-c", code, "fence-peer", "--root", self.root(node), "--patience", "30"]
+        return subprocess.run(argv, env={**_ENVIRONMENT, "DRBD_RESOURCE": resource}, check=False).returncode
+
+    def watchdog_is_armed(self, node: str) -> bool:
+        return Path(self.root(node), "proc/xen/watchdog").exists()
+
     def close(self) -> None:
+        for relay in self._relays.values():
+            relay.close()
         for process in self._processes.values():
             process.kill()
             process.wait()

@@ -11,10 +11,10 @@ from saltern import operations
 from saltern.act import perform
 from saltern.errors import Refused, SalternError
 from saltern.guarding.journal import Journal
+from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import EndDomain, Promote, StartDomain
-from saltern.model.running import Role
-from saltern.observe import read_running, read_standing, read_version, read_xen
+from saltern.observe import read_standing, read_xen
 from saltern.run import Host
 
 _AGAIN_S: Final = 5.0  # after a start that has failed
@@ -30,15 +30,13 @@ def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool]) -> s
     if standing is not None:
         operations.settle_left(host, domain.name)
     with operations.held(host, domain.name):
-        if read_standing(host, domain.name) is not None:
-            raise Refused(f"domain {domain.name}", "an operation has just begun", "Wait for its end")
-        if read_xen(host).by_uuid(domain.uuid) is not None:
-            return "it is here already"
+        # What this was decided on may be some seconds old.
+        reason = look(host, [domain], 0.0).reasons.get(domain.name)
+        if reason is not None:
+            raise Refused(f"domain {domain.name}", reason, "It is looked at again, and told when that changes")
         for name in domain.resources:
-            # A side that is Primary already goes through the block script all the same, which proves that nothing uses it.
-            if read_running(host, read_version(host))[name].role is not Role.PRIMARY:
-                _require(may_start, domain)
-                perform(host, Promote(resource=name))
+            _require(may_start, domain)
+            perform(host, Promote(resource=name))
         _require(may_start, domain)
         perform(host, StartDomain(domain=domain.name))
     return "started"

@@ -50,6 +50,7 @@ class GuardService:
         self._doing = Doing(host, self._domains, clock, self._wake, journal)
         partners = {each.name: each.partner for each in settings.domains}
         self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed())
+        self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._kept: Mapping[str, float] = self._guard.renewed
         self._door = LocalDoor(root, self._answer)
         self._armed = False
@@ -132,18 +133,27 @@ class GuardService:
         look = self._fresh(now_s)
         if look is None:
             return Seen(running=frozenset(self._domains))
-        here = self._doing.here_since(look.begun_s)
+        here = self._doing.here_since(look.begun_s) | self._unproven(look, now_s)
         startable = look.seen.startable - here
         return Seen(
             running=look.seen.running | here,
             startable=frozenset() if self._paused() is not None else startable,
             lost=look.seen.lost,
-            same=look.seen.same,
+            # What DRBD was told since the look began rests on the promise that would be given up now.
+            same=frozenset(name for name in look.seen.same if look.begun_s > self._gone_on_s.get(name, -math.inf)),
         )
 
     def _fresh(self, now_s: float) -> Look | None:
         look = self._looking.latest
-        return look if look is not None and now_s - look.begun_s <= self._settings.times.dead_s else None
+        return look if look is not None and now_s - look.begun_s <= self._settings.times.takeover_s else None
+
+    def _unproven(self, look: Look, now_s: float) -> frozenset[str]:
+        """What may be running without a lease: only a fresh look that began after its end tells that it is not."""
+        fresh_s = now_s - self._settings.times.dead_s
+        ends_s = {name: self._guard.lease_until_s(name) for name in self._domains}
+        return frozenset(
+            name for name, end_s in ends_s.items() if end_s <= now_s and look.begun_s <= max(end_s, fresh_s)
+        )
 
     def _paused(self) -> str | None:
         return self._host.read_text(GUARD_PAUSED)
@@ -239,6 +249,7 @@ class GuardService:
             return {"answer": "no", "why": f"{resource} is no disk of a domain that is guarded here"}
         if self._guard.may_go_on(domain.name):
             dead = domain.partner in self._store.facts.declared
+            self._gone_on_s[domain.name] = self._clock()
             return {
                 "answer": "dead" if dead else "alone",
                 "why": f"{domain.partner} is proven dead" if dead else "promised",

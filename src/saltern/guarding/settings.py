@@ -14,7 +14,7 @@ from saltern.run import Host
 
 VERSION: Final = 1
 _KEY: Final = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85 of 32 bytes (ZeroMQ RFC 32)
-_REMEDY: Final = "Apply the state `guard` to this machine: it writes the file"
+_REMEDY: Final = "Have it written anew, or correct it"
 T = TypeVar("T")
 
 

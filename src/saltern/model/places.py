@@ -14,6 +14,7 @@ AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
 KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
 OPERATIONS: Final = "/var/lib/saltern/operations"
 MAINTENANCE: Final = "/var/lib/saltern/maintenance"
+GUARD_SCRIPT: Final = "/usr/lib/saltern/guard"
 GUARD_SETTINGS: Final = "/etc/saltern/guard.json"
 WITNESS_SETTINGS: Final = "/etc/saltern/witness.json"
 GUARD_KEY: Final = "/etc/saltern/guard_key"  # the secret half of the pair of a guard, or of a witness

@@ -33,11 +33,12 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
         age_s = max(0.0, time.time() - file.stat().st_mtime)
         awoken = world.awoken
         world.advance(age_s)
-        for node in watchdog.bitten(world):
+        reset = list(watchdog.bitten(world))
+        for node in reset:
             world.power_cut(node)
         world.offset_s = time.monotonic() - world.time_s
         yield world
-        if changes or age_s > FRESH_S or world.awoken != awoken:
+        if changes or reset or age_s > FRESH_S or world.awoken != awoken:
             save(world, path)
     finally:
         os.close(lock)
