@@ -67,7 +67,13 @@ def validate():
 
     def check(pillar):
         cluster = topology.compile(pillar).cluster
-        return {"valid": True, "cluster": cluster.name, "nodes": list(cluster.nodes), "domains": list(cluster.domains)}
+        return {
+            "valid": True,
+            "cluster": cluster.name,
+            "nodes": list(cluster.nodes),
+            "domains": list(cluster.domains),
+            "takeover": "automatic" if cluster.takeover else "none: what a lost node ran is started by a person only",
+        }
 
     return _with_pillar(check)
 

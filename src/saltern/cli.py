@@ -12,6 +12,7 @@ from saltern import __version__, topology
 from saltern.converge import Converge
 from saltern.desired import slice_to_pillar
 from saltern.errors import FileError, SalternError, TopologyError
+from saltern.guarding import command as guarding
 from saltern.model.desired import NodeSlice
 from saltern.model.running import Generation
 from saltern.plan import script
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     change.add_argument("--destroy", metavar="NAME", action="append", default=[], help=_DESTROY)
     _json(change)
+    guarding.add(commands)
     return parser
 
 
@@ -157,10 +159,17 @@ def _validate(options: argparse.Namespace) -> int:
     cluster = _compiled(options).cluster
     fatal = [", ".join(loss.lost) for loss in losses(cluster) if loss.survivable is False]
     if options.json:
-        counts = {"nodes": len(cluster.nodes), "domains": len(cluster.domains), "fatal_losses": fatal}
+        counts = {
+            "nodes": len(cluster.nodes),
+            "domains": len(cluster.domains),
+            "fatal_losses": fatal,
+            "takeover": cluster.takeover is not None,
+        }
         print(json.dumps({"valid": True, "cluster": cluster.name, **counts}, indent=2))
         return 0
     print(f"{cluster.name}: {len(cluster.nodes)} nodes, {len(cluster.domains)} domains: valid")
+    if cluster.takeover is None:
+        print("note: there is no `takeover`: what a lost node ran is started by a person only")
     for lost in fatal:
         print(f"note: the memory of the other nodes does not hold everything that runs on {lost}")
     return 0

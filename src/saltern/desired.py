@@ -7,15 +7,17 @@ import heapq
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from saltern.errors import SliceError
+from saltern.guard.times import Times
 from saltern.model.desired import (
     METADATA_PEERS,
     DomainDisk,
     DomainInterface,
     DomainSpec,
+    GuardSpec,
     NodeSlice,
     Purpose,
     Resource,
@@ -75,9 +77,27 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
             volumes=tuple(sorted(volumes[name], key=lambda volume: volume.name)),
             resources=_in_order(resources[name], name),
             domains=domains[name],
+            guard=_guard(cluster, name, domains[name].values()),
         )
         for name in sorted(cluster.nodes)
     }
+
+
+def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardSpec | None:
+    """What the guard of a node is told, ``None`` where nothing is taken over, or the node holds no domain."""
+    partners = sorted({name for domain in domains for name in (domain.home, domain.partner)} - {node})
+    if cluster.takeover is None or not partners:
+        return None
+    witness = cluster.takeover.witness
+    return GuardSpec(
+        address=cluster.nodes[node].address,
+        port=cluster.takeover.port,
+        partners={name: cluster.nodes[name].address for name in partners},
+        witness=witness.minion,
+        witness_address=witness.address,
+        witness_port=witness.port,
+        times=cluster.takeover.times,
+    )
 
 
 def _in_order(resources: Mapping[str, Resource], node: str) -> dict[str, Resource]:
@@ -177,6 +197,7 @@ def _domain_spec(domain: Domain) -> DomainSpec:
         xl=domain.xl,
         automatic_return=domain.automatic_return,
         minion=domain.minion,
+        priority=domain.priority,
     )
 
 
@@ -196,6 +217,7 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
         "resources": {name: resource_to_pillar(resource) for name, resource in share.resources.items()},
         # A list, because the order of starting is part of what it says.
         "domains": [domain_to_pillar(domain) for domain in share.domains.values()],
+        "guard": None if share.guard is None else guard_to_pillar(share.guard),
     }
 
 
@@ -261,7 +283,13 @@ def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
         "xl": dict(domain.xl),
         "automatic_return": domain.automatic_return,
         "minion": domain.minion,
+        "priority": domain.priority,
     }
+
+
+def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
+    """What a guard is told as plain data."""
+    return {**asdict(guard), "partners": dict(guard.partners)}
 
 
 def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
@@ -286,6 +314,7 @@ def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
             volumes=tuple(volume_from_pillar(volume) for volume in _of(list, data["volumes"])),
             resources={name: resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
             domains={item["name"]: _domain_from_pillar(item) for item in _of(list, data["domains"])},
+            guard=None if data["guard"] is None else _guard_from_pillar(data["guard"]),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise SliceError(
@@ -362,4 +391,17 @@ def _domain_from_pillar(data: Mapping[str, Any]) -> DomainSpec:
         xl=_of(dict, data["xl"]),
         automatic_return=_of(bool, data["automatic_return"]),
         minion=None if data["minion"] is None else _of(str, data["minion"]),
+        priority=_of(int, data["priority"]),
+    )
+
+
+def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
+    return GuardSpec(
+        address=_of(str, data["address"]),
+        port=_of(int, data["port"]),
+        partners=_texts(data["partners"]),
+        witness=_of(str, data["witness"]),
+        witness_address=_of(str, data["witness_address"]),
+        witness_port=_of(int, data["witness_port"]),
+        times=Times(**{_of(str, name): _of(float, value) for name, value in _of(dict, data["times"]).items()}),
     )

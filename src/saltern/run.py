@@ -272,6 +272,28 @@ class LocalHost:
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
 
+    def follow(self, argv: Sequence[str]) -> Iterator[str]:
+        """The lines that a command prints, as they come, until it ends; it dies with the thread that has asked."""
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                errors="surrogateescape",
+                env=self._environment,
+                preexec_fn=_bound_to(os.getpid()),
+            )
+        except FileNotFoundError as error:
+            raise CommandMissing(tuple(argv)) from error
+        with process:
+            try:
+                yield from process.stdout or ()
+            finally:
+                process.kill()
+
     def now(self) -> float:
         """See ``Host.now``."""
         return time.monotonic()

@@ -31,6 +31,11 @@ def events2() -> list[str]:
     return ["drbdsetup", "events2", "--now", "--statistics"]
 
 
+def events() -> list[str]:
+    """Be told, without end, what happens in the kernel; ``saltern.parse.drbdsetup_events2`` understands each line."""
+    return ["drbdsetup", "events2"]
+
+
 def dump_xml() -> list[str]:
     """Read the configuration; ``saltern.parse.drbdadm_dump_xml`` understands the answer."""
     return ["drbdadm", "dump-xml"]

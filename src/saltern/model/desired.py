@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from saltern.guard.times import Times
+
 
 class Purpose(StrEnum):
     """What a logical volume is for."""
@@ -106,6 +108,7 @@ class DomainSpec:
     """A domain that may run on this node: at home here, or with its replica here.
 
     With ``automatic_return`` it comes home by itself; ``minion`` is the id of the one that runs in the guest.
+    With ``automatic_return`` it comes home by itself; where memory is short, a higher ``priority`` is started first.
     """
 
     name: str
@@ -121,6 +124,23 @@ class DomainSpec:
     xl: Mapping[str, object]
     automatic_return: bool = False
     minion: str | None = None
+    priority: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSpec:
+    """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, and its times.
+
+    Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own.
+    """
+
+    address: str
+    port: int
+    partners: Mapping[str, str]
+    witness: str  # its minion
+    witness_address: str
+    witness_port: int
+    times: Times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +148,7 @@ class NodeSlice:
     """Everything that ``node`` should be, in the order in which it is built.
 
     ``volumes`` by name; ``resources`` by name, those at home here first; ``domains`` in start order (dependencies first).
-    ``migration_address`` is where this node takes domains in that move here.
+    ``migration_address`` is where this node takes domains in that move here. Without ``guard`` nothing is taken over by itself.
     """
 
     cluster: str
@@ -137,6 +157,7 @@ class NodeSlice:
     volumes: tuple[Volume, ...]
     resources: Mapping[str, Resource]
     domains: Mapping[str, DomainSpec]
+    guard: GuardSpec | None = None
 
 
 # Peers that metadata have room for: the partner, one that replaces it, and a tie-breaker. Room cannot be added later.

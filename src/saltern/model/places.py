@@ -14,6 +14,20 @@ AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
 KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
 OPERATIONS: Final = "/var/lib/saltern/operations"
 MAINTENANCE: Final = "/var/lib/saltern/maintenance"
+GUARD_SCRIPT: Final = "/usr/lib/saltern/guard"
+GUARD_SETTINGS: Final = "/etc/saltern/guard.json"
+WITNESS_SETTINGS: Final = "/etc/saltern/witness.json"
+GUARD_KEY: Final = "/etc/saltern/guard_key"  # the secret half of the pair of a guard, or of a witness
+GUARD_FACTS: Final = "/var/lib/saltern/guard/facts.json"
+GUARD_PAUSED: Final = "/var/lib/saltern/guard/paused"
+WITNESS_PROMISES: Final = "/var/lib/saltern/witness/promises.json"
+# A boot empties this directory; a restart of the guard does not.
+GUARD_SOCKET: Final = "/run/saltern/guard.sock"
+GUARD_RENEWED: Final = "/run/saltern/renewed.json"
+GUARD_WATCHDOG: Final = "/run/saltern/watchdog.json"
+GUARD_LOCK: Final = "/run/saltern/guard.lock"
+WITNESS_LOCK: Final = "/run/saltern/witness.lock"
+GUARD_LOGS: Final = "/var/log/saltern"
 
 
 def operation_file(domain: str) -> str:

@@ -7,6 +7,8 @@ topology has none missing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from saltern.guard.times import Times
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -82,6 +84,7 @@ class Domain:
     interfaces: tuple[Interface, ...] = ()
     depends_on: tuple[str, ...] = ()
     order: int = 100  # lower starts earlier
+    priority: int = 100  # where memory is short, a higher one is started rather than a lower one
     automatic_return: bool = False  # whether it comes home by itself
     minion: str | None = None  # the id of the one that runs in the guest
     uuid: str | None = None
@@ -89,9 +92,31 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """The third vote: the service on a minion that is on neither side of any domain."""
+
+    minion: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """That the partner of a lost node takes its domains over by itself, and what proves to it that the node is lost.
+
+    Guards listen on ``port`` of the address of each node.
+    """
+
+    witness: Witness
+    port: int
+    times: Times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A whole topology."""
+    """A whole topology. Without ``takeover`` nothing is taken over but by a person."""
 
     name: str
     nodes: Mapping[str, Node]
     domains: Mapping[str, Domain]
+    takeover: Takeover | None = None

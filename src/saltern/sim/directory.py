@@ -1,5 +1,6 @@
 """The files of a simulated node that are real files under a directory, where drbdadm and xl look for them."""
 
+import shutil
 import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -41,6 +42,10 @@ class DirectoryFiles(MutableMapping[str, File]):
             self._path(path).unlink()
         except FileNotFoundError as error:
             raise KeyError(path) from error
+
+    def empty(self, directory: str) -> None:
+        """Take away all that is in a directory."""
+        shutil.rmtree(self._path(directory), ignore_errors=True)
 
     def __iter__(self) -> Iterator[str]:
         for target in sorted((self._root / "etc").rglob("*")):

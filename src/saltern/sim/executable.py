@@ -7,12 +7,14 @@ its root: ``xl create /etc/xen/dns.cfg`` reads ``ROOT/etc/xen/dns.cfg``.
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from saltern.sim import tools
 from saltern.sim.store import opened
 
+_LISTEN_S = 0.1
 _NO_POWER = 255  # what ssh to such a node would end with
 
 
@@ -40,6 +42,8 @@ def _script(world_file: str, node: str, program: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run a command on a node of a world file; the exit code is the program's own."""
     world_file, node, program, *rest = arguments
+    if tools.listens([program, *rest]):
+        return _listen(world_file, node, [program, *rest])
     result = _run(world_file, node, [program, *rest])
     if result is None:
         signal.pause()  # until somebody loses patience, with the world free for others
@@ -48,6 +52,25 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.flush()
     sys.stderr.write(result.stderr)
     return result.returncode
+
+
+def _listen(world_file: str, node: str, argv: list[str]) -> int:
+    """What there is, then what has changed of it whenever the world was written, until the node loses its power."""
+    before: set[str] | None = None
+    stamp = 0
+    while True:
+        found = Path(world_file).stat().st_mtime_ns
+        if found != stamp:
+            stamp = found
+            with opened(world_file, changes=False) as world:
+                if not world.nodes[node].powered:
+                    return _NO_POWER
+                lines = tools.run(world, node, argv).stdout.splitlines()
+            for line in lines:
+                if before is None or line not in before:
+                    print(line if before is None else line.replace("exists", "change", 1), flush=True)
+            before = set(lines)
+        time.sleep(_LISTEN_S)
 
 
 def _run(world_file: str, node: str, argv: list[str]) -> tools.Result | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from saltern.sim.world import World
+from saltern.sim import watchdog
+from saltern.sim.world import BOOT_ID, World
 
 FRESH_S = 2.0
 
@@ -32,9 +33,12 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
         age_s = max(0.0, time.time() - file.stat().st_mtime)
         awoken = world.awoken
         world.advance(age_s)
+        reset = list(watchdog.bitten(world))
+        for node in reset:
+            world.power_cut(node)
         world.offset_s = time.monotonic() - world.time_s
         yield world
-        if changes or age_s > FRESH_S or world.awoken != awoken:
+        if changes or reset or age_s > FRESH_S or world.awoken != awoken:
             save(world, path)
     finally:
         os.close(lock)
@@ -47,15 +51,16 @@ def save(world: World, path: str) -> None:
     temporary.replace(path)
     for node in world.nodes.values():
         if node.root:
-            _show_proc(world, node.name, Path(node.root) / "proc" / "drbd")
+            for path in ("/proc/drbd", BOOT_ID):
+                _show_proc(world, node.name, path, Path(f"{node.root}{path}"))
 
 
-def _show_proc(world: World, node: str, path: Path) -> None:
-    text = world.read_file(node, "/proc/drbd") if world.nodes[node].powered else None
+def _show_proc(world: World, node: str, name: str, path: Path) -> None:
+    text = world.read_file(node, name) if world.nodes[node].powered else None
     if text is None:
         path.unlink(missing_ok=True)
     elif not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(".drbd.new")  # a reader must never see half of it
+        temporary = path.with_name(f".{path.name}.new")  # a reader must never see half of it
         temporary.write_text(text)
         temporary.replace(path)

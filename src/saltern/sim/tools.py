@@ -83,6 +83,11 @@ def changes_something(argv: Sequence[str]) -> bool:
     return not any(tuple(argv[: len(read)]) == read for read in _READS)
 
 
+def listens(argv: Sequence[str]) -> bool:
+    """Whether a command goes on listening, instead of ending with an answer."""
+    return list(argv[:2]) == ["drbdsetup", "events2"] and "--now" not in argv
+
+
 def run(world: "World", node: str, argv: Sequence[str], host: "SimHost | None" = None) -> Result:
     """Run a command on a node that is up; it takes 50 ms, or as long as it says. ``host`` is the door of its program.
 

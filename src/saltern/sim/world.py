@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_DNS, uuid5
 
 from saltern.model.places import HOST_KEYS
 from saltern.sim.directory import DirectoryFiles
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockDevice", "NodeSpec", "SimDomain", "SimNode", "VolumeGroup", "World"]
 
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 PHYSICAL_DEVICE = "/dev/vdb"
 _MASK = 2**64 - 1
 _MAX_STEPS = 60
@@ -115,6 +117,7 @@ class World:
         node.processes = []
         node.held = {}
         node.next_domid = 1
+        _empty(node, "/run")
         for device in node.devices.values():
             device.holders.clear()
 
@@ -172,12 +175,15 @@ class World:
         return None
 
     def read_file(self, name: str, path: str) -> str | None:
-        """The text of a node's file, or ``None``; ``/proc/drbd`` is there while the DRBD module is loaded."""
+        """The text of a node's file, or ``None``; what is under ``/proc`` follows from its state."""
         from saltern.sim import drbd
 
         node = self.nodes[name]
         if path == "/proc/drbd":
             return drbd.proc_drbd(self, name) if node.module_loaded else None
+        if path == BOOT_ID:
+            # One for each boot: random(4) makes it as long as the kernel runs.
+            return f"{uuid5(NAMESPACE_DNS, f'{self.seed} {name} {node.power_cuts}')}\n"
         found = node.files.get(path)
         return None if found is None else found[0]
 
@@ -221,6 +227,15 @@ class World:
     def copy(self) -> "World":
         """Another world in the same state, to try something from here more than once."""
         return World.from_json(self.to_json())
+
+
+def _empty(node: SimNode, directory: str) -> None:
+    """Take the files in a directory away: it is in memory only."""
+    if isinstance(node.files, DirectoryFiles):
+        node.files.empty(directory)
+        return
+    for path in [path for path in node.files if path.startswith(f"{directory}/")]:
+        del node.files[path]
 
 
 def _plain(value: object) -> object:

@@ -490,7 +490,7 @@ def complete(cluster: Cluster, allocation: Allocation) -> Cluster:
         )
         for name, domain in cluster.domains.items()
     }
-    return Cluster(name=cluster.name, nodes=cluster.nodes, domains=domains)
+    return replace(cluster, domains=domains)
 
 
 def _complete_domain(domain: Domain, numbers: DomainNumbers) -> Domain:
@@ -509,6 +509,7 @@ def _complete_domain(domain: Domain, numbers: DomainNumbers) -> Domain:
         ),
         depends_on=domain.depends_on,
         order=domain.order,
+        priority=domain.priority,
         automatic_return=domain.automatic_return,
         minion=domain.minion,
         uuid=domain.uuid if domain.uuid is not None else numbers.uuid,

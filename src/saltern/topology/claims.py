@@ -71,6 +71,7 @@ def _edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
         yield f"saltern:nodes:{name}:address", ("address-unique", "", node.address)
         if node.migration_address not in (None, node.address):
             yield f"saltern:nodes:{name}:migration_address", ("address-unique", "", str(node.migration_address))
+    yield from _takeover_edges(cluster)
     # A shared volume is one owner: the first disk that has a slot in it stands for all.
     shared: set[tuple[str, str]] = set()
     for name, domain in sorted(cluster.domains.items()):
@@ -82,6 +83,14 @@ def _edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
                 yield f"{path}:interfaces:{position}:mac", ("mac-unique", "", interface.mac)
         for disk in domain.disks:
             yield from _disk_edges(cluster, domain, disk, f"{path}:disks:{disk.device}", shared)
+
+
+def _takeover_edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
+    if cluster.takeover is not None:
+        witness = cluster.takeover.witness
+        for node in cluster.nodes.values():
+            yield "saltern:takeover:port", ("port-unique", node.address, cluster.takeover.port)
+        yield "saltern:takeover:witness:port", ("port-unique", witness.address, witness.port)
 
 
 def _disk_edges(

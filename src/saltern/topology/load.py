@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from saltern.errors import TopologyError, Violation
-from saltern.model.topology import Cluster, Disk, Domain, DrbdOptions, Interface, MetaDisk, Node
+from saltern.guard.times import Times, wrong
+from saltern.model.topology import (
+    Cluster,
+    Disk,
+    Domain,
+    DrbdOptions,
+    Interface,
+    MetaDisk,
+    Node,
+    Takeover,
+    Witness,
+)
 from saltern.topology import lockfile, schema, values
 from saltern.topology.allocate import Allocation
 from saltern.topology.read import Reader
@@ -14,6 +25,7 @@ from saltern.topology.values import Wrong
 ROOT: Final = "saltern"
 NODES: Final = f"{ROOT}:nodes"
 DOMAINS: Final = f"{ROOT}:domains"
+TAKEOVER: Final = f"{ROOT}:takeover"
 FIRST_DEVICE: Final = "xvda"
 
 
@@ -58,12 +70,42 @@ class _Loader(Reader):
                 name=top["cluster"],
                 nodes={name: node for name, node in nodes.items() if node is not None},
                 domains={name: domain for name, domain in domains.items() if domain is not None},
+                takeover=self._takeover(top["takeover"]),
             ),
             allocation=allocation,
             violations=tuple(self.violations),
             nodes=frozenset(nodes),
             domains=frozenset(domains),
         )
+
+    def _takeover(self, data: object) -> Takeover | None:
+        found = None if data is None else self.section(schema.TAKEOVER, data, TAKEOVER)
+        if found is None:
+            return None
+        # What is inside is read even if something is lacking: all violations at once.
+        witness, times = self._witness(found["witness"]), self._times(found["lease"])
+        if witness is None or times is None:
+            return None
+        return Takeover(witness=witness, port=found["port"], times=times)
+
+    def _witness(self, data: object) -> Witness | None:
+        found = None if data is None else self.section(schema.WITNESS, data, f"{TAKEOVER}:witness")
+        if found is None or not schema.WITNESS.is_complete(found):
+            return None
+        return Witness(minion=found["minion"], address=found["address"], port=found["port"])
+
+    def _times(self, data: object) -> Times | None:
+        """The times of leases, where they prove anything."""
+        path = f"{TAKEOVER}:lease"
+        found = self.section(schema.LEASE, data, path)
+        if found is None:
+            return None
+        drift = found.pop("drift")
+        times = Times(drift=drift, **{f"{name}_s": value for name, value in found.items()})
+        strange = list(wrong(times))
+        for each in strange:
+            self.refuse(path, Wrong("lease", each, "times that prove that a lost node has stopped", "correct that one"))
+        return None if strange else times
 
     def _node(self, name: str, data: object) -> Node | None:
         found = self.section(schema.NODE, data, f"{NODES}:{name}")
@@ -104,6 +146,7 @@ class _Loader(Reader):
             interfaces=interfaces,
             depends_on=found["depends_on"],
             order=found["order"],
+            priority=found["priority"],
             automatic_return=(found["return"] or returns) == "automatic",
             minion=found["minion"],
             uuid=found["uuid"],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from saltern.guard.times import Times
 from saltern.topology import drbd_options, values, xl_keys
 from saltern.topology.values import Kind
 
@@ -152,6 +153,12 @@ CLUSTER: Final = Section(
             "moved by name.",
             example="automatic",
         ),
+        Key(
+            name="takeover",
+            kind=values.MAPPING,
+            default_text="a lost node's domains are started by a person only",
+            meaning="Whether, and on what proof, the partner of a lost node starts its domains by itself.",
+        ),
         Key(name="nodes", kind=values.MAPPING, required=True, meaning="The physical servers, by their host names."),
         Key(
             name="domains",
@@ -167,6 +174,81 @@ CLUSTER: Final = Section(
             default_text="none",
             meaning="Where the data of every domain are, as `salt-run topology.allocate` wrote it. "
             "Not for editing by hand.",
+        ),
+    ),
+)
+
+TAKEOVER: Final = Section(
+    path="saltern:takeover",
+    meaning="A guard on each node keeps leases for its domains, and takes over from a node whose leases have ended for certain.",
+    keys=(
+        Key(
+            name="witness",
+            kind=values.MAPPING,
+            required=True,
+            meaning="The third vote, without which nobody takes anything over.",
+        ),
+        Key(
+            name="port",
+            kind=values.PORT,
+            default=7780,
+            meaning="The TCP port of the guards, on the `address` of each node.",
+            example="7780",
+        ),
+        Key(
+            name="lease",
+            kind=values.MAPPING,
+            default={},
+            default_text="times that fit each other",
+            meaning="The times that the proof rests on.",
+        ),
+    ),
+)
+
+WITNESS: Final = Section(
+    path="saltern:takeover:witness",
+    meaning="A minion that is on neither side of any domain; normally that of the master.",
+    keys=(
+        Key(name="minion", kind=values.NODE, required=True, meaning="The id of the minion.", example="master"),
+        Key(
+            name="address",
+            kind=values.ADDRESS,
+            required=True,
+            meaning="Where the nodes reach it; best by another way than the replication takes.",
+            example="192.168.1.10",
+        ),
+        Key(name="port", kind=values.PORT, default=7781, meaning="Its TCP port.", example="7781"),
+    ),
+)
+
+
+def _time(name: str, default: float, meaning: str) -> Key:
+    return Key(name=name, kind=values.SECONDS, default=default, meaning=meaning, example=f"{default:g}")
+
+
+_TIMES: Final = Times()
+
+LEASE: Final = Section(
+    path="saltern:takeover:lease",
+    meaning="In seconds. `takeover` is at least (`lease` + `watchdog`) * (1 + `drift`) / (1 - `drift`) + `margin`, or it would "
+    "prove nothing.",
+    keys=(
+        _time("beat", _TIMES.beat_s, "Between two signs of life of a node."),
+        _time("dead", _TIMES.dead_s, "After so long without one a node counts as lost, which is no proof yet."),
+        _time("lease", _TIMES.lease_s, "For so long domains run on where neither partner nor witness answers."),
+        _time(
+            "watchdog",
+            _TIMES.watchdog_s,
+            "After so long more Xen resets the node, if they have not ended; whole seconds.",
+        ),
+        _time("takeover", _TIMES.takeover_s, "How long a partner waits, from the last sign of life on."),
+        _time("margin", _TIMES.margin_s, "Between a decision and its command."),
+        Key(
+            name="drift",
+            kind=values.DRIFT,
+            default=_TIMES.drift,
+            meaning="By how much the clocks of two machines may differ in their speed.",
+            example="0.01",
         ),
     ),
 )
@@ -248,6 +330,14 @@ DOMAIN: Final = Section(
             default=100,
             meaning="Domains with a lower number start earlier, unless `depends_on` says otherwise.",
             example="10",
+        ),
+        Key(
+            name="priority",
+            kind=values.integer("priority", 0, 1_000_000),
+            default=100,
+            meaning="Where the memory of a partner does not hold everything of a lost node, domains with a higher number are "
+            "started rather than others.",
+            example="200",
         ),
         Key(
             name="depends_on",
@@ -496,6 +586,9 @@ SECTIONS: Final = (
     CLUSTER,
     DRBD,
     *DRBD_SECTIONS.values(),
+    TAKEOVER,
+    WITNESS,
+    LEASE,
     NODE,
     DOMAIN,
     DISK,

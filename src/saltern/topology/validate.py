@@ -23,7 +23,7 @@ from saltern.topology.allocate import (
     interface_labels,
 )
 from saltern.topology.claims import claim_graph, conflicts
-from saltern.topology.load import DOMAINS, NODES, Loaded
+from saltern.topology.load import DOMAINS, NODES, TAKEOVER, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
 from saltern.topology.read import suggest
 from saltern.units import format_size
@@ -56,6 +56,7 @@ def violations(
     told = frozenset(path for violation in found for path in violation.paths)
     found += missing_numbers(cluster, allocation, told)
     found += unknown_nodes(cluster, loaded.nodes)
+    found += witness_among_nodes(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += unmatched_networks(cluster)
@@ -343,6 +344,25 @@ def unknown_nodes(cluster: Cluster, nodes: frozenset[str]) -> Iterator[Violation
                 found=f"{domain.home!r} for both",
                 allowed="two different nodes",
                 remedy="write the node that shall hold the replica as the partner",
+            )
+
+
+def witness_among_nodes(cluster: Cluster) -> Iterator[Violation]:
+    """A witness on a node that holds a domain is lost with it, and then nobody takes anything over."""
+    if cluster.takeover is None:
+        return
+    witness = cluster.takeover.witness
+    holders = {node for domain in cluster.domains.values() for node in (domain.home, domain.partner)}
+    for name in sorted(holders & cluster.nodes.keys()):
+        same = {"minion": witness.minion == name, "address": witness.address == cluster.nodes[name].address}
+        paths = [f"{TAKEOVER}:witness:{key}" for key, is_same in same.items() if is_same]
+        if paths:
+            yield Violation(
+                rule="witness-apart",
+                paths=(*paths, f"{NODES}:{name}"),
+                found=f"{name}, which holds domains",
+                allowed="a machine that is lost with no node that holds a domain",
+                remedy="have another minion witness, such as that of the master",
             )
 
 

@@ -112,6 +112,21 @@ def one_of(rule: str, choices: Collection[str], why: str = "choose one of these"
     return Kind(name=rule, allowed=allowed, read=read)
 
 
+def number(rule: str, low: float, high: float, unit: str) -> Kind:
+    """A number from ``low`` to ``high``, whole or not."""
+    allowed = f"{unit} from {low:g} to {high:g}"
+
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            remedy = "write it without quotes" if isinstance(value, str) else "write a number"
+            raise Wrong("type", describe(value), allowed, remedy)
+        if not low <= value <= high:
+            raise Wrong(rule, describe(value), allowed, "choose another number")
+        return float(value)
+
+    return Kind(name=rule, allowed=allowed, read=read)
+
+
 _BOOLEAN_WORDS: Final = {True: "yes", False: "no"}
 _parse_size = lru_cache(maxsize=4096)(parse_size)
 
@@ -200,6 +215,8 @@ VOLUME_GROUP: Final = _matching(
 # --- Numbers that are allocated or written ------------------------------------------------------------------------
 MINOR: Final = integer("minor", 0, 255)  # the bound of DRBD 8.4, so that a topology fits both generations
 PORT: Final = integer("port", 1, 65535)
+SECONDS: Final = number("lease", 0, 86_400, "seconds")
+DRIFT: Final = number("lease", 0, 0.1, "a fraction")
 NODE_ID: Final = integer("node-id", 0, 31)  # DRBD_PEERS_MAX of DRBD 9
 MAX_SLOT: Final = 255
 SLOT: Final = integer("meta-disk", 0, MAX_SLOT)

@@ -153,6 +153,17 @@ CASES = {
     "a network with host bits": ("nodes: {dom0: {network: 10.0.0.1/24}}", "network", ["saltern:nodes:dom0:network"]),
     "no CPU": ("domains: {a: {vcpus: 0}}", "vcpus", [f"{A}:vcpus"]),
     "an order below zero": ("domains: {a: {order: -1}}", "order", [f"{A}:order"]),
+    "a priority below zero": ("domains: {a: {priority: -1}}", "priority", [f"{A}:priority"]),
+    "times of leases that prove nothing": (
+        "takeover: {witness: {minion: master, address: 192.168.1.10}, lease: {takeover: 10}}",
+        "lease",
+        ["saltern:takeover:lease"],
+    ),
+    "a witness on a node": (
+        "takeover: {witness: {minion: dom0, address: 192.168.1.10}}",
+        "witness-apart",
+        ["saltern:takeover:witness:minion", "saltern:nodes:dom0"],
+    ),
     "an unknown protocol": ("drbd: {protocol: D}", "protocol", ["saltern:drbd:protocol"]),
     "a return that is neither": ("domains: {a: {return: no}}", "return", [f"{A}:return"]),
     "two primaries": (

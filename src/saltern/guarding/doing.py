@@ -1,0 +1,136 @@
+"""Starting and stopping domains for the guard: by the same actions as everything else, each in a thread of its own.
+
+Beats and the watchdog wait for none of them. Whatever was asked for is asked for again as long as it is not seen to be done.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from saltern import operations
+from saltern.act import perform
+from saltern.errors import Refused, SalternError
+from saltern.guarding.journal import Journal
+from saltern.guarding.looking import look
+from saltern.guarding.settings import GuardedDomain
+from saltern.model.action import EndDomain, Promote, StartDomain
+from saltern.observe import read_standing, read_xen
+from saltern.run import Host
+
+_AGAIN_S: Final = 5.0  # after a start that has failed
+
+
+def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool]) -> str:
+    """Start a domain whose other node is proven dead; returns what was done, in words.
+
+    An operation that was left is settled first. ``may_start`` is asked again before each command. Raises ``Refused``, and what
+    the tools end with.
+    """
+    standing = read_standing(host, domain.name)
+    if standing is not None:
+        operations.settle_left(host, domain.name)
+    with operations.held(host, domain.name):
+        # What this was decided on may be some seconds old.
+        reason = look(host, [domain], 0.0).reasons.get(domain.name)
+        if reason is not None:
+            raise Refused(f"domain {domain.name}", reason, "It is looked at again, and told when that changes")
+        for name in domain.resources:
+            _require(may_start, domain)
+            perform(host, Promote(resource=name))
+        _require(may_start, domain)
+        perform(host, StartDomain(domain=domain.name))
+    return "started"
+
+
+def _require(may_start: Callable[[], bool], domain: GuardedDomain) -> None:
+    if not may_start():
+        raise Refused(f"domain {domain.name}", "what allowed its start is no longer so", "Nothing is to be done")
+
+
+def stop(host: Host, domain: GuardedDomain) -> str:
+    """End a domain at once; returns what was done, in words. Raises what the tools end with."""
+    found = read_xen(host).by_uuid(domain.uuid)
+    if found is None:
+        return "it is gone"
+    perform(host, EndDomain(domain=found.name or str(found.domid)))
+    return "ended"
+
+
+class Doing:
+    """What is being done with domains. ``wake`` is called when something has come to its end."""
+
+    def __init__(
+        self,
+        host: Host,
+        domains: Mapping[str, GuardedDomain],
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        journal: Journal,
+    ) -> None:
+        self._host, self._domains, self._clock = host, domains, clock
+        self._wake, self._journal = wake, journal
+        self._lock = threading.Lock()
+        self._starting: set[str] = set()
+        self._stopping: set[str] = set()
+        self._cancelled: set[str] = set()
+        self._started_s: dict[str, float] = {}
+        self._failed_s: dict[str, float] = {}
+
+    def start(self, domain: str) -> None:
+        """Start a domain, unless that is going on, or has just failed."""
+        with self._lock:
+            failed_s = self._failed_s.get(domain)
+            waits = failed_s is not None and self._clock() < failed_s + _AGAIN_S
+            if waits or domain in self._starting or domain in self._stopping:
+                return
+            self._starting.add(domain)
+            self._cancelled.discard(domain)
+        threading.Thread(target=self._start, args=(domain,), daemon=True).start()
+
+    def stop(self, domain: str) -> None:
+        """Stop a domain, unless that is going on; a start of it goes no further."""
+        with self._lock:
+            self._cancelled.add(domain)
+            if domain in self._stopping:
+                return
+            self._stopping.add(domain)
+        threading.Thread(target=self._stop, args=(domain,), daemon=True).start()
+
+    def here_since(self, seen_s: float) -> frozenset[str]:
+        """What counts as running although a look that began then does not show it: it is being started, or was since."""
+        with self._lock:
+            return frozenset(self._starting) | {name for name, at_s in self._started_s.items() if at_s >= seen_s}
+
+    @property
+    def busy(self) -> dict[str, str]:
+        """What is going on, by domain."""
+        with self._lock:
+            return {**dict.fromkeys(self._starting, "starting"), **dict.fromkeys(self._stopping, "stopping")}
+
+    def _start(self, domain: str) -> None:
+        failed = True
+        try:
+            words = start(self._host, self._domains[domain], lambda: domain not in self._cancelled)
+            failed = False
+        except (SalternError, OSError) as error:
+            words = f"was not started: {error}"
+        self._journal.tell(f"domain {domain}", words)
+        with self._lock:
+            self._starting.discard(domain)
+            # Also after a failure: what a tool has done before it ended is known by the next look.
+            self._started_s[domain] = self._clock()
+            if failed:
+                self._failed_s[domain] = self._clock()
+            else:
+                self._failed_s.pop(domain, None)
+        self._wake()
+
+    def _stop(self, domain: str) -> None:
+        try:
+            words = stop(self._host, self._domains[domain])
+        except (SalternError, OSError) as error:
+            words = f"could not be ended: {error}"
+        self._journal.say(f"domain {domain}", words)
+        with self._lock:
+            self._stopping.discard(domain)
+        self._wake()

@@ -1,0 +1,51 @@
+"""What a guard, or a witness, has decided and why: a line of JSON for each, kept for weeks; the words for journald as well."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from saltern.model.places import GUARD_LOGS
+from saltern.run import Host
+
+_DAYS: Final = 60
+Say = Callable[..., None]
+
+
+class Journal:
+    """The log of one service: a file for each day. What is said of a subject is written when it is another thing than before."""
+
+    def __init__(self, host: Host, service: str) -> None:
+        self._host, self._service = host, service
+        self._day = ""
+        self._said: dict[str, str] = {}
+
+    def say(self, subject: str, words: str, **fields: Any) -> None:
+        """Write down what is so of a subject from now on. A log that cannot be written keeps nothing from being done."""
+        if self._said.get(subject) != words:
+            self.tell(subject, words, **fields)
+
+    def tell(self, subject: str, words: str, **fields: Any) -> None:
+        """Write down what has happened to a subject, also when it is the same as before."""
+        self._said[subject] = words
+        now = time.localtime()
+        line = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z", now), "subject": subject, "words": words, **fields}
+        with suppress(OSError, ValueError):
+            print(f"{subject}: {words}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            self._host.append_text(self._file(time.strftime("%Y-%m-%d", now)), json.dumps(line) + "\n")
+
+    def _file(self, day: str) -> str:
+        if day != self._day:
+            self._day = day
+            self._forget_old()
+        return f"{GUARD_LOGS}/{self._service}-{day}.jsonl"
+
+    def _forget_old(self) -> None:
+        first = time.strftime("%Y-%m-%d", time.localtime(time.time() - _DAYS * 86400))
+        prefix = f"{self._service}-"
+        for name in self._host.names(GUARD_LOGS):
+            if name.startswith(prefix) and name.endswith(".jsonl") and name[len(prefix) :] < first:
+                self._host.remove(f"{GUARD_LOGS}/{name}")

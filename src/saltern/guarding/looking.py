@@ -1,0 +1,151 @@
+"""What is so on this node, looked at again whenever DRBD says that something has happened, and once a beat.
+
+A thread of its own, for a tool that hangs must hold up nothing else. What could not be seen is unknown: then nothing is started,
+and nothing counts as stopped.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from saltern.argv import drbd as drbd_argv
+from saltern.errors import SalternError
+from saltern.guard.guard import Seen
+from saltern.guarding.journal import Say
+from saltern.guarding.settings import GuardedDomain
+from saltern.model.observed import Xen
+from saltern.model.places import stopped_file
+from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
+from saltern.observe import note_of, read_running, read_standing, read_version, read_xen
+from saltern.run import Host, LocalHost
+
+_GAP_S: Final = 0.2  # between two looks, however much happens
+_STREAM_AGAIN_S: Final = 5.0
+# Consistent is what DRBD calls a copy whose partner it has not seen since the boot; with proof of death it becomes UpToDate.
+_GOOD: Final = (DiskState.UP_TO_DATE, DiskState.CONSISTENT)
+
+
+class Look(NamedTuple):
+    """What was seen, and when the look began. ``reasons`` tells of each domain that is not startable why it is not."""
+
+    begun_s: float
+    seen: Seen
+    reasons: Mapping[str, str]
+
+
+def judge(
+    domains: Sequence[GuardedDomain],
+    xen: Xen,
+    running: Mapping[str, RunningResource],
+    held_up: Mapping[str, str],
+    begun_s: float,
+) -> Look:
+    """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here."""
+    here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
+    sides = {each.name: [running.get(name) for name in each.resources] for each in domains}
+    reasons = {}
+    for each in domains:
+        reason = "it is here" if each.name in here else held_up.get(each.name) or next(_obstacles(each, running), None)
+        if reason is not None:
+            reasons[each.name] = reason
+    seen = Seen(
+        running=here,
+        startable=frozenset(sides) - reasons.keys(),
+        lost=frozenset(name for name in here if not all(map(_connected, sides[name]))),
+        same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
+    )
+    return Look(begun_s, seen, reasons)
+
+
+def _obstacles(domain: GuardedDomain, running: Mapping[str, RunningResource]) -> Iterator[str]:
+    for name in domain.resources:
+        side = running.get(name)
+        if side is None or side.devices.keys() != {0}:
+            yield f"{name} is not up here"
+        elif side.devices[0].disk not in _GOOD:
+            yield f"{name} is {side.devices[0].disk} here"
+        elif not side.connections or any(each.state is ConnectionState.STANDALONE for each in side.connections):
+            yield f"{name} does not connect (StandAlone), so that the sides may have diverged"
+        elif any(each.role is Role.PRIMARY for each in side.connections if each.state is ConnectionState.CONNECTED):
+            yield f"{name} is Primary on {domain.partner}, and connected"
+
+
+def _connected(side: RunningResource | None) -> bool:
+    return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
+
+
+def _same(side: RunningResource | None) -> bool:
+    """Both copies are UpToDate, and in sight of each other."""
+    return (
+        side is not None
+        and _connected(side)
+        and all(each.disk is DiskState.UP_TO_DATE for each in side.devices.values())
+        and all(each.disk is DiskState.UP_TO_DATE for way in side.connections for each in way.volumes.values())
+    )
+
+
+def look(host: Host, domains: Sequence[GuardedDomain], begun_s: float) -> Look:
+    """Look at the node: two processes, and the notes about domains. Raises what a read raises."""
+    running = read_running(host, read_version(host))
+    return judge(domains, read_xen(host), running, dict(_held_up(host, domains)), begun_s)
+
+
+def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
+    for each in domains:
+        standing = read_standing(host, each.name)
+        stopped = note_of(host.read_text(stopped_file(each.name)), each.uuid)
+        if standing is not None and standing.alive:
+            yield each.name, f"it is busy: {standing.operation}"
+        elif stopped is not None:
+            yield each.name, f"it stays stopped: {stopped}"
+
+
+class Looking:
+    """Looks again and again, and keeps the ``latest`` look, ``None`` while there is none. ``wake`` is called after each."""
+
+    def __init__(
+        self,
+        host: LocalHost,
+        domains: Sequence[GuardedDomain],
+        period_s: float,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        say: Say,
+    ) -> None:
+        self._host, self._domains, self._period_s = host, domains, period_s
+        self._clock, self._wake, self._say = clock, wake, say
+        self._again = threading.Event()
+        self.latest: Look | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        for work in (self._look, self._listen):
+            threading.Thread(target=work, daemon=True).start()
+
+    def again(self) -> None:
+        """Something has happened."""
+        self._again.set()
+
+    def _look(self) -> None:
+        pause = threading.Event()
+        while True:
+            self._again.clear()  # what happens from here on is looked at once more
+            try:
+                self.latest = look(self._host, self._domains, self._clock())
+                self._say("the node", "it can be seen")
+            except (SalternError, OSError) as error:
+                self._say("the node", f"it cannot be seen, so nothing is started: {error}")
+            self._wake()
+            pause.wait(_GAP_S)
+            self._again.wait(self._period_s)
+
+    def _listen(self) -> None:
+        """DRBD's events. None is believed, each is a reason to look; so is the end of the stream."""
+        pause = threading.Event()
+        while True:
+            with suppress(SalternError, OSError):
+                for _ in self._host.follow(drbd_argv.events()):
+                    self.again()
+            self.again()
+            pause.wait(_STREAM_AGAIN_S)

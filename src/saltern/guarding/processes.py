@@ -1,0 +1,81 @@
+"""Guard and witness put together, each as the whole of a process: one on a machine, ended by a signal or by what goes wrong."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from saltern.errors import FileError
+from saltern.guard.guard import WITNESS
+from saltern.guarding.journal import Journal
+from saltern.guarding.service import GuardService
+from saltern.guarding.settings import read_guard, read_witness
+from saltern.guarding.store import GuardStore, WitnessStore
+from saltern.guarding.transport import Transport, make_key, read_key
+from saltern.guarding.watchdog import Watchdog, XenWatchdog
+from saltern.guarding.witnessing import WitnessService
+from saltern.model.places import GUARD_LOCK, GUARD_SETTINGS, WITNESS_LOCK, WITNESS_SETTINGS
+from saltern.run import Host, LocalHost
+
+_PATIENCE: Final = 2.0  # times `dead`: nobody who lives is silent for so long
+MakeWatchdog = Callable[[Host, GuardStore], Watchdog]
+
+
+def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog) -> None:
+    """Be the guard of a node until it may end. Raises ``FileError`` for what keeps it from protecting anything."""
+    host = LocalHost(root=root)
+    with _alone(host, GUARD_LOCK):
+        settings = read_guard(host, GUARD_SETTINGS)
+        journal = Journal(host, "guard")
+        store = GuardStore(host, time.time)
+        known = {name: party.key for name, party in settings.partners.items()}
+        parties = {**settings.partners, WITNESS: settings.witness}
+        patience_s = _PATIENCE * settings.times.dead_s
+        transport = Transport(read_key(host), settings.listen, known, parties, patience_s, journal.say)
+        watchdog = make_watchdog(host, store)
+        _serve(GuardService(host, root, settings, store, transport, watchdog, journal))
+
+
+def run_witness(root: str) -> None:
+    """Be the witness until a signal comes. Raises ``FileError`` for what keeps it from being one."""
+    host = LocalHost(root=root)
+    with _alone(host, WITNESS_LOCK):
+        settings = read_witness(host, WITNESS_SETTINGS)
+        journal = Journal(host, "witness")
+        patience_s = _PATIENCE * settings.times.dead_s
+        transport = Transport(read_key(host), settings.listen, settings.nodes, {}, patience_s, journal.say)
+        _serve(WitnessService(settings, WitnessStore(host), transport, journal))
+
+
+def public_key(root: str) -> str:
+    """The public half of the machine's key pair, which is made where there is none."""
+    return make_key(LocalHost(root=root)).public
+
+
+@contextmanager
+def _alone(host: Host, lock: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(host.hold(lock))
+        except BlockingIOError as error:
+            remedy = "There is one of a kind on a machine: see `systemctl status`"
+            raise FileError(lock, "another process holds it", remedy) from error
+        yield
+
+
+def _serve(service: GuardService | WitnessService) -> None:
+    """Run a service: a signal asks it to end, and what goes wrong in any of its threads ends it at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.end())
+    threading.excepthook = _end_at_once
+    service.run()
+
+
+def _end_at_once(what: threading.ExceptHookArgs) -> None:
+    """A guard that has lost a part is none. It is started again, and the watchdog bridges that."""
+    traceback.print_exception(what.exc_type, what.exc_value, what.exc_traceback)
+    os._exit(1)

@@ -1,0 +1,302 @@
+"""The guard as a service: it hears, looks, has ``saltern.guard`` decide, and has it done. One thread, which never waits."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, assert_never
+
+from saltern.errors import Refused
+from saltern.guard.guard import WITNESS, Act, Facts, Guard, Keep, Seen, Send, Start, Stop, WindUp
+from saltern.guard.messages import Answer, Beat, Denied, Deny, Message, Yes
+from saltern.guarding import telling
+from saltern.guarding.doing import Doing
+from saltern.guarding.journal import Journal
+from saltern.guarding.local import LocalDoor, Question, Reply
+from saltern.guarding.looking import Look, Looking
+from saltern.guarding.settings import GuardSettings
+from saltern.guarding.store import GuardStore
+from saltern.guarding.transport import Heard, Transport, Wake
+from saltern.guarding.watchdog import Watchdog
+from saltern.model.places import GUARD_PAUSED
+from saltern.run import LocalHost
+
+_TURNS: Final = 4  # in a beat
+
+
+def boottime_s() -> float:
+    """Seconds since the machine was booted, those in which it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class GuardService:
+    """The guard of a node. ``root`` is where its files are; ``end`` asks it to end, which it does when nobody relies on it."""
+
+    def __init__(
+        self,
+        host: LocalHost,
+        root: str,
+        settings: GuardSettings,
+        store: GuardStore,
+        transport: Transport,
+        watchdog: Watchdog,
+        journal: Journal,
+        clock: Callable[[], float] = boottime_s,
+    ) -> None:
+        self._host, self._settings, self._store = host, settings, store
+        self._transport, self._watchdog, self._journal, self._clock = transport, watchdog, journal, clock
+        self._domains = {each.name: each for each in settings.domains}
+        self._wake = Wake()
+        self._looking = Looking(host, settings.domains, settings.times.beat_s, clock, self._wake, journal.say)
+        self._doing = Doing(host, self._domains, clock, self._wake, journal)
+        partners = {each.name: each.partner for each in settings.domains}
+        self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed())
+        self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
+        self._kept: Mapping[str, float] = self._guard.renewed
+        self._door = LocalDoor(root, self._answer)
+        self._armed = False
+        self._ending = False
+        # Since it was asked to end, by partner: the number of the first beat that says so, and who has answered one.
+        self._farewell: dict[str, int] = {}
+        self._agreed: set[str] = set()
+
+    def run(self) -> None:
+        """Guard, until it may end."""
+        for fd in (self._wake.fd, self._door.fd):
+            self._transport.poller.register(fd)
+        self._looking.start()
+        self._journal.say("guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}")
+        pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
+        while not (self._ending and self._may_end()):
+            ready = dict(self._transport.poller.poll(pause_ms))
+            self._wake.heard()
+            self._door.serve()
+            for heard in self._transport.receive(ready):
+                self._hear(heard)
+            self._turn()
+        self._end()
+
+    def end(self) -> None:
+        """It shall end; it does when its partners have taken note, so that nobody takes anything over from here."""
+        self._ending = True
+        self._wake()
+
+    # --- What comes in ---------------------------------------------------------------------------------------------
+    def _hear(self, heard: Heard) -> None:
+        content, now_s = heard.content, self._clock()
+        if isinstance(content, Beat):
+            answer, acts = self._guard.beat(content, now_s)
+            self._do(acts)
+            if answer is not None:
+                said = "is heard" if isinstance(answer, Yes) else "is heard, and not answered: it counts as dead"
+                self._journal.say(f"node {heard.sender}", said)
+                self._transport.answer(heard, answer)
+        elif isinstance(content, Message):
+            self._journal.say(f"from {heard.sender}", f"dropped: a {type(content).__name__}, which is for {WITNESS}")
+        else:
+            self._hear_answer(heard.sender, content, now_s)
+
+    def _hear_answer(self, by: str, answer: Answer, now_s: float) -> None:
+        known = self._of_partners(answer)
+        if known is None:
+            return
+        acts = self._guard.answered(by, known, now_s)
+        for told in telling.heard(by, known):
+            self._journal.say(*told)
+        if self._guard.renewed != self._kept:
+            self._kept = self._guard.renewed
+            self._store.keep_renewed(self._kept)
+        if isinstance(known, Yes) and by in self._farewell and known.number >= self._farewell[by]:
+            self._agreed.add(by)
+        self._do(acts)
+
+    def _of_partners(self, answer: Answer) -> Answer | None:
+        """What of an answer is about partners: the witness may keep something of one that this node no longer has."""
+        if isinstance(answer, Denied) and answer.node not in self._settings.partners:
+            return None
+        if isinstance(answer, Yes):
+            return answer._replace(
+                denies=frozenset(each for each in answer.denies if each[0] in self._settings.partners)
+            )
+        return answer
+
+    # --- What is to be done ----------------------------------------------------------------------------------------
+    def _turn(self) -> None:
+        now_s = self._clock()
+        seen = self._seen(now_s)
+        for domain in seen.running:
+            if self._guard.lease_until_s(domain) > now_s:
+                self._journal.say(f"lease of {domain}", "is there")
+        self._do(self._guard.act(seen, now_s))
+
+    def _seen(self, now_s: float) -> Seen:
+        """What is so here. While that is unknown, everything may be running, and nothing can be started."""
+        look = self._fresh(now_s)
+        if look is None:
+            return Seen(running=frozenset(self._domains))
+        here = self._doing.here_since(look.begun_s) | self._unproven(look, now_s)
+        startable = look.seen.startable - here
+        return Seen(
+            running=look.seen.running | here,
+            startable=frozenset() if self._paused() is not None else startable,
+            lost=look.seen.lost,
+            # What DRBD was told since the look began rests on the promise that would be given up now.
+            same=frozenset(name for name in look.seen.same if look.begun_s > self._gone_on_s.get(name, -math.inf)),
+        )
+
+    def _fresh(self, now_s: float) -> Look | None:
+        look = self._looking.latest
+        return look if look is not None and now_s - look.begun_s <= self._settings.times.takeover_s else None
+
+    def _unproven(self, look: Look, now_s: float) -> frozenset[str]:
+        """What may be running without a lease: only a fresh look that began after its end tells that it is not."""
+        fresh_s = now_s - self._settings.times.dead_s
+        ends_s = {name: self._guard.lease_until_s(name) for name in self._domains}
+        return frozenset(
+            name for name, end_s in ends_s.items() if end_s <= now_s and look.begun_s <= max(end_s, fresh_s)
+        )
+
+    def _paused(self) -> str | None:
+        return self._host.read_text(GUARD_PAUSED)
+
+    def _do(self, acts: list[Act]) -> None:
+        for act in acts:
+            match act:
+                case Keep():
+                    self._keep(act.facts)
+                case Send():
+                    self._send(act)
+                case WindUp():
+                    self._watchdog.wind_up(int(self._settings.times.watchdog_s))
+                    self._armed = True
+                case Stop():
+                    self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once")
+                    self._doing.stop(act.domain)
+                case Start():
+                    self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
+                    self._doing.start(act.domain)
+                case _:
+                    assert_never(act)
+
+    def _keep(self, facts: Facts) -> None:
+        before = self._store.facts
+        self._store.keep(facts)
+        for told in telling.facts(before, facts):
+            self._journal.say(*told)
+
+    def _send(self, send: Send) -> None:
+        message = send.message
+        if isinstance(message, Deny) and self._paused() is not None:
+            self._journal.say(
+                f"node {message.node}", "is not heard any more; nothing is done, for this guard is paused"
+            )
+            return
+        if isinstance(message, Beat) and self._ending:
+            # Whoever has heard this declares nothing dead, and takes nothing over from here.
+            message = message._replace(leased=False)
+            self._farewell.setdefault(send.to, message.number)
+        for told in telling.sent(message):
+            self._journal.say(*told)
+        self._transport.send(send.to, message)
+
+    # --- The end ---------------------------------------------------------------------------------------------------
+    def _may_end(self) -> bool:
+        look = self._fresh(self._clock())
+        if look is not None and not look.seen.running and not self._doing.busy:
+            return True
+        left = self._settings.partners.keys() - self._agreed - self._store.facts.declared.keys()
+        if left:
+            self._journal.say("guard", f"shall end, and waits for {', '.join(sorted(left))} to take note of it")
+        return not left
+
+    def _end(self) -> None:
+        """Nobody relies on this node's leases any more: they must not be found again as some that have run out."""
+        self._store.forget_renewed()
+        if self._armed:
+            self._watchdog.disarm()
+        self._door.close()
+        self._transport.close()
+        self._journal.say("guard", "has ended: this node is not protected, and nothing of it is taken over")
+
+    # --- Questions of this node ------------------------------------------------------------------------------------
+    def _answer(self, question: Question) -> Reply:
+        match question:
+            case {"ask": "status"}:
+                return self._status()
+            case {"ask": "pause", "who": str(who)}:
+                self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+                self._journal.say("guard", f"was paused by {who}: it takes nothing over")
+                return {"paused": who}
+            case {"ask": "resume"}:
+                self._host.remove(GUARD_PAUSED)
+                self._journal.say("guard", "goes on: it takes over again")
+                return {"paused": None}
+            case {"ask": "stop"}:
+                self.end()
+                return {"ending": True}
+            case {"ask": "go on", "resource": str(resource)}:
+                return self._may_go_on(resource)
+            case {"ask": "start", "domain": str(domain)}:
+                return self._may_start(domain)
+        raise Refused(
+            "guard", f"{str(dict(question))[:100]!r} was asked", "Ask for status, pause, resume, stop, go on, start"
+        )
+
+    def _may_go_on(self, resource: str) -> Reply:
+        """Whether a resource may be written here without the other copy: ``dead``, ``alone``, ``wait`` or ``no``."""
+        self._looking.again()
+        domain = self._settings.domain_of(resource)
+        if domain is None:
+            return {"answer": "no", "why": f"{resource} is no disk of a domain that is guarded here"}
+        if self._guard.may_go_on(domain.name):
+            dead = domain.partner in self._store.facts.declared
+            self._gone_on_s[domain.name] = self._clock()
+            return {
+                "answer": "dead" if dead else "alone",
+                "why": f"{domain.partner} is proven dead" if dead else "promised",
+            }
+        if domain.name in self._seen(self._clock()).running:
+            return {
+                "answer": "wait",
+                "why": f"neither is {domain.partner} proven dead nor its copy promised to be outdated",
+            }
+        return {"answer": "no", "why": f"{domain.name} is not here, and {domain.partner} not proven dead"}
+
+    def _may_start(self, domain: str) -> Reply:
+        if domain not in self._domains:
+            return {"allowed": True, "why": f"{domain} is not guarded"}
+        left_s = self._guard.lease_until_s(domain) - self._clock()
+        if math.isinf(left_s):
+            return {
+                "allowed": False,
+                "why": "neither the partner nor the witness has answered this node since its boot",
+            }
+        if left_s <= 0:
+            return {"allowed": False, "why": f"the lease of this node for {domain} ended {-left_s:.0f} s ago"}
+        return {"allowed": True, "why": f"the lease of this node for {domain} has {left_s:.0f} s left"}
+
+    def _status(self) -> Reply:
+        now_s = self._clock()
+        look, facts = self._fresh(now_s), self._store.facts
+        return {
+            "node": self._settings.node,
+            "boot": facts.boot,
+            "protected": self._armed and not self._ending,
+            "ending": self._ending,
+            "paused": self._paused(),
+            "seen": look is not None,
+            "renewed_s_ago": {name: round(now_s - at_s, 1) for name, at_s in sorted(self._guard.renewed.items())},
+            "met": sorted(facts.met),
+            "dead": {node: each.boot for node, each in sorted(facts.declared.items())},
+            "alone": sorted(facts.alone),
+            "doing": self._doing.busy,
+            "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
+        }
+
+    def _domain_status(self, name: str, look: Look | None, now_s: float) -> dict[str, Any]:
+        left_s = self._guard.lease_until_s(name) - now_s
+        return {
+            "partner": self._domains[name].partner,
+            "running": None if look is None else name in look.seen.running,
+            "lease_left_s": None if math.isinf(left_s) else round(left_s, 1),
+            "not_startable": "it cannot be seen" if look is None else look.reasons.get(name),
+        }

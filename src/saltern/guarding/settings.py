@@ -1,0 +1,144 @@
+"""What a guard, or a witness, is told by the states: a file on its machine, checked as a whole before anything begins."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from saltern.errors import FileError
+from saltern.guard import times as guard_times
+from saltern.guard.times import Times
+from saltern.guarding.plain import Malformed, from_plain, read_json
+from saltern.run import Host
+
+VERSION: Final = 1
+_KEY: Final = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85 of 32 bytes (ZeroMQ RFC 32)
+_REMEDY: Final = "Have it written anew, or correct it"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where somebody listens."""
+
+    address: str
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """As ZeroMQ writes it."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"tcp://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Somebody to speak with, known by ``key``: the public half of its pair, as Z85."""
+
+    address: str
+    port: int
+    key: str
+
+    @property
+    def endpoint(self) -> str:
+        """As ZeroMQ writes it."""
+        return Place(address=self.address, port=self.port).endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedDomain:
+    """A domain that may run here and on ``partner``; its disks are ``resources``."""
+
+    name: str
+    uuid: str
+    partner: str
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
+    """All that a guard is told: ``partners`` by node, ``domains`` in the order in which they start."""
+
+    version: int
+    node: str
+    listen: Place
+    partners: Mapping[str, Party]
+    witness: Party
+    domains: tuple[GuardedDomain, ...]
+    times: Times = field(default_factory=Times)
+
+    def domain_of(self, resource: str) -> GuardedDomain | None:
+        """Whose disk a resource is."""
+        return next((each for each in self.domains if resource in each.resources), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessSettings:
+    """All that a witness is told: ``nodes`` has the public key of each."""
+
+    version: int
+    listen: Place
+    nodes: Mapping[str, str]
+    times: Times = field(default_factory=Times)
+
+
+def read_guard(host: Host, path: str) -> GuardSettings:
+    """The settings of a guard; raises ``FileError`` with the place of what is wrong."""
+    found = _read(GuardSettings, host, path)
+    keys = {f"partners:{name}": party.key for name, party in found.partners.items()} | {"witness": found.witness.key}
+    for wrong in (*_general(found.version, found.times), *_strange_keys(keys), *_strange_domains(found)):
+        raise FileError(path, wrong, _REMEDY)
+    return found
+
+
+def read_witness(host: Host, path: str) -> WitnessSettings:
+    """The settings of a witness; raises as ``read_guard``."""
+    found = _read(WitnessSettings, host, path)
+    keys = {f"nodes:{name}": key for name, key in found.nodes.items()}
+    for wrong in (*_general(found.version, found.times), *_strange_keys(keys)):
+        raise FileError(path, wrong, _REMEDY)
+    return found
+
+
+def _read(kind: type[T], host: Host, path: str) -> T:
+    text = host.read_text(path)
+    if text is None:
+        raise FileError(path, "there is no such file", _REMEDY)
+    try:
+        return from_plain(kind, read_json(text))
+    except Malformed as error:
+        raise FileError(path, str(error), _REMEDY) from error
+
+
+def _general(version: int, times: Times) -> Iterator[str]:
+    if version != VERSION:
+        yield f"version: {version}; allowed: {VERSION}, which this core reads"
+    for wrong in guard_times.wrong(times):
+        yield f"times: {wrong}"
+
+
+def _strange_keys(keys: Mapping[str, str]) -> Iterator[str]:
+    for place, key in keys.items():
+        if not _KEY.fullmatch(key):
+            yield f"{place}: {key[:60]!r} is no public key; allowed: 40 characters of Z85"
+    if len(set(keys.values())) < len(keys):
+        yield "two parties have the same key; allowed: a pair of its own for each"
+
+
+def _strange_domains(found: GuardSettings) -> Iterator[str]:
+    if found.node in found.partners:
+        yield f"partners: {found.node} is this node itself; allowed: others"
+    for each in found.domains:
+        if each.partner not in found.partners:
+            yield f"domains: {each.name} has the partner {each.partner!r}; allowed: {', '.join(found.partners)}"
+        if not each.resources:
+            yield f"domains: {each.name} has no resource; allowed: at least one"
+    for what, names in (
+        ("name", [each.name for each in found.domains]),
+        ("UUID", [each.uuid for each in found.domains]),
+        ("resource", [name for each in found.domains for name in each.resources]),
+    ):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"domains: the {what} {name} stands there {count} times; allowed: once"

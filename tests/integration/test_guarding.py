@@ -1,0 +1,152 @@
+"""Guards and a witness as real processes on simulated nodes: what is lost comes back on the partner, once."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import guarded
+import pytest
+from guarded import WITNESS, Guarded, eventually
+
+from saltern.guarding.fence_peer import FENCED, OUTDATED, UNKNOWN
+
+
+@pytest.fixture(scope="module")
+def world() -> str:
+    return guarded.converged_world()
+
+
+@pytest.fixture
+def nodes(world: str) -> Iterator[Guarded]:
+    """Guards and witness run, and every node has a lease from both others."""
+    directory = guarded.directory()
+    made = Guarded(directory)
+    try:
+        made.build(world)
+        made.start_all()
+        yield made
+    finally:
+        made.close()
+        guarded.remove(directory)
+
+
+def never_twice(nodes: Guarded, found: Callable[[], Any]) -> Callable[[], Any]:
+    """The same question, with a look before it whether any domain lives on both nodes."""
+
+    def asked() -> Any:
+        for domain in ("dns", "mail"):
+            assert len(nodes.live(domain)) < 2, f"{domain} lives twice"
+        return found()
+
+    return asked
+
+
+def promises(nodes: Guarded) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(nodes.root(WITNESS), "var/lib/saltern/witness/promises.json").read_text())
+    return found
+
+
+def is_whole(nodes: Guarded) -> bool:
+    """Both copies of everything are UpToDate and connected."""
+    with nodes.world() as world:
+        return all(
+            resource.connected and all(device.disk.word == "UpToDate" for device in resource.devices.values())
+            for node in world.nodes.values()
+            for resource in node.drbd.resources.values()
+        )
+
+
+def test_what_a_lost_node_ran_starts_on_its_partner_and_stays_there_when_it_returns(nodes: Guarded) -> None:
+    nodes.cut_power("dom0")
+    eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
+    assert nodes.live("mail") == ["dom0m"]
+    assert nodes.fence_peer("dom0m", "dns") == FENCED
+    nodes.boot("dom0")
+    eventually("dom0 is met again", lambda: "dom0m" in (nodes.status("dom0") or {"met": []})["met"])
+    eventually("all is synchronised", lambda: is_whole(nodes))
+    eventually(
+        "nothing counts as dead or outdated", lambda: promises(nodes)["denied"] == promises(nodes)["alone"] == {}
+    )
+    assert nodes.live("dns") == nodes.live("mail") == ["dom0m"]
+    status = nodes.ask("dom0m", ask="status")
+    assert (status["dead"], status["alone"]) == ({}, [])
+
+
+def test_a_node_that_nobody_hears_stops_its_domains_before_they_start_elsewhere(nodes: Guarded) -> None:
+    nodes.isolate("dom0")
+    eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
+    assert nodes.domains("dom0") == []
+    assert nodes.fence_peer("dom0", "dns") == UNKNOWN
+    nodes.mend()
+    eventually("dom0 is answered again", never_twice(nodes, lambda: promises(nodes)["denied"] == {}))
+    assert nodes.live("dns") == ["dom0m"]
+
+
+def test_a_guard_that_hangs_costs_its_node_and_nothing_runs_twice(nodes: Guarded) -> None:
+    nodes.signal("dom0", signal.SIGSTOP)
+    eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
+    with nodes.world() as world:
+        assert world.nodes["dom0"].power_cuts == 1
+
+
+def test_a_guard_that_was_killed_goes_on_as_if_nothing_had_been(nodes: Guarded) -> None:
+    nodes.kill("dom0")
+    nodes.start("dom0")
+    eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    assert nodes.live("dns") == ["dom0"]
+    assert nodes.watchdog_is_armed("dom0")
+    with nodes.world() as world:
+        assert world.nodes["dom0"].power_cuts == 0
+
+
+def test_a_guard_that_is_told_to_end_takes_its_leave_and_the_watchdog_with_it(nodes: Guarded) -> None:
+    nodes.signal("dom0", signal.SIGTERM)
+    assert nodes.wait_for_end("dom0") == 0
+    assert not nodes.watchdog_is_armed("dom0")
+    assert nodes.live("dns") == ["dom0"]
+    eventually(
+        "dom0 is not heard by its partner",
+        lambda: any("node dom0: is not heard" in line for line in nodes.log("dom0m")),
+    )
+    nodes.start("dom0")
+    eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    assert nodes.live("dns") == ["dom0"]
+
+
+def test_a_guard_whose_partner_does_not_answer_does_not_end(nodes: Guarded) -> None:
+    nodes.kill("dom0m")
+    nodes.signal("dom0", signal.SIGTERM)
+    eventually("it says so", lambda: any("waits for dom0m" in line for line in nodes.log("dom0")))
+    assert nodes.is_alive("dom0")
+    assert nodes.watchdog_is_armed("dom0")
+    nodes.start("dom0m")
+    assert nodes.wait_for_end("dom0") == 0
+    assert nodes.live("dns") == ["dom0"]
+
+
+def test_without_witness_nobody_takes_over_and_the_one_that_is_left_stops_too(nodes: Guarded) -> None:
+    nodes.kill(WITNESS)
+    nodes.cut_power("dom0")
+    eventually("dom0m has stopped what it ran", lambda: nodes.domains("dom0m") == [])
+    assert nodes.live("dns") == []
+
+
+def test_a_paused_guard_takes_nothing_over_until_it_goes_on(nodes: Guarded) -> None:
+    nodes.ask("dom0m", ask="pause", who="anna")
+    nodes.cut_power("dom0")
+    eventually("it says so", lambda: any("this guard is paused" in line for line in nodes.log("dom0m")))
+    assert nodes.ask("dom0m", ask="status")["paused"].strip() == "anna"
+    assert promises(nodes)["denied"] == {}
+    nodes.ask("dom0m", ask="resume")
+    eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
+
+
+def test_where_only_the_replication_is_cut_each_domain_goes_on_where_it_is(nodes: Guarded) -> None:
+    with nodes.world() as world:
+        world.cut_link("dom0", "dom0m")
+    assert nodes.fence_peer("dom0", "dns") == OUTDATED
+    assert nodes.fence_peer("dom0m", "dns") == UNKNOWN
+    assert promises(nodes)["alone"]["dns"] == "dom0"
+    assert nodes.live("dns") == ["dom0"]

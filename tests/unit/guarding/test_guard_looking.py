@@ -1,0 +1,153 @@
+"""What a look at a node means for its domains, and what is done with them: on simulated nodes, without the guard."""
+
+import pytest
+from one_domain import SHARES, converged
+
+from saltern.errors import CommandFailed, CommandTimeout, Refused
+from saltern.guarding import doing
+from saltern.guarding.looking import look
+from saltern.guarding.settings import GuardedDomain
+from saltern.model.operation import Half, Operation, OperationKind
+from saltern.model.places import stopped_file
+from saltern.operations import begin
+from saltern.sim.drbd.kernel import Disk
+from saltern.sim.world import World
+
+SPEC = SHARES["dom0"].domains["dns"]
+RESOURCES = tuple(disk.resource for disk in SPEC.disks)
+DNS = GuardedDomain(name="dns", uuid=SPEC.uuid, partner="dom0", resources=RESOURCES)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, str]:
+    return converged()
+
+
+@pytest.fixture(params=["8.4", "9"])
+def world(request: pytest.FixtureRequest, worlds: dict[str, str]) -> World:
+    """Both nodes are up, dns runs on dom0."""
+    return World.from_json(worlds[request.param])
+
+
+def lose(world: World) -> None:
+    world.power_cut("dom0")
+    world.advance(60)
+
+
+def test_what_runs_and_is_the_same_on_both_nodes_is_seen(world: World) -> None:
+    seen = look(world.host("dom0"), [DNS], 0.0).seen
+    assert (seen.running, seen.same, seen.lost, seen.startable) == ({"dns"}, {"dns"}, set(), set())
+
+
+def test_what_runs_on_the_partner_is_not_startable(world: World) -> None:
+    found = look(world.host("dom0m"), [DNS], 0.0)
+    assert (found.seen.running, found.seen.startable) == (set(), set())
+    assert "Primary on dom0, and connected" in found.reasons["dns"]
+
+
+def test_what_a_lost_node_ran_is_startable(world: World) -> None:
+    lose(world)
+    seen = look(world.host("dom0m"), [DNS], 0.0).seen
+    assert (seen.startable, seen.same) == ({"dns"}, set())
+
+
+def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> None:
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    assert look(world.host("dom0"), [DNS], 0.0).seen.lost == {"dns"}
+
+
+@pytest.mark.parametrize("disk", [Disk.INCONSISTENT, Disk.OUTDATED])
+def test_data_that_are_not_good_are_not_startable(world: World, disk: Disk) -> None:
+    lose(world)
+    world.nodes["dom0m"].drbd.resources[RESOURCES[1]].devices[0].disk = disk
+    found = look(world.host("dom0m"), [DNS], 0.0)
+    assert found.seen.startable == set()
+    assert f"{RESOURCES[1]} is {disk.word} here" in found.reasons["dns"]
+
+
+def test_a_resource_that_is_down_is_not_startable(world: World) -> None:
+    lose(world)
+    world.host("dom0m").run(["drbdadm", "down", RESOURCES[0]])
+    assert "is not up here" in look(world.host("dom0m"), [DNS], 0.0).reasons["dns"]
+
+
+def test_a_resource_that_does_not_connect_any_more_is_not_startable(world: World) -> None:
+    lose(world)
+    world.host("dom0m").run(["drbdadm", "disconnect", RESOURCES[0]])
+    assert "StandAlone" in look(world.host("dom0m"), [DNS], 0.0).reasons["dns"]
+
+
+def test_what_a_person_has_stopped_stays_stopped(world: World) -> None:
+    lose(world)
+    world.host("dom0m").write_text(stopped_file("dns"), f"{DNS.uuid} stopped by anna\n", 0o600)
+    assert look(world.host("dom0m"), [DNS], 0.0).reasons["dns"] == "it stays stopped: stopped by anna"
+
+
+def enter(world: World) -> None:
+    begin(
+        world.host("dom0m"),
+        Operation(
+            id="0a1b2c3d",
+            kind=OperationKind.MIGRATE,
+            domain="dns",
+            uuid=DNS.uuid,
+            half=Half.TARGET,
+            source="dom0",
+            target="dom0m",
+            address="192.168.1.191",
+            resources=RESOURCES,
+            owner="anna",
+            since="noon",
+            renewed_s=0.0,
+            taken=False,
+        ),
+    )
+
+
+def test_what_somebody_works_on_is_not_startable_and_not_started(world: World) -> None:
+    enter(world)
+    lose(world)
+    enter_again = look(world.host("dom0m"), [DNS], 0.0)
+    assert "it is busy: migrate of dns" in enter_again.reasons["dns"]
+    with pytest.raises(Refused, match="busy"):
+        doing.start(world.host("dom0m"), DNS, lambda: True)
+
+
+def test_a_start_settles_what_was_left_and_runs_the_domain(world: World) -> None:
+    enter(world)
+    lose(world)
+    world.advance(300)  # whoever has begun it is gone
+    assert doing.start(world.host("dom0m"), DNS, lambda: True) == "started"
+    found = look(world.host("dom0m"), [DNS], 0.0)
+    assert found.seen.running == found.seen.lost == {"dns"}
+
+
+def test_a_start_that_is_no_longer_allowed_ends_before_its_next_command(world: World) -> None:
+    lose(world)
+    allowed = [True, False]
+    with pytest.raises(Refused, match="no longer so"):
+        doing.start(world.host("dom0m"), DNS, lambda: allowed.pop(0))
+    assert look(world.host("dom0m"), [DNS], 0.0).seen.running == set()
+
+
+def test_nothing_is_started_that_runs_already(world: World) -> None:
+    with pytest.raises(Refused, match="it is here"):
+        doing.start(world.host("dom0"), DNS, lambda: True)
+
+
+def test_nothing_is_started_that_runs_on_a_partner_in_sight(world: World) -> None:
+    with pytest.raises(Refused, match="Primary on dom0"):
+        doing.start(world.host("dom0m"), DNS, lambda: True)
+
+
+def test_a_stop_ends_the_domain_and_is_no_error_when_it_is_gone(world: World) -> None:
+    assert doing.stop(world.host("dom0"), DNS) == "ended"
+    assert look(world.host("dom0"), [DNS], 0.0).seen.running == set()
+    assert doing.stop(world.host("dom0"), DNS) == "it is gone"
+
+
+def test_a_look_that_fails_tells_nothing(world: World) -> None:
+    world.power_cut("dom0")
+    with pytest.raises((CommandTimeout, CommandFailed, OSError)):
+        look(world.host("dom0"), [DNS], 0.0)

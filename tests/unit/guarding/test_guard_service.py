@@ -1,0 +1,305 @@
+"""The loop around the decisions: what it makes of looks that are old, of answers, and of being told to end."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from saltern.guard.guard import WITNESS, Facts, Seen
+from saltern.guard.messages import Beat, Denied, Deny, Granted, No, Yes
+from saltern.guard.peer import Declaration
+from saltern.guard.times import Times
+from saltern.guarding.journal import Journal
+from saltern.guarding.looking import Look
+from saltern.guarding.service import GuardService
+from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place
+from saltern.guarding.store import GuardStore
+from saltern.guarding.transport import Heard
+from saltern.run import LocalHost
+
+DNS = GuardedDomain(name="dns", uuid="u1", partner="dom0m", resources=("dns",))
+PARTY = Party(address="127.0.0.1", port=1, key="k")
+TIMES = Times()
+SETTINGS = GuardSettings(
+    version=1,
+    node="dom0",
+    listen=Place(address="127.0.0.1", port=1),
+    partners={"dom0m": PARTY},
+    witness=PARTY,
+    domains=(DNS,),
+)
+RUNS = Seen(running=frozenset({"dns"}))
+
+
+class Bench:
+    """A guard on a clock that is set by hand; what it sends, winds up and does is kept, and nothing is done."""
+
+    def __init__(self, root: str) -> None:
+        self.host = LocalHost(root=root)
+        self.host.write_text("/proc/sys/kernel/random/boot_id", "one\n", 0o444)
+        self.root = root
+        self.now_s = 1000.0
+        self.sent: list[tuple[str, Any]] = []
+        self.answers: list[Any] = []
+        self.wound_s: list[float] = []
+        self.armed = False
+        self.did: list[tuple[str, str]] = []
+        self.service = self.begin()
+
+    def begin(self, facts: Facts | None = None) -> GuardService:
+        store = GuardStore(self.host, lambda: 1.0)
+        if facts is not None:
+            store.keep(facts)
+        journal = Journal(self.host, "guard")
+        service = GuardService(self.host, self.root, SETTINGS, store, self, self, journal, lambda: self.now_s)  # type: ignore[arg-type]
+        service._doing.start = lambda domain: self.did.append(("start", domain))  # type: ignore[method-assign]
+        service._doing.stop = lambda domain: self.did.append(("stop", domain))  # type: ignore[method-assign]
+        self.service = service
+        return service
+
+    # What stands for the transport and for the watchdog.
+    def send(self, to: str, message: Any) -> None:
+        self.sent.append((to, message))
+
+    def answer(self, heard: Heard, answer: Any) -> None:
+        self.answers.append(answer)
+
+    def wind_up(self, timeout_s: int) -> None:
+        self.armed = True
+        self.wound_s.append(self.now_s)
+
+    def disarm(self) -> None:
+        self.armed = False
+
+    def close(self) -> None:
+        pass
+
+    # What a test does.
+    def see(self, seen: Seen, ago_s: float = 0.0) -> None:
+        self.service._looking.latest = Look(self.now_s - ago_s, seen, {})
+
+    def turn(self, after_s: float = 0.0) -> None:
+        self.now_s += after_s
+        self.service._turn()
+
+    def hear(self, sender: str, content: Any) -> None:
+        self.service._hear(Heard(sender, content, b""))
+
+    def beats(self, to: str) -> list[Beat]:
+        return [message for name, message in self.sent if name == to and isinstance(message, Beat)]
+
+    def lease(self) -> None:
+        """Its last beats to both others are answered."""
+        for name in ("dom0m", WITNESS):
+            self.hear(name, Yes(self.beats(name)[-1].number))
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    root = tempfile.mkdtemp(prefix="saltern-")
+    made = Bench(root)
+    yield made
+    made.service._door.close()
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def leased(bench: Bench) -> None:
+    bench.see(RUNS)
+    bench.turn()
+    bench.lease()
+
+
+def test_as_long_as_a_lease_runs_the_watchdog_is_wound_up_and_nothing_stops(bench: Bench) -> None:
+    leased(bench)
+    bench.turn(TIMES.lease_s - 1)
+    assert bench.wound_s[-1] == bench.now_s
+    assert bench.did == []
+
+
+def test_when_the_lease_has_ended_the_domain_is_stopped_and_the_watchdog_no_longer_wound_up(bench: Bench) -> None:
+    leased(bench)
+    bench.turn(TIMES.lease_s + 0.1)
+    assert bench.did == [("stop", "dns")]
+    assert bench.wound_s[-1] < bench.now_s
+
+
+@pytest.mark.parametrize(("ago_s", "winds_up"), [(1.0, False), (0.2, True)])
+def test_only_a_look_that_began_after_the_end_of_a_lease_tells_that_nothing_runs(
+    bench: Bench, ago_s: float, winds_up: bool
+) -> None:
+    leased(bench)
+    bench.now_s += TIMES.lease_s + 0.5
+    bench.see(Seen(), ago_s)
+    bench.turn()
+    assert (bench.wound_s[-1] == bench.now_s) is winds_up
+
+
+def test_after_a_lease_an_old_look_tells_nothing(bench: Bench) -> None:
+    leased(bench)
+    bench.now_s += TIMES.lease_s + TIMES.dead_s + 2
+    bench.see(Seen(), TIMES.dead_s + 1)
+    bench.turn()
+    assert bench.did == [("stop", "dns")]
+
+
+def test_what_cannot_be_seen_may_be_running(bench: Bench) -> None:
+    leased(bench)
+    bench.service._looking.latest = None
+    bench.turn(TIMES.lease_s + 0.1)
+    assert bench.did == [("stop", "dns")]
+    assert bench.service._status()["domains"]["dns"]["running"] is None
+
+
+def test_a_guard_that_is_started_again_keeps_to_the_lease_it_had(bench: Bench) -> None:
+    leased(bench)
+    bench.service._door.close()
+    bench.begin()
+    bench.see(RUNS)
+    bench.turn(TIMES.lease_s + 0.1)
+    assert bench.did == [("stop", "dns")]
+
+
+def test_a_lease_is_kept_before_anybody_is_told_of_it(bench: Bench) -> None:
+    leased(bench)
+    assert bench.service._store.renewed() is not None
+    bench.turn(TIMES.beat_s)
+    assert bench.beats("dom0m")[-1].leased
+
+
+DEAD = Facts(1, frozenset({"dom0m"}), {"dom0m": Declaration(3, 5, frozenset())}, frozenset({"dns"}))
+
+
+def dead(bench: Bench) -> None:
+    """The partner is proven dead, and the witness says so still."""
+    bench.service._door.close()
+    bench.begin(DEAD)
+    bench.turn()
+    bench.hear(WITNESS, Yes(bench.beats(WITNESS)[-1].number, frozenset({("dom0m", 5)})))
+
+
+def test_what_a_dead_node_ran_is_started_unless_the_guard_is_paused(bench: Bench) -> None:
+    dead(bench)
+    bench.see(Seen(startable=frozenset({"dns"})))
+    bench.service._answer({"ask": "pause", "who": "anna"})
+    bench.turn()
+    assert bench.did == []
+    bench.service._answer({"ask": "resume"})
+    bench.turn()
+    assert bench.did == [("start", "dns")]
+
+
+def test_what_is_being_started_counts_as_running(bench: Bench) -> None:
+    dead(bench)
+    bench.see(Seen(startable=frozenset({"dns"})))
+    bench.service._doing._starting.add("dns")
+    bench.turn()
+    assert bench.did == []
+    bench.turn(TIMES.lease_s + 0.1)
+    assert bench.did == [("stop", "dns")]
+
+
+def go_on(bench: Bench) -> Any:
+    return bench.service._answer({"ask": "go on", "resource": "dns"})["answer"]
+
+
+def test_drbd_is_told_what_is_proven_or_promised_and_to_wait_for_it(bench: Bench) -> None:
+    leased(bench)
+    assert go_on(bench) == "wait"
+    bench.see(Seen(running=frozenset({"dns"}), lost=frozenset({"dns"})))
+    bench.turn(TIMES.beat_s)
+    asked = [message for _, message in bench.sent if type(message).__name__ == "GoOn"][-1]
+    bench.hear(WITNESS, Granted(asked.number, "dns", True))
+    assert go_on(bench) == "alone"
+    bench.see(Seen())
+    assert bench.service._answer({"ask": "go on", "resource": "strange"})["answer"] == "no"
+
+
+def test_a_promise_is_not_given_up_on_a_look_that_began_before_drbd_was_told(bench: Bench) -> None:
+    dead(bench)
+    same = Seen(running=frozenset({"dns"}), same=frozenset({"dns"}))
+    assert go_on(bench) == "dead"
+    bench.see(same, ago_s=0.1)
+    bench.turn()
+    assert bench.service._store.facts.alone == {"dns"}
+    bench.now_s += 1
+    bench.see(same)
+    bench.turn()
+    assert bench.service._store.facts.alone == set()
+
+
+def test_a_domain_may_be_started_by_hand_under_a_lease_only(bench: Bench) -> None:
+    def allowed() -> Any:
+        return bench.service._answer({"ask": "start", "domain": "dns"})["allowed"]
+
+    assert not allowed()
+    leased(bench)
+    assert allowed()
+    bench.now_s += TIMES.lease_s + 0.1
+    assert not allowed()
+    assert bench.service._answer({"ask": "start", "domain": "other"})["allowed"]
+
+
+def test_who_shall_end_says_so_and_ends_when_its_partner_has_heard_it(bench: Bench) -> None:
+    leased(bench)
+    early = bench.beats("dom0m")[-1].number
+    bench.turn(TIMES.beat_s)
+    assert bench.beats("dom0m")[-1].leased
+    bench.service.end()
+    assert not bench.service._may_end()
+    bench.turn(TIMES.beat_s)
+    assert not bench.beats("dom0m")[-1].leased
+    bench.hear("dom0m", Yes(early))  # late, to a beat of before
+    assert not bench.service._may_end()
+    bench.hear("dom0m", No(bench.beats("dom0m")[-1].number, 4, declared=True))
+    assert not bench.service._may_end()
+    bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
+    assert bench.service._may_end()
+    bench.service._end()
+    assert not bench.armed
+    assert bench.service._store.renewed() is None
+
+
+def test_who_runs_nothing_may_end_without_asking(bench: Bench) -> None:
+    leased(bench)
+    bench.see(Seen())
+    bench.service.end()
+    assert bench.service._may_end()
+
+
+def test_a_paused_guard_has_nobody_denied(bench: Bench) -> None:
+    leased(bench)
+    bench.hear("dom0m", Beat("dom0m", 2, 1, leased=True))
+    bench.service._answer({"ask": "pause", "who": "anna"})
+    bench.turn(TIMES.dead_s + 1)
+    bench.service._answer({"ask": "resume"})
+    assert not [message for _, message in bench.sent if isinstance(message, Deny)]
+    bench.turn(TIMES.beat_s)
+    assert [message.node for _, message in bench.sent if isinstance(message, Deny)] == ["dom0m"]
+
+
+def test_what_the_witness_keeps_of_a_node_that_is_no_partner_any_more_is_passed_over(bench: Bench) -> None:
+    leased(bench)
+    bench.turn(TIMES.beat_s)
+    bench.hear(WITNESS, Yes(bench.beats(WITNESS)[-1].number, frozenset({("gone", 3)})))
+    bench.hear(WITNESS, Denied(1, "gone", 3, frozenset()))
+    bench.turn(TIMES.beat_s)
+    assert bench.did == []
+
+
+def test_a_beat_that_comes_twice_is_answered_once(bench: Bench) -> None:
+    for _ in range(2):
+        bench.hear("dom0m", Beat("dom0m", 2, 7))
+    bench.hear("dom0m", Beat("dom0m", 2, 6))
+    bench.hear("dom0m", Beat("dom0m", 1, 99))
+    assert bench.answers == [Yes(7)]
+
+
+def test_an_answer_that_comes_twice_or_was_never_asked_for_renews_nothing(bench: Bench) -> None:
+    leased(bench)
+    before = bench.service._guard.renewed
+    bench.now_s += 3
+    bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
+    bench.hear("dom0m", Yes(10**12))
+    assert bench.service._guard.renewed == before
