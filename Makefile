@@ -68,6 +68,11 @@ lint: $(READY) ## Check format, style, types, the direction of imports, SLS and 
 	@# With an __init__.py, this directory would hide Salt itself from every Python that is started in the checkout.
 	@test ! -e salt/__init__.py || { echo 'salt/__init__.py must not exist: it would hide Salt'; exit 1; }
 
+N ?= 1000
+.PHONY: soak
+soak: $(READY) ## Take simulated clusters through N=1000 schedules of faults; `python -m soak --help` has more
+	@$(BIN)/python -m soak -n $(N)
+
 .PHONY: bench
 bench: $(READY) ## Measure, and print the figures as a table
 	@$(BIN)/python -m bench

@@ -5,22 +5,55 @@ One seed is one schedule. Every rule is checked whenever something has changed; 
 
 import heapq
 import itertools
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from saltern.guard.guard import WITNESS, Facts, Guard, Keep, Seen, Send, Start, Stop, WindUp
-from saltern.guard.messages import Beat
+from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.facts import Facts, Proof, Seen
+from saltern.guard.guard import Guard
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import Beat, Deny, GoOn
+from saltern.guard.orphans import Found, Ward, objection
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
+from soak.agents import Agents
+from soak.moves import Moves
 
 _DETECT_S: Final = (2.0, 6.0)  # until DRBD notices that its partner is gone
 _STEP_S: Final = 0.5
 
 
+# What may happen to a message beside its delay, and to a clock; a world leaves out those that it is told to.
+NOISE: Final = ("lost", "late", "doubled", "drift")
+_FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
+
+
+EVERYWHERE: Final = frozenset({"router"})  # it runs on all nodes at once, and is none of the guards'
+
+
 class Violation(AssertionError):
-    """A safety rule was broken."""
+    """A safety rule was broken: which one, and by what."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+
+class Noise:
+    """Random numbers by purpose: what is left out of a schedule then changes nothing elsewhere."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._made: dict[tuple[str, ...], random.Random] = {}
+
+    def __getitem__(self, purpose: tuple[str, ...]) -> random.Random:
+        made = self._made.get(purpose)
+        if made is None:
+            made = self._made[purpose] = random.Random(f"{self._seed} {purpose}")  # noqa: S311 - no secret
+        return made
 
 
 @dataclass(slots=True)
@@ -32,6 +65,7 @@ class Side:
     connected: bool = True
     suspended: bool = False
     wrote_alone: bool = False
+    handler: Any = None  # the guard that the fence-peer handler has asked, since the other side was lost
     synchronises_until_s: float | None = None
 
 
@@ -54,12 +88,37 @@ class Machine:
     promises: Promises = field(default_factory=Promises)
     renewed: dict[str, float] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
+    starting: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)  # by a person, and to stay so
+    room: int = 100  # for so many domains
+    connected: set[str] = field(default_factory=set)  # domains, at any moment since its guard has looked last
+    heard: set[str] = field(default_factory=set)  # the nodes that its guard has heard since the boot
     stuck: bool = False  # a domain of it does not die
     queue: list[tuple[str, Any]] = field(default_factory=list)
 
 
+def node_names(nodes: int) -> list[str]:
+    """What so many nodes are called."""
+    return [f"node{number}" for number in range(1, nodes + 1)]
+
+
+def homes(nodes: int) -> dict[str, tuple[str, str]]:
+    """Home and partner of each domain: neighbours share two, one of each."""
+    found: dict[str, tuple[str, str]] = {}
+    names = node_names(nodes)
+    for number, (one, other) in enumerate(itertools.pairwise([*names, names[0]] if nodes > 2 else names)):
+        found[f"a{number}"] = (one, other)
+        found[f"b{number}"] = (other, one)
+    return found
+
+
 class World:
-    """A cluster of ``nodes`` (pairs share domains) and a witness. ``guard`` and ``witness`` make their parts."""
+    """A cluster of ``nodes`` and a witness. ``guard`` and ``witness`` make their parts.
+
+    ``proof`` is what proves death in it: that of its seed, or the given one. ``placed`` has home and partner of each domain,
+    ``wards`` what else the topology says of it.
+    ``noise`` makes the random numbers; ``without`` names the ``NOISE`` that is left out.
+    """
 
     def __init__(
         self,
@@ -68,36 +127,56 @@ class World:
         times: Times | None = None,
         guard: type[Guard] = Guard,
         witness: type[Witness] = Witness,
+        without: frozenset[str] = frozenset(),
+        proof: Proof | None = None,
+        placed: Mapping[str, tuple[str, str]] | None = None,
+        wards: Mapping[str, Ward] | None = None,
+        noise: Callable[[int], Noise] = Noise,
     ) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a schedule, no secret
+        self.noise = noise(seed)
+        self._without = without
         self.times = times or Times()
         self._make = guard, witness
         self.time_s = 0.0
         self.taken_over = 0
         self.log: list[str] = []
+        self.noted_s = 0.0
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._numbers = itertools.count()
-        drift = self.times.drift
-        names = [f"node{number}" for number in range(1, nodes + 1)]
-        self.machines = {
-            name: Machine(name, self.random.uniform(1 - drift, 1 + drift), self.random.random() < 0.5)
-            for name in [*names, WITNESS]
-        }
-        self.homes: dict[str, tuple[str, str]] = {}
-        for number, (one, other) in enumerate(itertools.pairwise([*names, names[0]] if nodes > 2 else names)):
-            self.homes[f"a{number}"] = (one, other)
-            self.homes[f"b{number}"] = (other, one)
+        self.homes = homes(nodes) if placed is None else placed
+        names = sorted({name for pair in self.homes.values() for name in pair})
+        lease, agents = self.noise["proof",].choice(((True, False), (True, True), (False, True)))
+        self.proof = proof or Proof(lease, frozenset(names if agents else ()))
+        self.agents = Agents(self)
+        self.moves = Moves(self)
+        self.machines = {name: self._machine(name) for name in [*names, WITNESS]}
         self.sides = {(domain, node): Side() for domain, pair in self.homes.items() for node in pair}
+        self._sides_of = {
+            name: {domain: side for (domain, node), side in self.sides.items() if node == name}
+            for name in self.machines
+        }
         self.acknowledged = dict.fromkeys(self.homes, 0)
-        self.cut: set[tuple[str, str]] = set()  # one-way
-        self.replication_cut: set[frozenset[str]] = set()
+        self._cut: set[tuple[str, str]] = set()  # one-way
+        self._replication_cut: set[frozenset[str]] = set()
         self._arrives_s: dict[tuple[str, str], float] = {}
         self._out_of_sight_s: dict[str, float] = {}
+        # One of two domains of a node needs the other.
+        self.wards = wards or {
+            domain: Ward(1, 100, (f"a{domain[1:]}",) if domain[0] == "b" else ()) for domain in self.homes
+        }
         for domain, (home, _) in self.homes.items():
             self.machines[home].running.add(domain)
         for machine in self.machines.values():
             self._begin(machine)
         self.at(_STEP_S, self._replicate)
+
+    def _machine(self, name: str) -> Machine:
+        noise = self.noise["clock", name]
+        drift = noise.uniform(-self.times.drift, self.times.drift)
+        machine = Machine(name, 1.0 if "drift" in self._without else 1 + drift, stops=noise.random() < 0.5)
+        if noise.random() < 0.2:
+            machine.room = 3
+        return machine
 
     # --- Time ------------------------------------------------------------------------------------------------------
     def at(self, delay_s: float, do: Callable[..., None], *args: Any) -> None:
@@ -106,17 +185,28 @@ class World:
 
     def run(self, until_s: float) -> None:
         """Let time pass."""
-        while self._events and self._events[0][0] <= until_s:
-            self.time_s, _, do, args = heapq.heappop(self._events)
-            do(*args)
-            self._check_instances()
+        while self.next_s <= until_s:
+            self.step()
         self.time_s = until_s
 
-    def _clock(self, machine: Machine) -> float:
+    @property
+    def next_s(self) -> float:
+        """When something happens next."""
+        return self._events[0][0] if self._events else math.inf
+
+    def step(self) -> None:
+        """What happens next."""
+        self.time_s, _, do, args = heapq.heappop(self._events)
+        do(*args)
+        self._check_instances()
+
+    def clock(self, machine: Machine) -> float:
+        """What its clock shows."""
         return (self.time_s - machine.zero_s) * machine.rate
 
     def note(self, text: str) -> None:
         """Add a line to the story."""
+        self.noted_s = self.time_s
         self.log.append(f"{self.time_s:8.2f} {text}")
 
     # --- Guards and witness ----------------------------------------------------------------------------------------
@@ -125,7 +215,7 @@ class World:
             return
         make_guard, make_witness = self._make
         if machine.name == WITNESS:
-            machine.part = make_witness(self.times, machine.promises, self._clock(machine))
+            machine.part = make_witness(self.times, machine.promises, self.clock(machine))
             return
         partners = {
             domain: other if machine.name == home else home
@@ -133,23 +223,31 @@ class World:
             if machine.name in (home, other)
         }
         machine.part = make_guard(
-            machine.name, partners, self.times, machine.facts, self._clock(machine), dict(machine.renewed)
+            machine.name,
+            partners,
+            self.times,
+            machine.facts,
+            self.clock(machine),
+            dict(machine.renewed),
+            proof=self.proof,
+            wards=self.wards,
         )
-        self.at(self.random.uniform(0, 0.5), self._tick, machine, machine.part)
+        self.at(self.noise["tick", machine.name].uniform(0, 0.5), self._tick, machine, machine.part)
 
     def _tick(self, machine: Machine, guard: Guard) -> None:
         if machine.part is not guard or not machine.powered:
             return
         if not machine.frozen:
-            self._act(machine, guard.act(self._seen(machine), self._clock(machine)))
-        self.at(self.random.uniform(0.2, self.times.beat_s), self._tick, machine, guard)
+            self._act(machine, guard.act(self._seen(machine), self.clock(machine)))
+            machine.connected.clear()
+        self.at(self.noise["tick", machine.name].uniform(0.2, self.times.beat_s), self._tick, machine, guard)
 
     def _act(self, machine: Machine, acts: list[Any]) -> None:
         guard = machine.part
         for act in acts:
             if machine.part is guard and machine.powered:
                 self._do(machine, act)
-        if machine.part is guard:
+        if machine.part is guard and guard is not None:
             machine.renewed = guard.renewed
             self._let_go_on(machine, guard)
 
@@ -158,43 +256,81 @@ class World:
             case Keep():
                 machine.facts = act.facts
             case Send():
+                self._check_pause(machine, isinstance(act.message, Deny))
                 self._send(machine.name, act.to, act.message)
             case WindUp():
                 machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
                 self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
             case Stop():
-                if not machine.stuck:
-                    self.at(self.random.expovariate(2), self._end, machine, act.domain, machine.boots)
+                self._stop(machine, act.domain)
             case Start():
-                self._start(machine, act.domain, "takes over")
+                self._check_pause(machine, True)
+                self._begin_start(machine, act.domain)
+            case Fence():
+                self._check_pause(machine, True)
+                self._check_fencing(machine, act.node)
+                self.agents.fence(machine, act.node)
+            case Outdate():
+                delay_s = self.noise["outdate", machine.name].uniform(0.01, 1)
+                self.at(delay_s, self._outdate, machine, machine.part, machine.boots, act.domain)
+            case Refuse():
+                self.note(f"{machine.name} does not start {act.domain}: {act.reason}")
+            case Disarm():
+                self.note(f"the guard of {machine.name} ends")
+                machine.watchdog_s = machine.part = None
+                machine.renewed = {}
 
     def _let_go_on(self, machine: Machine, guard: Guard) -> None:
         """What the fence-peer handler does."""
-        for domain in machine.running:
+        for domain in sorted(machine.running):
             side = self.sides[domain, machine.name]
+            if side.suspended and side.handler is not guard:
+                guard.lost(domain)
+                side.handler = guard
             if side.suspended and guard.may_go_on(domain):
                 self.note(f"{machine.name} goes on alone with {domain}")
                 side.suspended = False
 
     def _seen(self, machine: Machine) -> Seen:
-        sides = {domain: side for (domain, node), side in self.sides.items() if node == machine.name}
-        other = {domain: self._other(domain, machine.name) for domain in sides}
+        sides = self._sides_of[machine.name]
+        received = self.moves.receives(machine.name)
+        against = {
+            domain: objection(self._found(machine, domain, side), witnessed=self.proof.lease)
+            for domain, side in sides.items()
+            if domain not in machine.running | machine.starting
+        }
         return Seen(
-            running=frozenset(machine.running),
-            startable=frozenset(
+            running=frozenset(machine.running) | EVERYWHERE,
+            starting=received.union(machine.starting),
+            startable=frozenset(domain for domain, reason in against.items() if reason is None),
+            against={domain: reason for domain, reason in against.items() if reason is not None},
+            lost=frozenset(
                 domain
                 for domain, side in sides.items()
-                if domain not in machine.running
-                and side.disk in ("UpToDate", "Consistent")
-                and not (side.connected and domain in self.machines[other[domain]].running)
+                if (domain in machine.running and side.suspended) or (domain in machine.starting and not side.connected)
             ),
-            lost=frozenset(domain for domain in machine.running if sides[domain].suspended),
             same=frozenset(
                 domain
                 for domain, side in sides.items()
-                if side.connected and side.disk == self.sides[domain, other[domain]].disk == "UpToDate"
+                if side.connected
+                and side.disk == self.sides[domain, self._other(domain, machine.name)].disk == "UpToDate"
             ),
+            connected=frozenset(machine.connected | {domain for domain, side in sides.items() if side.connected}),
+            free_bytes=self.free(machine) + len(machine.starting) + len(received),
         )
+
+    def _found(self, machine: Machine, domain: str, side: Side) -> Found:
+        primary = side.connected and domain in self.machines[self._other(domain, machine.name)].running
+        return Found(
+            disks={domain: side.disk},
+            primary_there=frozenset({domain} if primary else ()),
+            stopped="a person" if domain in machine.stopped else None,
+            operation="it moves" if domain in self.moves.concern(machine.name) else None,
+        )
+
+    def free(self, machine: Machine) -> int:
+        """For so many more domains there is memory."""
+        return machine.room - len(machine.running | machine.starting | self.moves.receives(machine.name))
 
     def _other(self, domain: str, node: str) -> str:
         home, partner = self.homes[domain]
@@ -202,17 +338,24 @@ class World:
 
     # --- Messages --------------------------------------------------------------------------------------------------
     def _send(self, sender: str, to: str, message: Any) -> None:
-        if (sender, to) in self.cut or self.random.random() < 0.02:
+        noise = self.noise["message", sender, to]
+        # As many numbers for each message, whatever becomes of it.
+        chance, delay_s, much_s = noise.random(), noise.uniform(0.001, 0.3), noise.uniform(0, 20)
+        fate = self._fate(chance) if chance < _FATES[-1][1] else ""
+        if fate == "lost" or (sender, to) in self._cut:
             return
-        delay_s = self.random.uniform(0.001, 0.3)
-        if self.random.random() < 0.01:  # late, and out of order
-            delay_s = self.random.uniform(0, 20)
+        if fate == "late":  # and out of order
+            delay_s = much_s
         else:
             delay_s = max(delay_s, self._arrives_s.get((sender, to), 0.0) - self.time_s)
             self._arrives_s[sender, to] = self.time_s + delay_s
         self.at(delay_s, self._arrive, sender, to, message)
-        if self.random.random() < 0.01:  # doubled
-            self.at(delay_s + self.random.uniform(0, 20), self._arrive, sender, to, message)
+        if fate == "doubled":
+            self.at(delay_s + much_s, self._arrive, sender, to, message)
+
+    def _fate(self, chance: float) -> str:
+        fate = next(each for each, below in _FATES if chance < below)
+        return "" if fate in self._without else fate
 
     def _arrive(self, sender: str, to: str, message: Any) -> None:
         machine = self.machines[to]
@@ -221,7 +364,9 @@ class World:
         if machine.frozen:
             machine.queue.append((sender, message))
             return
-        now_s = self._clock(machine)
+        now_s = self.clock(machine)
+        if isinstance(message, Beat):
+            machine.heard.add(sender)
         if to == WITNESS:
             answer = machine.part.answer(message, now_s)
             machine.promises = machine.part.promises
@@ -232,26 +377,60 @@ class World:
             self._act(machine, acts)
             if answer is not None and machine.part is not None:
                 self._send(to, sender, answer)
+        elif isinstance(message, GoOn):
+            self._act(machine, machine.part.asked(message, now_s))
         else:
             self._act(machine, machine.part.answered(sender, message, now_s))
 
     # --- Domains and data ------------------------------------------------------------------------------------------
+    def _begin_start(self, machine: Machine, domain: str) -> None:
+        """What a guard has decided takes a while, and may find that things have changed."""
+        if self._other(domain, machine.name) not in machine.heard:
+            raise Violation(
+                "rule 8: nothing starts after a boot before the partner was seen", f"{domain}, {machine.name}"
+            )
+        if domain not in machine.running | machine.starting:
+            machine.starting.add(domain)
+            delay_s = self.noise["start", machine.name].uniform(0.1, 3)
+            self.at(delay_s, self._take_over, machine, domain, machine.boots)
+
+    def _take_over(self, machine: Machine, domain: str, boots: int) -> None:
+        if not machine.powered or machine.boots != boots or domain not in machine.starting:
+            return
+        if machine.frozen:
+            self.at(1.0, self._take_over, machine, domain, boots)
+            return
+        machine.starting.discard(domain)
+        side = self.sides[domain, machine.name]
+        there = side.connected and domain in self.machines[self._other(domain, machine.name)].running
+        if there or self.free(machine) < 1 or self.noise["start", machine.name].random() < 0.1:
+            self.note(f"{machine.name} cannot start {domain}")
+            if machine.part is not None:
+                machine.part.failed(domain, "xl says no", self.clock(machine))
+            return
+        self.taken_over += 1
+        self._start(machine, domain, "takes over")
+
     def _start(self, machine: Machine, domain: str, why: str) -> None:
         side = self.sides[domain, machine.name]
-        if domain in machine.running:
-            return
         self.note(f"{machine.name} {why}: {domain}")
+        if side.disk not in ("UpToDate", "Consistent"):
+            raise Violation("rule 4: bad data are never promoted", f"{domain} is {side.disk} on {machine.name}")
         if side.version < self.acknowledged[domain]:
             raise Violation(
-                f"{machine.name} starts {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged"
+                "old data are never started",
+                f"{machine.name} starts {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
             )
-        if why == "takes over":
-            self.taken_over += 1
         machine.running.add(domain)
-        side.disk = "UpToDate"
-        side.suspended = False
-        if not side.connected:
-            side.suspended = not machine.part.may_go_on(domain)
+        side.disk, side.handler, side.suspended = "UpToDate", None, not side.connected
+
+    def _stop(self, machine: Machine, domain: str) -> None:
+        if domain in EVERYWHERE:
+            raise Violation("what runs on several nodes goes on", f"{machine.name} stops {domain}")
+        machine.starting.discard(domain)
+        self.moves.cancel(domain, machine.name)
+        if not machine.stuck:
+            self.at(self.noise["stop", machine.name].expovariate(2), self._end, machine, domain, machine.boots)
 
     def _end(self, machine: Machine, domain: str, boots: int) -> None:
         if machine.powered and machine.boots == boots:
@@ -263,22 +442,41 @@ class World:
             machine.running.discard(domain)
             self.sides[domain, machine.name].suspended = False
 
+    def _outdate(self, machine: Machine, guard: Guard, boots: int, domain: str) -> None:
+        """DRBD refuses it for a copy that is connected, or Primary."""
+        if not machine.powered or machine.boots != boots:
+            return
+        if machine.frozen:
+            self.at(1.0, self._outdate, machine, guard, boots, domain)
+            return
+        side = self.sides[domain, machine.name]
+        done = not side.connected and domain not in self._primaries(machine.name)
+        if done and side.disk in ("UpToDate", "Consistent"):
+            self.note(f"{domain} is outdated on {machine.name}")
+            side.disk = "Outdated"
+        if machine.part is guard:
+            self._act(machine, guard.outdated(domain, done))
+
     def _replicate(self) -> None:
         for domain, (home, partner) in self.homes.items():
             self._connect(domain, home, partner)
             for node, other in ((home, partner), (partner, home)):
                 self._write(domain, node, other)
-            self._come_home(domain, home, partner)
+            self._come_home(domain)
         self.at(_STEP_S, self._replicate)
 
-    def _reachable(self, one: str, other: str) -> bool:
-        up = all(self.machines[name].powered and not self.machines[name].frozen for name in (one, other))
-        return up and frozenset((one, other)) not in self.replication_cut
+    def reachable(self, one: str, other: str) -> bool:
+        """Whether replication gets from the one to the other."""
+        first, second = self.machines[one], self.machines[other]
+        up = first.powered and second.powered and not first.frozen and not second.frozen
+        return up and not (self._replication_cut and frozenset((one, other)) in self._replication_cut)
 
     def _connect(self, domain: str, one: str, other: str) -> None:
         mine, theirs = self.sides[domain, one], self.sides[domain, other]
-        if not self._reachable(one, other):
-            since_s = self._out_of_sight_s.setdefault(domain, self.time_s + self.random.uniform(*_DETECT_S))
+        if not self.reachable(one, other):
+            since_s = self._out_of_sight_s.setdefault(
+                domain, self.time_s + self.noise["link", domain].uniform(*_DETECT_S)
+            )
             if self.time_s >= since_s:
                 self._notice(domain, one, other)
             return
@@ -300,37 +498,49 @@ class World:
                 self._disconnect(domain, node, side)
 
     def _disconnect(self, domain: str, node: str, side: Side) -> None:
-        side.connected, side.synchronises_until_s = False, None
-        side.suspended = domain in self.machines[node].running
+        side.connected, side.synchronises_until_s, side.handler = False, None, None
+        side.suspended = domain in self._primaries(node)
 
     def _meet(self, domain: str, one: str, other: str) -> None:
         mine, theirs = self.sides[domain, one], self.sides[domain, other]
         if all(domain in self.machines[node].running for node in (one, other)):
             return  # StandAlone, until one of them has stopped
         if mine.wrote_alone and theirs.wrote_alone:
-            raise Violation(f"split-brain of {domain}: both sides have written alone")
+            raise Violation("no split-brain", f"split-brain of {domain}: both sides have written alone")
         old, new = (mine, theirs) if mine.version < theirs.version or theirs.wrote_alone else (theirs, mine)
         if old.version > new.version:
-            raise Violation(f"{domain}: the side that did not write alone is the newer one")
+            raise Violation("no split-brain", f"{domain}: the side that did not write alone is the newer one")
         old_node = one if old is mine else other
-        if old.version < new.version and domain in self.machines[old_node].running:
+        if old.version < new.version and domain in self._primaries(old_node):
             return  # "I shall become SyncTarget, but I am primary!"
         for side in (mine, theirs):
             side.connected, side.suspended, side.wrote_alone = True, False, False
+        for node in (one, other):
+            self.machines[node].connected.add(domain)
         if old.version < new.version or old.disk != "UpToDate":
             if new.disk == "Consistent":
                 new.disk = "UpToDate"
-            old.disk, old.synchronises_until_s = "Inconsistent", self.time_s + self.random.uniform(1, 20)
+            old.disk, old.synchronises_until_s = (
+                "Inconsistent",
+                self.time_s + self.noise["link", domain].uniform(1, 20),
+            )
         new.disk = "UpToDate"
+
+    def _primaries(self, node: str) -> frozenset[str]:
+        machine = self.machines[node]
+        return frozenset(machine.running | machine.starting) | self.moves.receives(node)
 
     def _write(self, domain: str, node: str, other: str) -> None:
         machine, side, peer = self.machines[node], self.sides[domain, node], self.sides[domain, other]
         if domain not in machine.running or machine.frozen or side.suspended:
             return
-        if side.connected and not (peer.connected and self._reachable(node, other)):
+        if side.connected and not (peer.connected and self.reachable(node, other)):
             return  # it hangs: nothing is acknowledged
         if side.version != self.acknowledged[domain]:
-            raise Violation(f"{node} writes {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged")
+            raise Violation(
+                "no acknowledged write is lost",
+                f"{node} writes {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
+            )
         side.version += 1
         if side.connected and peer.disk == "UpToDate":
             peer.version = side.version
@@ -338,71 +548,79 @@ class World:
             side.wrote_alone = True
         self.acknowledged[domain] = side.version
 
-    def _come_home(self, domain: str, home: str, partner: str) -> None:
-        """What an administrator's `state.apply` does: both are connected, up to date, and nobody runs it."""
-        sides = [self.sides[domain, node] for node in (home, partner)]
-        nobody = not any(domain in self.machines[node].running for node in (home, partner))
-        good = all(side.connected and side.disk == "UpToDate" for side in sides)
-        if nobody and good and self._reachable(home, partner) and self.random.random() < 0.02:
-            self._start(self.machines[home], domain, "starts at home")
+    def _come_home(self, domain: str) -> None:
+        if self.noise["home", domain].random() < 0.02:
+            self.apply(domain)
 
     def _check_instances(self) -> None:
         """Rule 1: one live instance; beside it, for the time of a lease, one that was frozen and cannot know yet."""
-        for domain, pair in self.homes.items():
-            live = [
-                self.machines[node]
-                for node in pair
-                if domain in self.machines[node].running
-                and self.machines[node].powered
-                and not self.machines[node].frozen
-            ]
-            if len(live) == 2 and not any(self._has_just_thawed(machine) for machine in live):
-                raise Violation(f"{domain} lives on {live[0].name} and {live[1].name}")
+        for domain, (one, other) in self.homes.items():
+            first, second = self.machines[one], self.machines[other]
+            if domain not in first.running or domain not in second.running:
+                continue
+            alive = all(machine.powered and not machine.frozen for machine in (first, second))
+            if alive and not self._has_just_thawed(first) and not self._has_just_thawed(second):
+                raise Violation("one live instance", f"{domain} lives on {one} and {other}")
+
+    def _check_pause(self, machine: Machine, takes_over: bool) -> None:
+        if machine.facts.paused and takes_over:
+            raise Violation("a paused node takes nothing over", machine.name)
+
+    def _check_fencing(self, machine: Machine, node: str) -> None:
+        """Where the agent is the proof, the guard's silence alone is no reason to take the power from a node that works."""
+        if not self.proof.lease:
+            for domain, pair in self.homes.items():
+                if set(pair) == {machine.name, node} and self.sides[domain, machine.name].connected:
+                    raise Violation("a node that replicates is not fenced", f"{node}, by {machine.name}")
 
     def _has_just_thawed(self, machine: Machine) -> bool:
-        if machine.thawed_s is None:
+        if machine.thawed_s is None or not self.proof.lease:
             return False
         return self.time_s - machine.thawed_s <= (self.times.lease_s + self.times.watchdog_s) / machine.rate + 2
 
-    # --- Faults ----------------------------------------------------------------------------------------------------
-    def power_off(self, machine: Machine) -> None:
+    # --- Events: each can be done to any machine at any time, and does nothing when it is so already ----------------
+    def power_off(self, name: str) -> None:
         """It loses its power."""
+        machine = self.machines[name]
         if not machine.powered:
             return
-        self.note(f"{machine.name} loses its power")
+        self.note(f"{name} loses its power")
         machine.powered, machine.frozen, machine.part, machine.watchdog_s = False, False, None, None
-        machine.running.clear()
-        machine.queue.clear()
+        for held in (machine.running, machine.starting, machine.queue, machine.connected, machine.heard):
+            held.clear()
         machine.renewed = {}
         machine.thawed_s = None
-        for (_, node), side in self.sides.items():
-            if node == machine.name:
-                side.connected, side.suspended, side.synchronises_until_s = False, False, None
+        self.moves.lost(name)
+        for side in self._sides_of[name].values():
+            side.connected, side.suspended, side.synchronises_until_s = False, False, None
 
-    def power_on(self, machine: Machine) -> None:
+    def power_on(self, name: str) -> None:
         """It boots."""
+        machine = self.machines[name]
         if machine.powered:
             return
-        self.note(f"{machine.name} boots")
+        self.note(f"{name} boots")
         machine.powered, machine.zero_s, machine.stuck = True, self.time_s, False
         machine.boots += 1
         machine.facts = machine.facts.after_boot(machine.boots)
-        for (_, node), side in self.sides.items():
-            if node == machine.name and side.disk == "UpToDate":
+        for side in self._sides_of[name].values():
+            if side.disk == "UpToDate":
                 side.disk = "Consistent"
-        self.at(self.random.uniform(1, 10), self._begin, machine)
+        self.at(self.noise["boot", name].uniform(1, 10), self._begin, machine)
 
-    def freeze(self, machine: Machine) -> None:
+    def freeze(self, name: str) -> None:
         """It stands still."""
+        machine = self.machines[name]
         if machine.powered and not machine.frozen:
-            self.note(f"{machine.name} freezes")
+            self.note(f"{name} freezes")
             machine.frozen, machine.frozen_since_s = True, self.time_s
 
-    def thaw(self, machine: Machine) -> None:
+    def thaw(self, name: str) -> None:
         """It goes on, and finds what has come for it meanwhile."""
+        machine = self.machines[name]
         if not machine.powered or not machine.frozen:
             return
-        self.note(f"{machine.name} thaws")
+        self.note(f"{name} thaws")
         machine.frozen, machine.thawed_s = False, self.time_s
         stood_s = self.time_s - machine.frozen_since_s
         if machine.stops:
@@ -411,18 +629,100 @@ class World:
             machine.watchdog_s += stood_s
             self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
         for sender, message in machine.queue:
-            self.at(self.random.uniform(0, 0.2), self._arrive, sender, machine.name, message)
+            self.at(self.noise["thaw", name].uniform(0, 0.2), self._arrive, sender, name, message)
         machine.queue.clear()
 
-    def kill(self, machine: Machine) -> None:
-        """Its guard, or witness, is killed, and comes back a while later."""
+    def kill(self, name: str) -> None:
+        """Its guard, or witness, is killed."""
+        machine = self.machines[name]
         if machine.part is not None and not machine.frozen:
-            self.note(f"the guard of {machine.name} is killed")
+            self.note(f"the guard of {name} is killed")
             machine.part = None
-            self.at(self.random.choice((0.2, 2, 15)), self._begin, machine)
+
+    def revive(self, name: str) -> None:
+        """Its guard, or witness, is started again."""
+        machine = self.machines[name]
+        if machine.powered and machine.part is None:
+            self.note(f"the guard of {name} is started")
+            self._begin(machine)
+
+    def apply(self, domain: str) -> None:
+        """`state.apply`: a domain starts at home when its copies are connected and UpToDate, and nobody runs it."""
+        home, partner = pair = self.homes[domain]
+        sides = [self.sides[domain, node] for node in pair]
+        machine = self.machines[home]
+        good = all(side.connected and side.disk == "UpToDate" for side in sides)
+        busy = domain in machine.stopped or domain in self._primaries(home) | self._primaries(partner)
+        if machine.part is None or not good or busy or not self.reachable(home, partner):
+            return
+        if self.free(machine) > 0 and machine.part.against_start(domain, self.clock(machine)) is None:
+            self._start(machine, domain, "starts at home")
+
+    def leave(self, name: str) -> None:
+        """Its guard is stopped on purpose, as for an upgrade."""
+        machine = self.machines[name]
+        if machine.part is not None and not machine.frozen:
+            self.note(f"the guard of {name} is to end")
+            machine.part.leave()
+
+    def pause(self, name: str) -> None:
+        """It takes nothing over."""
+        machine = self.machines[name]
+        if machine.part is not None and not machine.frozen:
+            self.note(f"{name} is paused")
+            self._act(machine, machine.part.pause())
+
+    def resume(self, name: str) -> None:
+        """It takes over again."""
+        machine = self.machines[name]
+        if machine.part is not None and not machine.frozen:
+            self.note(f"{name} is resumed")
+            self._act(machine, machine.part.resume())
+
+    def shut(self, domain: str) -> None:
+        """A person shuts a domain down, and it is to stay so."""
+        pair = [self.machines[node] for node in self.homes[domain]]
+        if domain not in self.moves.going and all(each.powered and not each.frozen for each in pair):
+            self.note(f"{domain} is shut down")
+            for machine in pair:
+                machine.stopped.add(domain)
+                self._end(machine, domain, machine.boots)
+
+    def move(self, domain: str) -> None:
+        """A domain begins to move to its other node, if it can."""
+        self.moves.begin(domain)
+
+    def agent(self, name: str, how: str) -> None:
+        """Its fence agent does its work in another way."""
+        self.agents.be(name, how)
+
+    def stick(self, name: str) -> None:
+        """None of its domains can be stopped any more, until it boots."""
+        self.note(f"the domains of {name} do not die")
+        self.machines[name].stuck = True
+
+    def cut(self, sender: str, to: str) -> None:
+        """No message gets from the one to the other."""
+        self.note(f"cut: {sender} to {to}")
+        self._cut.add((sender, to))
+
+    def mend(self, sender: str, to: str) -> None:
+        """Messages get there again."""
+        self.note(f"mended: {sender} to {to}")
+        self._cut.discard((sender, to))
+
+    def part(self, one: str, other: str) -> None:
+        """Replication between two nodes is cut."""
+        self.note(f"replication cut: {one} and {other}")
+        self._replication_cut.add(frozenset((one, other)))
+
+    def join(self, one: str, other: str) -> None:
+        """Replication between two nodes gets through again."""
+        self.note(f"replication mended: {one} and {other}")
+        self._replication_cut.discard(frozenset((one, other)))
 
     def _bite(self, machine: Machine, deadline_s: float) -> None:
         if machine.powered and not machine.frozen and machine.watchdog_s == deadline_s:
             self.note(f"the watchdog resets {machine.name}")
-            self.power_off(machine)
-            self.at(self.random.uniform(5, 60), self.power_on, machine)
+            self.power_off(machine.name)
+            self.at(self.noise["boot", machine.name].uniform(5, 60), self.power_on, machine.name)

@@ -159,6 +159,7 @@ class Guarded:
                     "uuid": each.uuid,
                     "partner": partner,
                     "resources": [disk.resource for disk in each.disks],
+                    "memory_bytes": each.memory_bytes,
                 }
                 for each in share.domains.values()
             ],

@@ -104,6 +104,11 @@ def secondary(resource: str) -> list[str]:
     return ["drbdadm", "secondary", _resource(resource)]
 
 
+def outdate(resource: str) -> list[str]:
+    """Mark the disk here as older than the other one; DRBD refuses for a side that is connected or Primary (exit 17)."""
+    return ["drbdadm", "outdate", _resource(resource)]
+
+
 def resize(resource: str) -> list[str]:
     """Use what both volumes have grown; without a Primary exit 10 (transcript 205 and following)."""
     return ["drbdadm", "resize", _resource(resource)]

@@ -11,6 +11,8 @@ class Beat(NamedTuple):
 
     ``leased``: it has been answered since its boot, and stops its domains when it is not any more. With ``released`` it says
     that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it goes on with alone.
+    ``running`` is how many domains it runs. A guard that is ``leaving`` ends as soon as that is known: then nobody is to take
+    anything over from it.
     """
 
     node: str
@@ -19,6 +21,8 @@ class Beat(NamedTuple):
     leased: bool = False
     released: int | None = None
     alone: frozenset[str] = frozenset()
+    running: int = 0
+    leaving: bool = False
 
 
 class Yes(NamedTuple):
@@ -34,10 +38,13 @@ class Yes(NamedTuple):
 
 
 class No(NamedTuple):
-    """It was heard, and is not answered any more until it has released everything. ``declared``: it was taken over from."""
+    """It was heard, and is not answered any more until it has released everything. ``declared``: it was taken over from.
+
+    Without a ``refusal`` to refer to, it is answered again after its next boot.
+    """
 
     number: int
-    refusal: int
+    refusal: int | None
     declared: bool
 
 
@@ -78,7 +85,10 @@ class Allow(NamedTuple):
 
 
 class GoOn(NamedTuple):
-    """A node asks to go on alone with the data of a domain: its partner's copy then counts as outdated."""
+    """A node asks to go on alone with the data of a domain: its partner's copy then counts as outdated.
+
+    The witness writes that down; the partner marks its copy. Either will do.
+    """
 
     domain: str
     by: str
@@ -96,7 +106,7 @@ class Synchronised(NamedTuple):
 
 
 class Granted(NamedTuple):
-    """Whether that copy counts as outdated from now on.
+    """Whether that copy is outdated, or counts as such, from now on.
 
     To ``Allow`` and ``Synchronised`` there is no answer but the next ``Yes``.
     """

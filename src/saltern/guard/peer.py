@@ -3,17 +3,26 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from saltern.guard.fencing import Fencing
+
 
 class Declaration(NamedTuple):
     """A node was proven dead, in that boot and before; kept on the disk. It is answered again when it has booted since, or has
-    released everything after a ``refusal`` of that number.
+    released everything after a ``refusal`` of that number; one that was fenced has no such number.
 
     ``alone`` names the domains whose data it had gone on with alone: the copy here is older.
     """
 
     boot: int
-    refusal: int
+    refusal: int | None
     alone: frozenset[str]
+
+
+class Sent(NamedTuple):
+    """A beat that was sent: when, and how many domains it said are running."""
+
+    sent_s: float
+    running: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +39,9 @@ class Denial:
 class Peer:
     """A partner, or the witness. ``answered_s`` is the last time that a beat of it was answered here.
 
-    After a start of the guard that is unknown, and therefore now. ``leased`` and ``alone`` are what it said last. ``renewed_s``
-    is when the latest beat was sent that it has answered, ``sent`` when those were that it may still answer, by number.
+    After a start of the guard that is unknown, and therefore now. ``leased``, ``alone`` and ``running`` are what it said last.
+    ``renewed_s`` is when the latest beat was sent that it has answered, ``told`` how many domains that said are running here;
+    ``sent`` has the beats that it may still answer, by number.
     """
 
     answered_s: float
@@ -40,8 +50,12 @@ class Peer:
     number: int = 0
     leased: bool = False
     alone: frozenset[str] = frozenset()
+    running: int = 0
     renewed_s: float | None = None
-    sent: dict[int, float] = field(default_factory=dict)
+    told: int = 0
+    sent: dict[int, Sent] = field(default_factory=dict)
     denial: Denial | None = None
     asked: int | None = None  # the number of the first request to have it denied, since it was heard last
     refusal: int | None = None  # the number of its last ``No`` to a beat of this node
+    fencing: Fencing = field(default_factory=Fencing)
+    knows_off: bool = False  # it has written down that this guard stops

@@ -10,7 +10,8 @@ class Times:
 
     ``lease_s`` is for how long a node's domains may run on after its last beat that was answered; within another ``watchdog_s``
     they have ended, or Xen has reset the node. ``takeover_s`` is what a partner waits from the last answer on. Clocks run at the
-    same speed but for ``drift``; ``margin_s`` lies between a decision and its command.
+    same speed but for ``drift``; ``margin_s`` lies between a decision and its command. ``duel_s`` is for how much longer the node
+    with fewer domains waits before it has the other one fenced.
     """
 
     beat_s: float = 1.0
@@ -20,6 +21,7 @@ class Times:
     takeover_s: float = 20.0
     margin_s: float = 2.0
     drift: float = 0.01
+    duel_s: float = 5.0
 
     @property
     def needed_s(self) -> float:
@@ -34,6 +36,8 @@ def wrong(times: Times) -> Iterator[str]:
         return
     if times.beat_s <= 0 or times.margin_s < 0:
         yield f"beat is {times.beat_s:g} s and margin {times.margin_s:g} s; a beat is more than 0, a margin not less"
+    if times.duel_s < 0:
+        yield f"duel is {times.duel_s:g} s; it is not less than 0"
     if times.watchdog_s < 2 or times.watchdog_s != int(times.watchdog_s):
         yield f"watchdog is {times.watchdog_s:g} s; Xen takes whole seconds, at least 2"
     if times.dead_s < 3 * times.beat_s:

@@ -25,19 +25,25 @@ class Denial(NamedTuple):
 
     boot: int
     refusal: int
-    by: str
     lent: frozenset[str]
+
+    def stands(self, beat: Beat) -> bool:
+        """Whether it is not over with that beat: the node has booted since, or has released everything since it was told."""
+        return beat.boot <= self.boot and (beat.released or 0) < self.refusal
 
 
 class Promises(NamedTuple):
-    """What the witness has on its disk: ``denied`` by node; ``alone``, by domain, the node whose copy is the only good one.
+    """What the witness has on its disk: ``denied`` by node and by who asked for it; ``alone``, by domain, the node whose copy is
+    the only good one.
 
-    ``refusals`` is the greatest number that was ever given.
+    ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, with the
+    boot and the number of the beat that said so.
     """
 
-    denied: Mapping[str, Denial] = {}
+    denied: Mapping[tuple[str, str], Denial] = {}
     alone: Mapping[str, str] = {}
     refusals: int = 0
+    off: Mapping[str, tuple[int, int]] = {}
 
 
 class Witness:
@@ -74,47 +80,57 @@ class Witness:
         return None
 
     def _beat(self, beat: Beat, now_s: float) -> Yes | No:
-        denial = self.promises.denied.get(beat.node)
-        if denial is not None and beat.boot <= denial.boot and beat.released != denial.refusal:
-            return No(beat.number, denial.refusal, declared=False)
-        if denial is not None:
-            self._lift(beat.node)
+        denials = [denial for (node, _), denial in self.promises.denied.items() if node == beat.node]
+        if any(denial.stands(beat) for denial in denials):
+            return No(beat.number, max(denial.refusal for denial in denials), declared=False)
+        self._lift({(node, by) for node, by in self.promises.denied if node == beat.node})
+        self._protection(beat)
         # Only to learn again what a witness knew that was lost; what is known of another node stands.
-        for domain in beat.alone - self.promises.alone.keys():
+        for domain in beat.alone - (self.promises.alone.keys() - self._lent(beat.node)):
             self._promise(domain, beat.node)
-        denies = frozenset((node, each.refusal) for node, each in self.promises.denied.items() if each.by == beat.node)
+        denies = frozenset((node, each.refusal) for (node, by), each in self.promises.denied.items() if by == beat.node)
         return Yes(beat.number, denies, self._alone(beat.node))
+
+    def _protection(self, beat: Beat) -> None:
+        """It is off from the first beat that says so to the first of a guard that stops its domains when it is not answered."""
+        off = self.promises.off.get(beat.node)
+        if beat.leaving:
+            self.promises = self.promises._replace(off={**self.promises.off, beat.node: (beat.boot, beat.number)})
+        elif off is not None and beat.leased and off < (beat.boot, beat.number):
+            others = {node: each for node, each in self.promises.off.items() if node != beat.node}
+            self.promises = self.promises._replace(off=others)
 
     def _deny(self, deny: Deny, now_s: float) -> Denied | Lives:
         heard_s = self._heard_s.get(deny.node, self._since_s)
         newer = self._heard.get(deny.node, (0, 0))[0] > deny.denied_boot
-        if deny.by in self.promises.denied or newer or now_s - heard_s < self._times.dead_s:
+        spared = newer or deny.node in self.promises.off
+        if self._is_denied(deny.by) or spared or now_s - heard_s < self._times.dead_s:
             return Lives(deny.number)
-        before = self.promises.denied.get(deny.node)
-        if before is None or before.by != deny.by or before.boot != deny.denied_boot:
+        before = self.promises.denied.get((deny.node, deny.by))
+        if before is None or before.boot != deny.denied_boot:
             self._deny_now(deny)
-        refusal = self.promises.denied[deny.node].refusal
+        refusal = self.promises.denied[deny.node, deny.by].refusal
         return Denied(deny.number, deny.node, refusal, self._alone(deny.node))
 
     def _deny_now(self, deny: Deny) -> None:
         """Whoever asks may write alone before it is heard of again. So its copies are the good ones from now on."""
         lent = deny.domains - self.promises.alone.keys()
         refusal = self.promises.refusals + 1
-        self.promises = Promises(
-            denied={**self.promises.denied, deny.node: Denial(deny.denied_boot, refusal, deny.by, lent)},
+        self.promises = self.promises._replace(
+            denied={**self.promises.denied, (deny.node, deny.by): Denial(deny.denied_boot, refusal, lent)},
             alone={**self.promises.alone, **dict.fromkeys(lent, deny.by)},
             refusals=refusal,
         )
 
     def _allow(self, allow: Allow) -> None:
-        denial = self.promises.denied.get(allow.node)
+        denial = self.promises.denied.get((allow.node, allow.by))
         if denial is not None and denial.refusal == allow.refusal:
-            self._lift(allow.node)
+            self._lift({(allow.node, allow.by)})
             for domain in denial.lent & self._alone(allow.by):
                 self._forget(domain)
 
     def _go_on(self, asked: GoOn) -> Granted:
-        given = asked.by not in self.promises.denied and self.promises.alone.get(asked.domain) in (None, asked.by)
+        given = not self._is_denied(asked.by) and self.promises.alone.get(asked.domain) in (None, asked.by)
         if given:
             self._promise(asked.domain, asked.by)
         return Granted(asked.number, asked.domain, given)
@@ -126,13 +142,25 @@ class Witness:
     def _alone(self, node: str) -> frozenset[str]:
         return frozenset(domain for domain, each in self.promises.alone.items() if each == node)
 
+    def _lent(self, node: str) -> frozenset[str]:
+        return frozenset[str]().union(*(each.lent for (_, by), each in self.promises.denied.items() if by == node))
+
     def _promise(self, domain: str, node: str) -> None:
-        self.promises = self.promises._replace(alone={**self.promises.alone, domain: node})
+        """What was lent is used with that: it is not given back when the node that was denied comes to life."""
+        denied = {
+            each: denial._replace(lent=denial.lent - {domain}) if each[1] == node else denial
+            for each, denial in self.promises.denied.items()
+        }
+        self.promises = self.promises._replace(alone={**self.promises.alone, domain: node}, denied=denied)
 
     def _forget(self, domain: str) -> None:
         alone = {each: node for each, node in self.promises.alone.items() if each != domain}
         self.promises = self.promises._replace(alone=alone)
 
-    def _lift(self, node: str) -> None:
-        denied = {each: denial for each, denial in self.promises.denied.items() if each != node}
-        self.promises = self.promises._replace(denied=denied)
+    def _is_denied(self, node: str) -> bool:
+        return any(denied == node for denied, _ in self.promises.denied)
+
+    def _lift(self, denials: set[tuple[str, str]]) -> None:
+        if denials:
+            denied = {each: denial for each, denial in self.promises.denied.items() if each not in denials}
+            self.promises = self.promises._replace(denied=denied)

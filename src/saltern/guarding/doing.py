@@ -1,23 +1,34 @@
-"""Starting and stopping domains for the guard: by the same actions as everything else, each in a thread of its own.
+"""Starting and stopping domains for the guard, and outdating copies: as everything else does it, each in a thread of its own.
 
 Beats and the watchdog wait for none of them. Whatever was asked for is asked for again as long as it is not seen to be done.
 """
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from saltern import operations
 from saltern.act import perform
+from saltern.argv import drbd as drbd_argv
 from saltern.errors import Refused, SalternError
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import EndDomain, Promote, StartDomain
-from saltern.observe import read_standing, read_xen
+from saltern.model.running import DiskState
+from saltern.observe import read_running, read_standing, read_version, read_xen
 from saltern.run import Host
 
-_AGAIN_S: Final = 5.0  # after a start that has failed
+_NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
+
+
+class Ended(NamedTuple):
+    """What has come to its end: a ``start`` or an ``outdate``; and, in words, why it has not succeeded."""
+
+    what: str
+    domain: str
+    reason: str | None
 
 
 def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool]) -> str:
@@ -56,8 +67,27 @@ def stop(host: Host, domain: GuardedDomain) -> str:
     return "ended"
 
 
+def outdate(host: Host, domain: GuardedDomain) -> str:
+    """Have the copy here count as older than the other one; returns what was done, in words.
+
+    Raises ``Refused``, and what the tools end with: DRBD refuses for a side that is connected, or Primary.
+    """
+    for name in domain.resources:
+        if _disk(host, name) not in _NOT_GOOD:
+            host.run(drbd_argv.outdate(name))
+        found = _disk(host, name)
+        if found not in _NOT_GOOD:
+            raise Refused(f"resource {name}", f"its disk is {found} after `drbdadm outdate`", "Nothing is to be done")
+    return "counts as outdated"
+
+
+def _disk(host: Host, resource: str) -> DiskState | None:
+    found = read_running(host, read_version(host)).get(resource)
+    return found.devices[0].disk if found is not None and 0 in found.devices else None
+
+
 class Doing:
-    """What is being done with domains. ``wake`` is called when something has come to its end."""
+    """What is being done with domains. ``wake`` is called when something has come to its end, which ``ended`` then tells."""
 
     def __init__(
         self,
@@ -70,18 +100,17 @@ class Doing:
         self._host, self._domains, self._clock = host, domains, clock
         self._wake, self._journal = wake, journal
         self._lock = threading.Lock()
+        self._ended: SimpleQueue[Ended] = SimpleQueue()
         self._starting: set[str] = set()
         self._stopping: set[str] = set()
         self._cancelled: set[str] = set()
         self._started_s: dict[str, float] = {}
-        self._failed_s: dict[str, float] = {}
+        self._outdating: set[str] = set()
 
     def start(self, domain: str) -> None:
-        """Start a domain, unless that is going on, or has just failed."""
+        """Start a domain, unless that is going on."""
         with self._lock:
-            failed_s = self._failed_s.get(domain)
-            waits = failed_s is not None and self._clock() < failed_s + _AGAIN_S
-            if waits or domain in self._starting or domain in self._stopping:
+            if domain in self._starting or domain in self._stopping:
                 return
             self._starting.add(domain)
             self._cancelled.discard(domain)
@@ -96,6 +125,29 @@ class Doing:
             self._stopping.add(domain)
         threading.Thread(target=self._stop, args=(domain,), daemon=True).start()
 
+    def outdate(self, domain: str) -> None:
+        """Have the copy of a domain here count as outdated, unless that is going on."""
+        with self._lock:
+            if domain in self._outdating:
+                return
+            self._outdating.add(domain)
+        threading.Thread(target=self._outdate, args=(domain,), daemon=True).start()
+
+    def ended(self) -> list[Ended]:
+        """What has come to its end since this was asked last."""
+        found = []
+        while True:
+            try:
+                found.append(self._ended.get_nowait())
+            except Empty:
+                return found
+
+    @property
+    def starting(self) -> frozenset[str]:
+        """The domains that are being started."""
+        with self._lock:
+            return frozenset(self._starting)
+
     def here_since(self, seen_s: float) -> frozenset[str]:
         """What counts as running although a look that began then does not show it: it is being started, or was since."""
         with self._lock:
@@ -108,21 +160,31 @@ class Doing:
             return {**dict.fromkeys(self._starting, "starting"), **dict.fromkeys(self._stopping, "stopping")}
 
     def _start(self, domain: str) -> None:
-        failed = True
+        reason = None
         try:
             words = start(self._host, self._domains[domain], lambda: domain not in self._cancelled)
-            failed = False
         except (SalternError, OSError) as error:
-            words = f"was not started: {error}"
+            reason = str(error)
+            words = f"was not started: {reason}"
         self._journal.tell(f"domain {domain}", words)
         with self._lock:
             self._starting.discard(domain)
             # Also after a failure: what a tool has done before it ended is known by the next look.
             self._started_s[domain] = self._clock()
-            if failed:
-                self._failed_s[domain] = self._clock()
-            else:
-                self._failed_s.pop(domain, None)
+        self._ended.put(Ended("start", domain, reason))
+        self._wake()
+
+    def _outdate(self, domain: str) -> None:
+        reason = None
+        try:
+            words = outdate(self._host, self._domains[domain])
+        except (SalternError, OSError) as error:
+            reason = str(error)
+            words = f"could not be marked as outdated: {reason}"
+        self._journal.say(f"copy of {domain}", words)
+        with self._lock:
+            self._outdating.discard(domain)
+        self._ended.put(Ended("outdate", domain, reason))
         self._wake()
 
     def _stop(self, domain: str) -> None:

@@ -27,8 +27,11 @@ def run(environ: Mapping[str, str], root: str, patience_s: float) -> int:
         print("DRBD_RESOURCE is not set: this is run by drbdadm, for the handler fence-peer", file=sys.stderr)
         return UNKNOWN
     deadline_s = time.monotonic() + patience_s
+    question = "lost"  # what was granted for a loss before is of no use now
     while True:
-        reply = _asked(root, resource)
+        reply = _asked(root, question, resource)
+        if reply.get("answer") != "no guard":
+            question = "go on"
         print(f"{resource}: {reply.get('why', reply)}", file=sys.stderr)
         code = _CODES.get(str(reply.get("answer")))
         if code is not None:
@@ -38,9 +41,9 @@ def run(environ: Mapping[str, str], root: str, patience_s: float) -> int:
         time.sleep(_PAUSE_S)
 
 
-def _asked(root: str, resource: str) -> Reply:
+def _asked(root: str, question: str, resource: str) -> Reply:
     """What the guard says; one that is being started again answers in a moment."""
     try:
-        return ask(root, {"ask": "go on", "resource": resource}, _ANSWER_S)
+        return ask(root, {"ask": question, "resource": resource}, _ANSWER_S)
     except NoGuard as error:
-        return {"answer": "wait", "why": str(error)}
+        return {"answer": "no guard", "why": str(error)}

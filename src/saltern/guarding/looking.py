@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 
 from saltern.argv import drbd as drbd_argv
 from saltern.errors import SalternError
-from saltern.guard.guard import Seen
+from saltern.guard.facts import Seen
 from saltern.guarding.journal import Say
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.observed import Xen
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
-from saltern.observe import note_of, read_running, read_standing, read_version, read_xen
+from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
 from saltern.run import Host, LocalHost
 
 _GAP_S: Final = 0.2  # between two looks, however much happens
@@ -40,6 +40,7 @@ def judge(
     running: Mapping[str, RunningResource],
     held_up: Mapping[str, str],
     begun_s: float,
+    free_bytes: int | None = None,
 ) -> Look:
     """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here."""
     here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
@@ -49,11 +50,15 @@ def judge(
         reason = "it is here" if each.name in here else held_up.get(each.name) or next(_obstacles(each, running), None)
         if reason is not None:
             reasons[each.name] = reason
+    connected = frozenset(name for name, found in sides.items() if all(map(_connected, found)))
     seen = Seen(
         running=here,
         startable=frozenset(sides) - reasons.keys(),
-        lost=frozenset(name for name in here if not all(map(_connected, sides[name]))),
+        against={name: reason for name, reason in reasons.items() if name not in here},
+        lost=here - connected,
+        connected=connected,
         same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
+        free_bytes=free_bytes,
     )
     return Look(begun_s, seen, reasons)
 
@@ -85,10 +90,11 @@ def _same(side: RunningResource | None) -> bool:
     )
 
 
-def look(host: Host, domains: Sequence[GuardedDomain], begun_s: float) -> Look:
-    """Look at the node: two processes, and the notes about domains. Raises what a read raises."""
+def look(host: Host, domains: Sequence[GuardedDomain], begun_s: float, *, memory: bool = False) -> Look:
+    """Look at the node: two processes, with its ``memory`` three, and the notes about domains. Raises what a read raises."""
     running = read_running(host, read_version(host))
-    return judge(domains, read_xen(host), running, dict(_held_up(host, domains)), begun_s)
+    free_bytes = read_free_memory_bytes(host) if memory else None
+    return judge(domains, read_xen(host), running, dict(_held_up(host, domains)), begun_s, free_bytes)
 
 
 def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
@@ -102,7 +108,10 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
 
 
 class Looking:
-    """Looks again and again, and keeps the ``latest`` look, ``None`` while there is none. ``wake`` is called after each."""
+    """Looks again and again, and keeps the ``latest`` look, ``None`` while there is none. ``wake`` is called after each.
+
+    How much memory is free is looked at only while ``orphaned`` says that something may have to be started.
+    """
 
     def __init__(
         self,
@@ -112,9 +121,10 @@ class Looking:
         clock: Callable[[], float],
         wake: Callable[[], None],
         say: Say,
+        orphaned: Callable[[], bool],
     ) -> None:
         self._host, self._domains, self._period_s = host, domains, period_s
-        self._clock, self._wake, self._say = clock, wake, say
+        self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
         self._again = threading.Event()
         self.latest: Look | None = None
 
@@ -132,7 +142,7 @@ class Looking:
         while True:
             self._again.clear()  # what happens from here on is looked at once more
             try:
-                self.latest = look(self._host, self._domains, self._clock())
+                self.latest = look(self._host, self._domains, self._clock(), memory=self._orphaned())
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:
                 self._say("the node", f"it cannot be seen, so nothing is started: {error}")

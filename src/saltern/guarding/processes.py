@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from saltern.errors import FileError
-from saltern.guard.guard import WITNESS
+from saltern.guard.knowledge import WITNESS
 from saltern.guarding.journal import Journal
 from saltern.guarding.service import GuardService
 from saltern.guarding.settings import read_guard, read_witness

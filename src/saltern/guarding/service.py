@@ -3,11 +3,16 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from saltern.errors import Refused
-from saltern.guard.guard import WITNESS, Act, Facts, Guard, Keep, Seen, Send, Start, Stop, WindUp
-from saltern.guard.messages import Answer, Beat, Denied, Deny, Message, Yes
+from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.facts import Facts, Seen
+from saltern.guard.guard import Guard
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import Answer, Beat, Denied, GoOn, Granted, Message, Yes
+from saltern.guard.orphans import Ward
 from saltern.guarding import telling
 from saltern.guarding.doing import Doing
 from saltern.guarding.journal import Journal
@@ -46,24 +51,35 @@ class GuardService:
         self._transport, self._watchdog, self._journal, self._clock = transport, watchdog, journal, clock
         self._domains = {each.name: each for each in settings.domains}
         self._wake = Wake()
-        self._looking = Looking(host, settings.domains, settings.times.beat_s, clock, self._wake, journal.say)
+        self._looking = Looking(
+            host,
+            settings.domains,
+            settings.times.beat_s,
+            clock,
+            self._wake,
+            journal.say,
+            lambda: bool(store.facts.declared),
+        )
         self._doing = Doing(host, self._domains, clock, self._wake, journal)
         partners = {each.name: each.partner for each in settings.domains}
-        self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed())
+        wards = {
+            each.name: Ward(each.memory_bytes, each.order, each.depends_on, each.priority) for each in settings.domains
+        }
+        self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed(), wards=wards)
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._kept: Mapping[str, float] = self._guard.renewed
         self._door = LocalDoor(root, self._answer)
         self._armed = False
         self._ending = False
-        # Since it was asked to end, by partner: the number of the first beat that says so, and who has answered one.
-        self._farewell: dict[str, int] = {}
-        self._agreed: set[str] = set()
+        self._disarmed = False  # whoever needs to know has heard that this guard ends
+        self._asked: dict[str, Heard] = {}  # by which a partner has asked to go on alone last, by domain
 
     def run(self) -> None:
         """Guard, until it may end."""
         for fd in (self._wake.fd, self._door.fd):
             self._transport.poller.register(fd)
         self._looking.start()
+        self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
         self._journal.say("guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}")
         pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
         while not (self._ending and self._may_end()):
@@ -78,6 +94,7 @@ class GuardService:
     def end(self) -> None:
         """It shall end; it does when its partners have taken note, so that nobody takes anything over from here."""
         self._ending = True
+        self._guard.leave()
         self._wake()
 
     # --- What comes in ---------------------------------------------------------------------------------------------
@@ -90,6 +107,9 @@ class GuardService:
                 said = "is heard" if isinstance(answer, Yes) else "is heard, and not answered: it counts as dead"
                 self._journal.say(f"node {heard.sender}", said)
                 self._transport.answer(heard, answer)
+        elif isinstance(content, GoOn) and content.domain in self._domains:
+            self._asked[content.domain] = heard
+            self._do(self._guard.asked(content, now_s))
         elif isinstance(content, Message):
             self._journal.say(f"from {heard.sender}", f"dropped: a {type(content).__name__}, which is for {WITNESS}")
         else:
@@ -105,8 +125,6 @@ class GuardService:
         if self._guard.renewed != self._kept:
             self._kept = self._guard.renewed
             self._store.keep_renewed(self._kept)
-        if isinstance(known, Yes) and by in self._farewell and known.number >= self._farewell[by]:
-            self._agreed.add(by)
         self._do(acts)
 
     def _of_partners(self, answer: Answer) -> Answer | None:
@@ -122,6 +140,11 @@ class GuardService:
     # --- What is to be done ----------------------------------------------------------------------------------------
     def _turn(self) -> None:
         now_s = self._clock()
+        for ended in self._doing.ended():
+            if ended.what == "outdate":
+                self._do(self._guard.outdated(ended.domain, ended.reason is None))
+            elif ended.reason is not None:
+                self._guard.failed(ended.domain, ended.reason, now_s)
         seen = self._seen(now_s)
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
@@ -133,15 +156,21 @@ class GuardService:
         look = self._fresh(now_s)
         if look is None:
             return Seen(running=frozenset(self._domains))
-        here = self._doing.here_since(look.begun_s) | self._unproven(look, now_s)
-        startable = look.seen.startable - here
-        return Seen(
+        starting = self._doing.starting - look.seen.running
+        here = (self._doing.here_since(look.begun_s) | self._unproven(look, now_s)) - starting
+        return replace(
+            look.seen,
             running=look.seen.running | here,
-            startable=frozenset() if self._paused() is not None else startable,
-            lost=look.seen.lost,
+            starting=starting,
+            startable=look.seen.startable - here - starting,
+            lost=look.seen.lost | (starting - look.seen.connected),
             # What DRBD was told since the look began rests on the promise that would be given up now.
-            same=frozenset(name for name in look.seen.same if look.begun_s > self._gone_on_s.get(name, -math.inf)),
+            same=self._since_told(look.seen.same, look),
+            connected=self._since_told(look.seen.connected, look),
         )
+
+    def _since_told(self, domains: frozenset[str], look: Look) -> frozenset[str]:
+        return frozenset(name for name in domains if look.begun_s > self._gone_on_s.get(name, -math.inf))
 
     def _fresh(self, now_s: float) -> Look | None:
         look = self._looking.latest
@@ -168,14 +197,29 @@ class GuardService:
                 case WindUp():
                     self._watchdog.wind_up(int(self._settings.times.watchdog_s))
                     self._armed = True
-                case Stop():
-                    self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once")
-                    self._doing.stop(act.domain)
-                case Start():
-                    self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
-                    self._doing.start(act.domain)
+                case Disarm():
+                    self._disarmed = True
+                case Fence():
+                    self._guard.fenced(
+                        act.node, off=False, now_s=self._clock()
+                    )  # no node has an agent in these settings
                 case _:
-                    assert_never(act)
+                    self._do_with_domain(act)
+
+    def _do_with_domain(self, act: Start | Stop | Outdate | Refuse) -> None:
+        match act:
+            case Stop():
+                self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once")
+                self._doing.stop(act.domain)
+            case Start():
+                self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
+                self._doing.start(act.domain)
+            case Outdate():
+                self._doing.outdate(act.domain)
+            case Refuse():
+                self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}")
+            case _:
+                assert_never(act)
 
     def _keep(self, facts: Facts) -> None:
         before = self._store.facts
@@ -185,28 +229,22 @@ class GuardService:
 
     def _send(self, send: Send) -> None:
         message = send.message
-        if isinstance(message, Deny) and self._paused() is not None:
-            self._journal.say(
-                f"node {message.node}", "is not heard any more; nothing is done, for this guard is paused"
-            )
-            return
-        if isinstance(message, Beat) and self._ending:
-            # Whoever has heard this declares nothing dead, and takes nothing over from here.
-            message = message._replace(leased=False)
-            self._farewell.setdefault(send.to, message.number)
         for told in telling.sent(message):
             self._journal.say(*told)
-        self._transport.send(send.to, message)
+        if isinstance(message, Granted):
+            asked = self._asked.pop(message.domain, None)
+            if asked is not None:
+                self._transport.answer(asked, message)
+        elif isinstance(message, Message):
+            self._transport.send(send.to, message)
 
     # --- The end ---------------------------------------------------------------------------------------------------
     def _may_end(self) -> bool:
         look = self._fresh(self._clock())
-        if look is not None and not look.seen.running and not self._doing.busy:
+        if self._disarmed or (look is not None and not look.seen.running and not self._doing.busy):
             return True
-        left = self._settings.partners.keys() - self._agreed - self._store.facts.declared.keys()
-        if left:
-            self._journal.say("guard", f"shall end, and waits for {', '.join(sorted(left))} to take note of it")
-        return not left
+        self._journal.say("guard", f"shall end, and waits for {WITNESS} to take note of it")
+        return False
 
     def _end(self) -> None:
         """Nobody relies on this node's leases any more: they must not be found again as some that have run out."""
@@ -224,22 +262,34 @@ class GuardService:
                 return self._status()
             case {"ask": "pause", "who": str(who)}:
                 self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+                self._do(self._guard.pause())
                 self._journal.say("guard", f"was paused by {who}: it takes nothing over")
                 return {"paused": who}
             case {"ask": "resume"}:
                 self._host.remove(GUARD_PAUSED)
+                self._do(self._guard.resume())
                 self._journal.say("guard", "goes on: it takes over again")
                 return {"paused": None}
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
+            case {"ask": "lost", "resource": str(resource)}:
+                self._is_lost(resource)
+                return self._may_go_on(resource)
             case {"ask": "go on", "resource": str(resource)}:
                 return self._may_go_on(resource)
             case {"ask": "start", "domain": str(domain)}:
                 return self._may_start(domain)
         raise Refused(
-            "guard", f"{str(dict(question))[:100]!r} was asked", "Ask for status, pause, resume, stop, go on, start"
+            "guard",
+            f"{str(dict(question))[:100]!r} was asked",
+            "Ask for status, pause, resume, stop, lost, go on, start",
         )
+
+    def _is_lost(self, resource: str) -> None:
+        domain = self._settings.domain_of(resource)
+        if domain is not None:
+            self._guard.lost(domain.name)
 
     def _may_go_on(self, resource: str) -> Reply:
         """Whether a resource may be written here without the other copy: ``dead``, ``alone``, ``wait`` or ``no``."""
@@ -254,7 +304,8 @@ class GuardService:
                 "answer": "dead" if dead else "alone",
                 "why": f"{domain.partner} is proven dead" if dead else "promised",
             }
-        if domain.name in self._seen(self._clock()).running:
+        seen = self._seen(self._clock())
+        if domain.name in seen.running | seen.starting:
             return {
                 "answer": "wait",
                 "why": f"neither is {domain.partner} proven dead nor its copy promised to be outdated",
@@ -264,15 +315,8 @@ class GuardService:
     def _may_start(self, domain: str) -> Reply:
         if domain not in self._domains:
             return {"allowed": True, "why": f"{domain} is not guarded"}
-        left_s = self._guard.lease_until_s(domain) - self._clock()
-        if math.isinf(left_s):
-            return {
-                "allowed": False,
-                "why": "neither the partner nor the witness has answered this node since its boot",
-            }
-        if left_s <= 0:
-            return {"allowed": False, "why": f"the lease of this node for {domain} ended {-left_s:.0f} s ago"}
-        return {"allowed": True, "why": f"the lease of this node for {domain} has {left_s:.0f} s left"}
+        reason = self._guard.against_start(domain, self._clock())
+        return {"allowed": reason is None, "why": reason or f"this node has a lease for {domain}"}
 
     def _status(self) -> Reply:
         now_s = self._clock()
@@ -289,6 +333,7 @@ class GuardService:
             "dead": {node: each.boot for node, each in sorted(facts.declared.items())},
             "alone": sorted(facts.alone),
             "doing": self._doing.busy,
+            "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
         }
 

@@ -48,17 +48,21 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedDomain:
-    """A domain that may run here and on ``partner``; its disks are ``resources``."""
+    """A domain that may run here and on ``partner``; its disks are ``resources``. The rest is as in the topology."""
 
     name: str
     uuid: str
     partner: str
     resources: tuple[str, ...]
+    memory_bytes: int
+    order: int = 100
+    depends_on: tuple[str, ...] = ()
+    priority: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """All that a guard is told: ``partners`` by node, ``domains`` in the order in which they start."""
+    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each."""
 
     version: int
     node: str

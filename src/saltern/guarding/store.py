@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from saltern.errors import FileError
-from saltern.guard.guard import Facts
-from saltern.guard.witness import Promises
+from saltern.guard.facts import Facts
+from saltern.guard.witness import Denial, Promises
 from saltern.guarding.plain import Malformed, from_plain, read_json, to_plain
 from saltern.model.places import GUARD_FACTS, GUARD_RENEWED, GUARD_WATCHDOG, WITNESS_PROMISES
 from saltern.run import Host
@@ -95,17 +95,40 @@ class GuardStore:
             _save(self._host, GUARD_WATCHDOG, _Watchdog(self._boot_id, number))
 
 
+class _Denied(NamedTuple):
+    """A ``Denial``, with the node, and who has asked for it."""
+
+    node: str
+    by: str
+    denial: Denial
+
+
+class _Promised(NamedTuple):
+    """``Promises``, without keys that JSON does not have."""
+
+    denied: tuple[_Denied, ...]
+    alone: Mapping[str, str]
+    refusals: int
+    off: Mapping[str, tuple[int, int]]
+
+
 class WitnessStore:
     """What a witness keeps on its machine."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.promises = _load(Promises, host, WITNESS_PROMISES) or Promises()
+        found = _load(_Promised, host, WITNESS_PROMISES)
+        self.promises = Promises()
+        if found is not None:
+            denied = {(each.node, each.by): each.denial for each in found.denied}
+            self.promises = Promises(denied, found.alone, found.refusals, found.off)
 
     def keep(self, promises: Promises) -> None:
         """Have the promises on the disk. Raises ``OSError``."""
         if promises != self.promises:
-            _save(self._host, WITNESS_PROMISES, promises)
+            denied = tuple(_Denied(*key, denial) for key, denial in sorted(promises.denied.items()))
+            promised = _Promised(denied, promises.alone, promises.refusals, promises.off)
+            _save(self._host, WITNESS_PROMISES, promised)
             self.promises = promises
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from saltern.guard.guard import WITNESS, Facts
+from saltern.guard.facts import Facts
+from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Allow, Answer, Denied, Deny, GoOn, Granted, Lives, Message, No, Synchronised, Yes
 
 Told = tuple[str, str]  # of what, and what is so of it
@@ -23,7 +24,7 @@ def facts(before: Facts, after: Facts) -> Iterator[Told]:
         yield f"data of {domain}", "are the same on both nodes, or no longer this node's alone"
 
 
-def sent(message: Message) -> Iterator[Told]:
+def sent(message: Message | Answer) -> Iterator[Told]:
     """What is asked of others. Of beats nothing is told."""
     match message:
         case Deny():
@@ -33,8 +34,11 @@ def sent(message: Message) -> Iterator[Told]:
         case GoOn():
             yield (
                 f"data of {message.domain}",
-                f"are out of sight of the other copy; {WITNESS} is asked to count that as outdated",
+                f"are out of sight of the other copy; its node and {WITNESS} are asked to count that as outdated",
             )
+        case Granted():
+            words = "is marked as outdated" if message.given else "cannot be marked as outdated"
+            yield f"copy of {message.domain}", f"{words}, as its other node has asked"
         case Synchronised():
             yield f"data of {message.domain}", f"are the same on both nodes; {WITNESS} is told"
 
@@ -59,6 +63,6 @@ def heard(by: str, answer: Answer) -> Iterator[Told]:
         case Lives():
             yield WITNESS, "refuses to give a node up for lost: it hears it, or has not listened for long enough"
         case Granted(given=True):
-            yield f"data of {answer.domain}", f"may be written here alone, says {WITNESS}"
+            yield f"data of {answer.domain}", f"may be written here alone, says {by}"
         case Granted():
-            yield f"data of {answer.domain}", f"may not be written here alone, says {WITNESS}: they are somebody else's"
+            yield f"data of {answer.domain}", f"may not be written here alone, says {by}: they are somebody else's"

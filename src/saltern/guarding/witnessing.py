@@ -54,9 +54,9 @@ class WitnessService:
             self._transport.answer(heard, answer)
 
     def _tell(self, before: Promises, after: Promises) -> None:
-        for node in after.denied.keys() - before.denied.keys():
-            self._journal.say(f"node {node}", f"is answered no more: {after.denied[node].by} has given it up for lost")
-        for node in before.denied.keys() - after.denied.keys():
+        for node, by in sorted(after.denied.keys() - before.denied.keys()):
+            self._journal.say(f"node {node}", f"is answered no more: {by} has given it up for lost")
+        for node in sorted({node for node, _ in before.denied} - {node for node, _ in after.denied}):
             self._journal.say(f"node {node}", "is answered again")
         for domain in after.alone.keys() | before.alone.keys():
             owner = after.alone.get(domain)

@@ -15,7 +15,7 @@ from saltern.sim.world import World
 
 SPEC = SHARES["dom0"].domains["dns"]
 RESOURCES = tuple(disk.resource for disk in SPEC.disks)
-DNS = GuardedDomain(name="dns", uuid=SPEC.uuid, partner="dom0", resources=RESOURCES)
+DNS = GuardedDomain(name="dns", uuid=SPEC.uuid, partner="dom0", resources=RESOURCES, memory_bytes=1)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from saltern.guard.guard import WITNESS, Facts, Seen
-from saltern.guard.messages import Beat, Denied, Deny, Granted, No, Yes
+from saltern.guard.facts import Facts, Seen
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
 from saltern.guard.peer import Declaration
 from saltern.guard.times import Times
+from saltern.guarding.doing import Ended
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import Look
 from saltern.guarding.service import GuardService
@@ -19,7 +21,7 @@ from saltern.guarding.store import GuardStore
 from saltern.guarding.transport import Heard
 from saltern.run import LocalHost
 
-DNS = GuardedDomain(name="dns", uuid="u1", partner="dom0m", resources=("dns",))
+DNS = GuardedDomain(name="dns", uuid="u1", partner="dom0m", resources=("dns",), memory_bytes=1)
 PARTY = Party(address="127.0.0.1", port=1, key="k")
 TIMES = Times()
 SETTINGS = GuardSettings(
@@ -56,6 +58,7 @@ class Bench:
         service = GuardService(self.host, self.root, SETTINGS, store, self, self, journal, lambda: self.now_s)  # type: ignore[arg-type]
         service._doing.start = lambda domain: self.did.append(("start", domain))  # type: ignore[method-assign]
         service._doing.stop = lambda domain: self.did.append(("stop", domain))  # type: ignore[method-assign]
+        service._doing.outdate = lambda domain: self.did.append(("outdate", domain))  # type: ignore[method-assign]
         self.service = service
         return service
 
@@ -181,7 +184,7 @@ def dead(bench: Bench) -> None:
 
 def test_what_a_dead_node_ran_is_started_unless_the_guard_is_paused(bench: Bench) -> None:
     dead(bench)
-    bench.see(Seen(startable=frozenset({"dns"})))
+    bench.see(Seen(startable=frozenset({"dns"}), free_bytes=1))
     bench.service._answer({"ask": "pause", "who": "anna"})
     bench.turn()
     assert bench.did == []
@@ -192,7 +195,7 @@ def test_what_a_dead_node_ran_is_started_unless_the_guard_is_paused(bench: Bench
 
 def test_what_is_being_started_counts_as_running(bench: Bench) -> None:
     dead(bench)
-    bench.see(Seen(startable=frozenset({"dns"})))
+    bench.see(Seen(startable=frozenset({"dns"}), free_bytes=1))
     bench.service._doing._starting.add("dns")
     bench.turn()
     assert bench.did == []
@@ -216,17 +219,62 @@ def test_drbd_is_told_what_is_proven_or_promised_and_to_wait_for_it(bench: Bench
     assert bench.service._answer({"ask": "go on", "resource": "strange"})["answer"] == "no"
 
 
-def test_a_promise_is_not_given_up_on_a_look_that_began_before_drbd_was_told(bench: Bench) -> None:
-    dead(bench)
-    same = Seen(running=frozenset({"dns"}), same=frozenset({"dns"}))
-    assert go_on(bench) == "dead"
+def granted(bench: Bench, by: str) -> None:
+    """The other copy goes out of sight, and whoever is asked says that it counts as outdated."""
+    leased(bench)
+    bench.see(Seen(running=frozenset({"dns"}), lost=frozenset({"dns"})))
+    bench.turn(TIMES.beat_s)
+    asked = [message for to, message in bench.sent if to == by and isinstance(message, GoOn)][-1]
+    bench.hear(by, Granted(asked.number, "dns", True))
+
+
+@pytest.mark.parametrize("by", ["dom0m", WITNESS])
+def test_a_promise_is_not_given_up_on_a_look_that_began_before_drbd_was_told(bench: Bench, by: str) -> None:
+    granted(bench, by)
+    same = Seen(running=frozenset({"dns"}), same=frozenset({"dns"}), connected=frozenset({"dns"}))
+    assert go_on(bench) == "alone"
     bench.see(same, ago_s=0.1)
     bench.turn()
     assert bench.service._store.facts.alone == {"dns"}
+    assert go_on(bench) == "alone"
     bench.now_s += 1
     bench.see(same)
     bench.turn()
     assert bench.service._store.facts.alone == set()
+    assert go_on(bench) == "wait"
+
+
+def test_what_was_granted_is_of_no_use_for_the_next_loss(bench: Bench) -> None:
+    granted(bench, "dom0m")
+    assert bench.service._answer({"ask": "lost", "resource": "dns"})["answer"] == "wait"
+    assert go_on(bench) == "wait"
+
+
+@pytest.mark.parametrize(("reason", "given"), [(None, True), ("DRBD refuses it", False)])
+def test_a_partner_is_answered_when_it_is_known_whether_the_copy_here_is_outdated(
+    bench: Bench, reason: str | None, given: bool
+) -> None:
+    bench.turn()
+    bench.hear("dom0m", GoOn("dns", "dom0m", 2, 9))
+    bench.hear("dom0m", GoOn("strange", "dom0m", 2, 10))
+    assert bench.did == [("outdate", "dns")]
+    bench.turn()
+    assert bench.answers == []
+    bench.service._doing._ended.put(Ended("outdate", "dns", reason))
+    bench.turn()
+    assert bench.answers == [Granted(9, "dns", given)]
+
+
+def test_a_start_that_has_failed_is_tried_again_after_a_while(bench: Bench) -> None:
+    dead(bench)
+    bench.see(Seen(startable=frozenset({"dns"}), free_bytes=1))
+    bench.turn()
+    bench.service._doing._ended.put(Ended("start", "dns", "xl says no"))
+    bench.turn()
+    assert bench.did == [("start", "dns")]
+    assert "xl says no" in bench.service._status()["refused"]["dns"]
+    bench.turn(3)
+    assert bench.did == [("start", "dns")] * 2
 
 
 def test_a_domain_may_be_started_by_hand_under_a_lease_only(bench: Bench) -> None:
@@ -241,20 +289,20 @@ def test_a_domain_may_be_started_by_hand_under_a_lease_only(bench: Bench) -> Non
     assert bench.service._answer({"ask": "start", "domain": "other"})["allowed"]
 
 
-def test_who_shall_end_says_so_and_ends_when_its_partner_has_heard_it(bench: Bench) -> None:
+def test_who_shall_end_says_so_and_ends_when_the_witness_has_heard_it(bench: Bench) -> None:
     leased(bench)
-    early = bench.beats("dom0m")[-1].number
+    early = bench.beats(WITNESS)[-1].number
     bench.turn(TIMES.beat_s)
-    assert bench.beats("dom0m")[-1].leased
+    assert not bench.beats(WITNESS)[-1].leaving
     bench.service.end()
-    assert not bench.service._may_end()
     bench.turn(TIMES.beat_s)
-    assert not bench.beats("dom0m")[-1].leased
-    bench.hear("dom0m", Yes(early))  # late, to a beat of before
-    assert not bench.service._may_end()
-    bench.hear("dom0m", No(bench.beats("dom0m")[-1].number, 4, declared=True))
-    assert not bench.service._may_end()
-    bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
+    assert bench.beats(WITNESS)[-1].leaving
+    for answer in (Yes(early), No(bench.beats(WITNESS)[-1].number, 4, declared=True)):
+        bench.hear(WITNESS, answer)
+        bench.turn()
+        assert not bench.service._may_end()
+    bench.hear(WITNESS, Yes(bench.beats(WITNESS)[-1].number))
+    bench.turn()
     assert bench.service._may_end()
     bench.service._end()
     assert not bench.armed

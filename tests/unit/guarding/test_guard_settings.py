@@ -18,7 +18,7 @@ GUARD = {
     "listen": {"address": "192.168.1.190", "port": 7780},
     "partners": {"dom0m": {"address": "192.168.1.191", "port": 7780, "key": KEYS[0]}},
     "witness": {"address": "192.168.1.1", "port": 7781, "key": KEYS[1]},
-    "domains": [{"name": "dns", "uuid": "u1", "partner": "dom0m", "resources": ["dns"]}],
+    "domains": [{"name": "dns", "uuid": "u1", "partner": "dom0m", "resources": ["dns"], "memory_bytes": 1}],
 }
 WITNESS = {"version": 1, "listen": GUARD["listen"], "nodes": {"dom0": KEYS[0], "dom0m": KEYS[1]}}
 

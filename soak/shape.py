@@ -1,0 +1,147 @@
+"""When two states of a small world are the same: when nothing that is still to come can tell them apart."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final
+
+from saltern.guard.guard import Guard
+from saltern.guard.witness import Witness
+from soak.agents import Agents
+from soak.moves import Moves
+from soak.world import Machine, Side, World
+
+# What never changes, or is there to be told. Where clocks began is in no state, because times are compared with now.
+_LEFT_OUT: Final = frozenset(
+    {"left", "log", "taken_over", "times", "homes", "acknowledged", "time_s", "zero_s", "frozen_since_s", "rate"}
+    | {
+        "noise",
+        "homes",
+        "wards",
+        "proof",
+        "_wards",
+        "_proof",
+        "_without",
+        "_make",
+        "_numbers",
+        "_events",
+        "_times",
+        "_partners",
+    }
+)
+# Nothing asks whether something is longer ago.
+_LONGEST_S: Final = 8.0
+# Each machine's clock begins at a million of its own, and so do its numbers, at a thousand million. Its boots, and the witness's
+# refusals, have a hundred thousand of their own.
+CLOCKS_S: Final = 1e6
+BOOTS: Final = 100_000
+
+
+def shape(world: World, clocks_s: Mapping[int, float], to_come: Iterable[Any]) -> int:
+    """Equal for states that are the same, and for no others but by a chance of one in thousands of millions.
+
+    ``clocks_s`` has the time by each machine's clock, by its million.
+    """
+    walk = _Walk(world, clocks_s)
+    walk.fields(vars(world).items())
+    walk.add("to_come", list(to_come))
+    return walk.key()
+
+
+class _Walk:
+    """Through all that a state consists of, in an order that is always the same."""
+
+    def __init__(self, world: World, clocks_s: Mapping[int, float]) -> None:
+        self._world = world
+        self._clocks_s = clocks_s
+        self._parts: list[Any] = []
+        self._numbers: list[tuple[int, int]] = []  # the place of each large one
+
+    def key(self) -> int:
+        """Large numbers count by their order. Those of different ranges are in the same one in every state."""
+        order = {number: place for place, number in enumerate(sorted({number for _, number in self._numbers}))}
+        for place, number in self._numbers:
+            self._parts[place] = order[number]
+        return hash(tuple(self._parts))
+
+    def fields(self, named: Iterable[tuple[str, Any]]) -> None:
+        """Several by their names."""
+        for name, value in named:
+            if name not in _LEFT_OUT:
+                self._parts.append(name)
+                self.add(name, value)
+
+    def add(self, name: str, value: Any) -> None:
+        """Whatever it is."""
+        match value:
+            case None | bool() | str():
+                self._parts.append(value)
+            case int():
+                self._number(value)
+            case float():
+                self._time(value)
+            case Guard() | Witness():
+                self._part(name, value)
+            case Machine():
+                self._machine(name, value)
+            case Agents() | Moves():
+                self.fields(vars(value).items())
+            case dict():
+                self._several(name, sorted(value.items()))
+            case set() | frozenset():
+                self._several(
+                    name, sorted(tuple(sorted(each)) if isinstance(each, frozenset) else each for each in value)
+                )
+            case _:
+                self._compound(name, value)
+
+    def _compound(self, name: str, value: Any) -> None:
+        if hasattr(value, "_fields"):
+            self._parts.append(type(value).__name__)
+            self.fields(zip(value._fields, value, strict=True))
+        elif isinstance(value, list | tuple):
+            self._several(name, value)
+        elif is_dataclass(value):
+            self.fields((each.name, getattr(value, each.name)) for each in fields(value))
+        elif value is not self._world:
+            raise TypeError(f"{name} is {value!r}: it is not known when two of these are the same")
+
+    def _several(self, name: str, values: Iterable[Any]) -> None:
+        self._parts.append("(")
+        for each in values:
+            match each:
+                case ((str(domain), str()), Side()):
+                    self._side(domain, each)
+                case _:
+                    self.add(name, each)
+        self._parts.append(")")
+
+    def _number(self, value: int) -> None:
+        if value >= BOOTS:
+            self._numbers.append((len(self._parts), value))
+        self._parts.append(value)
+
+    def _time(self, value: float) -> None:
+        now_s = self._world.time_s if value < CLOCKS_S else self._clocks_s[int(value // CLOCKS_S)]
+        self._parts.append(max(round(value - now_s, 3), -_LONGEST_S))
+
+    def _part(self, name: str, part: Guard | Witness) -> None:
+        """One that is not in its place any more is only there to be told from the one that is."""
+        if name == "part":
+            self.fields(vars(part).items())
+        else:
+            self._parts.append(any(machine.part is part for machine in self._world.machines.values()))
+
+    def _machine(self, name: str, machine: Machine) -> None:
+        if name != "machines":
+            self._parts.append(machine.name)
+            return
+        if machine.frozen and machine.watchdog_s is not None:  # it stands still as well
+            machine = replace(machine, watchdog_s=machine.watchdog_s + self._world.time_s - machine.frozen_since_s)
+        self.fields((each.name, getattr(machine, each.name)) for each in fields(machine))
+
+    def _side(self, domain: str, named: tuple[tuple[str, str], Side]) -> None:
+        """Of the data it counts whether they are the last."""
+        at, side = named
+        self._parts.extend(at)
+        behind = min(self._world.acknowledged[domain] - side.version, 1)
+        self.fields((each.name, getattr(replace(side, version=behind), each.name)) for each in fields(side))

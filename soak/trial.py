@@ -1,0 +1,59 @@
+"""One cluster through one schedule: what is run is plain data, and tells how to run it again."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from saltern.guard.times import Times
+from soak.faults import END_S, Event, befall, schedule
+from soak.world import Violation, World
+
+# Three beats in a lease: as few as are allowed, so that most happens in a second of work. Small clusters do the same.
+TIMES: Final = Times(beat_s=2.5, dead_s=7.5, lease_s=8.0, watchdog_s=8.0, takeover_s=20.0, margin_s=2.0)
+_FAULTS_S: Final = 75.0
+# More than takeover and what a message can be late: what is still to come after nothing has happened for so long never comes.
+_SETTLED_S: Final = 45.0
+_LOOK_S: Final = 5.0
+_NODES: Final = (2, 2, 2, 3, 3, 4, 5, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is run. ``without`` names the noise that is left out."""
+
+    seed: int
+    nodes: int
+    events: tuple[Event, ...]
+    without: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def replay(self) -> str:
+        """The command that runs the schedule of this seed again."""
+        return f"python -m soak --seed {self.seed} --nodes {self.nodes}"
+
+
+class Trial(NamedTuple):
+    """The world in the end, and the rule that it broke."""
+
+    world: World
+    violation: Violation | None
+
+
+def of_seed(seed: int, nodes: int | None = None) -> Case:
+    """The case of a seed, in a cluster of so many nodes or of 2 to 6."""
+    if nodes is None:
+        nodes = random.Random(f"{seed} nodes").choice(_NODES)  # noqa: S311 - a schedule, no secret
+    return Case(seed=seed, nodes=nodes, events=tuple(schedule(seed, nodes, _FAULTS_S)))
+
+
+def attempt(case: Case, **parts: Any) -> Trial:
+    """Run it, in a world that is made with these parts, until long after everything has settled."""
+    world = World(case.seed, case.nodes, without=case.without, **({"times": TIMES} | parts))
+    befall(world, case.events)
+    last_s = max((event.at_s for event in case.events), default=0.0)
+    try:
+        while world.time_s < min(END_S, max(last_s, world.noted_s) + _SETTLED_S):
+            world.run(world.time_s + _LOOK_S)
+    except Violation as violation:
+        return Trial(world, violation)
+    return Trial(world, None)

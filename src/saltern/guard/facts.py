@@ -1,0 +1,57 @@
+"""What a guard is told: what can prove death, what is on its disk, and what was just seen on its node."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from saltern.guard.peer import Declaration
+
+
+class Proof(NamedTuple):
+    """What proves death in this cluster: a ``lease`` with a witness, or the agents of the nodes that can be ``fenced``.
+
+    With a lease an agent is used in addition, and what it says proves nothing. With neither, nothing is ever taken over.
+    """
+
+    lease: bool = True
+    fenced: frozenset[str] = frozenset()
+
+
+class Facts(NamedTuple):
+    """What a guard has on its disk.
+
+    ``met`` names the nodes that it has heard since the node's ``boot``; ``declared`` those that were proven dead since; ``alone``
+    the domains whose data this node goes on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot
+    and the number of the beat that said so. While it is ``paused`` nothing is taken over.
+    """
+
+    boot: int
+    met: frozenset[str] = frozenset()
+    declared: Mapping[str, Declaration] = {}
+    alone: frozenset[str] = frozenset()
+    off: Mapping[str, tuple[int, int]] = {}
+    paused: bool = False
+
+    def after_boot(self, boot: int) -> "Facts":
+        """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
+        return self._replace(boot=boot, met=frozenset(), declared={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was just seen here of the domains that are guarded; others, as those on several nodes at once, are passed over.
+
+    Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
+    in words. ``lost`` are those running whose copy over there has gone out of sight, ``same`` those whose copies are both up to
+    date, ``connected`` those that have been connected at any moment since the last look. ``free_bytes`` is the memory that is
+    left for domains; ``None`` where that is not known.
+    """
+
+    running: frozenset[str] = frozenset()
+    starting: frozenset[str] = frozenset()
+    startable: frozenset[str] = frozenset()
+    against: Mapping[str, str] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
+    connected: frozenset[str] = frozenset()
+    free_bytes: int | None = None

@@ -1,0 +1,74 @@
+"""What a guard knows, and how it keeps it: the ground that everything else stands on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from saltern.guard.acts import Act, Keep
+from saltern.guard.facts import Facts, Proof, Seen
+from saltern.guard.orphans import Ward
+from saltern.guard.peer import Peer
+from saltern.guard.retry import Retry
+from saltern.guard.times import Times
+
+WITNESS: Final = "the witness"
+BY_LEASE: Final = Proof()
+
+
+class Knowledge:
+    """What the guard of ``node`` knows; ``partners`` are the other nodes of its domains, by domain, ``wards`` what else is to be
+    known of them.
+
+    ``renewed`` is what the guard before this one had, since the boot.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        partners: Mapping[str, str],
+        times: Times,
+        facts: Facts,
+        now_s: float,
+        renewed: Mapping[str, float] | None = None,
+        *,
+        proof: Proof = BY_LEASE,
+        wards: Mapping[str, Ward] | None = None,
+    ) -> None:
+        self.node = node
+        self.facts = facts
+        self._partners = partners
+        self._times = times
+        self._proof = proof
+        self._wards = {domain: (wards or {}).get(domain, Ward()) for domain in partners}
+        # Greater than all that a guard before this one has given since the boot: it did not live for a thousand a second.
+        self._number = int(now_s * 1000)
+        others = {*partners.values(), *([WITNESS] if proof.lease else [])}
+        self._peers = {
+            name: Peer(answered_s=now_s, heard_s=now_s, renewed_s=(renewed or {}).get(name)) for name in sorted(others)
+        }
+        self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
+        self._granted: set[str] = set()  # domains that may go on, since they were lost last
+        self._outdating: dict[str, int] = {}  # the request of a partner that is answered when the copy is marked
+        self._starts: dict[str, Retry] = {}  # of orphans, where they have failed
+        self._why_not: dict[str, str] = {}  # what was said then
+        self._refused: Mapping[str, str] = {}
+
+    def _nodes(self) -> Iterator[tuple[str, Peer]]:
+        """The partners, without the witness."""
+        return ((name, peer) for name, peer in self._peers.items() if name != WITNESS)
+
+    def _domains_of(self, partner: str) -> frozenset[str]:
+        return frozenset(domain for domain, each in self._partners.items() if each == partner)
+
+    def _held(self, seen: Seen) -> frozenset[str]:
+        """The guarded domains that run here, or are about to."""
+        return (seen.running | seen.starting) & self._partners.keys()
+
+    def _keep(self, **changed: Any) -> Iterator[Act]:
+        facts = self.facts._replace(**changed)
+        if facts != self.facts:
+            self.facts = facts
+            yield Keep(facts)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number

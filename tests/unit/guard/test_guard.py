@@ -1,0 +1,302 @@
+"""What a guard does about one thing at a time; whole clusters are in tests/property/test_takeover.py."""
+
+from typing import Any
+
+from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.facts import Facts, Proof, Seen
+from saltern.guard.guard import Guard
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import Beat, Deny, GoOn, Granted, Yes
+from saltern.guard.orphans import Ward
+from saltern.guard.times import Times
+
+PARTNERS = {"dns": "node2", "web": "node2"}
+FENCING = Proof(lease=False, fenced=frozenset({"node2"}))
+RUNS_DNS = Seen(running=frozenset({"dns"}), startable=frozenset({"web"}), free_bytes=0)
+
+
+def guard(proof: Proof = FENCING, **more: Any) -> Guard:
+    return Guard("node1", PARTNERS, Times(), Facts(boot=1), 0.0, proof=proof, **more)
+
+
+def heard(one: Guard, now_s: float, number: int, boot: int = 1, **said: Any) -> list[Act]:
+    _, acts = one.beat(Beat("node2", boot, number, **said), now_s)
+    return acts
+
+
+def answered(one: Guard, acts: list[Act], now_s: float, *, by: str) -> None:
+    for act in acts:
+        if isinstance(act, Send) and act.to == by and isinstance(act.message, Beat):
+            one.answered(by, Yes(act.message.number), now_s)
+
+
+def of(kind: type[Any], acts: list[Act]) -> list[Any]:
+    return [act for act in acts if isinstance(act, kind)]
+
+
+def fenced_away(one: Guard) -> None:
+    """node2 was heard, then is silent, and its agent says that it is off."""
+    heard(one, 1.0, 1)
+    assert of(Fence, one.act(RUNS_DNS, 20.0)) == [Fence("node2")]
+    one.fenced("node2", True, 21.0)
+
+
+def test_a_silent_node_is_fenced_and_its_domain_starts_when_the_agent_has_seen_it_off() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert not of(Fence, one.act(RUNS_DNS, 4.0))
+    assert of(Fence, one.act(RUNS_DNS, 20.0)) == [Fence("node2")]
+    assert not of(Start, one.act(RUNS_DNS, 21.0))
+    one.fenced("node2", True, 22.0)
+    assert of(Start, one.act(RUNS_DNS, 22.0)) == [Start("web")]
+
+
+def test_a_node_that_was_not_heard_since_the_boot_is_not_fenced() -> None:
+    assert not of(Fence, guard().act(RUNS_DNS, 100.0))
+
+
+def test_a_node_that_replicates_is_not_lost() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    seen = Seen(running=frozenset({"dns"}), connected=frozenset({"dns"}))
+    assert not of(Fence, one.act(seen, 20.0))
+
+
+def test_an_agent_that_fails_is_asked_again_after_a_pause_that_grows() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    asked_s = []
+    for tenth in range(200, 1000):
+        if of(Fence, one.act(RUNS_DNS, tenth / 10)):
+            asked_s.append(tenth / 10)
+            one.fenced("node2", False, tenth / 10)
+    assert asked_s == [20.0, 22.0, 26.0, 34.0, 50.0, 82.0]
+
+
+def test_what_an_agent_says_of_a_node_that_was_heard_meanwhile_proves_nothing() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    one.act(RUNS_DNS, 20.0)
+    heard(one, 21.0, 1, boot=2)
+    one.fenced("node2", True, 22.0)
+    assert of(Fence, one.act(RUNS_DNS, 40.0)) == [Fence("node2")]
+    assert not of(Start, one.act(RUNS_DNS, 41.0))
+
+
+def test_a_fenced_node_is_answered_after_its_next_boot_only() -> None:
+    one = guard()
+    fenced_away(one)
+    one.act(RUNS_DNS, 22.0)
+    answer, _ = one.beat(Beat("node2", 1, 9, released=None), 23.0)
+    assert not isinstance(answer, Yes)
+    answer, _ = one.beat(Beat("node2", 2, 1), 24.0)
+    assert isinstance(answer, Yes)
+
+
+def test_without_a_lease_nothing_is_stopped_and_no_watchdog_wound_up() -> None:
+    acts = guard().act(RUNS_DNS, 1000.0)
+    assert not of(Stop, acts) + of(WindUp, acts)
+
+
+def test_domains_that_are_not_guarded_are_left_alone() -> None:
+    one = guard(Proof())
+    acts = one.act(Seen(running=frozenset({"dns", "router"})), 1.0)
+    answered(one, acts, 1.0, by=WITNESS)
+    assert of(Stop, one.act(Seen(running=frozenset({"dns", "router"})), 50.0)) == [Stop("dns")]
+
+
+def test_what_is_being_started_or_received_ends_with_the_lease_as_well() -> None:
+    one = guard(Proof())
+    answered(one, one.act(Seen(), 1.0), 1.0, by=WITNESS)
+    acts = one.act(Seen(starting=frozenset({"web"})), 50.0)
+    assert of(Stop, acts) == [Stop("web")]
+    assert not of(WindUp, acts)
+
+
+def test_an_orphan_that_cannot_be_started_is_told_once_and_the_others_go_on() -> None:
+    one = guard()
+    fenced_away(one)
+    seen = Seen(startable=frozenset({"web"}), against={"dns": "its disk dns is Outdated here"}, free_bytes=0)
+    acts = one.act(seen, 22.0)
+    assert of(Start, acts) == [Start("web")]
+    assert of(Refuse, acts) == [Refuse("dns", "its disk dns is Outdated here")]
+    assert one.refused == {"dns": "its disk dns is Outdated here"}
+    assert not of(Refuse, one.act(seen, 23.0))
+
+
+def test_what_was_not_seen_is_not_started() -> None:
+    one = guard()
+    fenced_away(one)
+    one.act(Seen(free_bytes=0), 22.0)
+    assert one.refused["web"] == "it was not seen what is here of it"
+
+
+def test_a_start_that_fails_is_told_and_tried_again() -> None:
+    one = guard()
+    fenced_away(one)
+    one.act(RUNS_DNS, 22.0)
+    one.failed("web", "xl: out of memory", 23.0)
+    assert of(Refuse, one.act(RUNS_DNS, 24.0)) == [
+        Refuse("web", "its start has failed, and is tried again: xl: out of memory")
+    ]
+    assert of(Start, one.act(RUNS_DNS, 25.0)) == [Start("web")]
+
+
+def test_the_other_node_s_newer_data_are_not_replaced_by_ours() -> None:
+    one = guard()
+    heard(one, 1.0, 1, alone=frozenset({"web"}))
+    one.act(RUNS_DNS, 20.0)
+    one.fenced("node2", True, 21.0)
+    assert not of(Start, one.act(RUNS_DNS, 22.0))
+    assert one.refused == {"web": "node2 had gone on alone with it: what is here is older"}
+    assert one.against_start("web", 22.0) == one.refused["web"]
+    assert one.against_start("dns", 22.0) is None
+
+
+def test_orphans_are_started_in_order() -> None:
+    one = guard(wards={"dns": Ward(order=20), "web": Ward(order=10)})
+    fenced_away(one)
+    both = frozenset({"dns", "web"})
+    assert of(Start, one.act(Seen(startable=both, free_bytes=0), 22.0)) == [Start("web")]
+    seen = Seen(running=frozenset({"web"}), startable=frozenset({"dns"}), free_bytes=0)
+    assert of(Start, one.act(seen, 23.0)) == [Start("dns")]
+
+
+# --- Pausing, and ending -------------------------------------------------------------------------------------------
+def test_a_paused_guard_takes_nothing_over_until_it_is_resumed() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    one.pause()
+    assert not of(Fence, one.act(RUNS_DNS, 20.0))
+    one.resume()
+    assert of(Fence, one.act(RUNS_DNS, 21.0))
+
+
+def test_a_pause_outlasts_a_boot() -> None:
+    one = guard()
+    one.pause()
+    assert one.facts.after_boot(2).paused
+
+
+def test_a_guard_ends_when_the_witness_knows() -> None:
+    one = guard(Proof())
+    first = one.act(RUNS_DNS, 1.0)
+    one.leave()
+    answered(one, first, 1.1, by=WITNESS)
+    acts = one.act(RUNS_DNS, 2.0)
+    assert not of(Disarm, acts)
+    answered(one, acts, 2.1, by="node2")
+    assert not of(Disarm, one.act(RUNS_DNS, 2.2))
+    answered(one, acts, 2.3, by=WITNESS)
+    acts = one.act(RUNS_DNS, 2.4)
+    assert of(Disarm, acts)
+    assert not of(WindUp, acts)
+
+
+def test_nothing_is_taken_over_from_a_node_whose_guard_was_stopped_until_it_is_heard_again() -> None:
+    one = guard()
+    heard(one, 1.0, 1, leaving=True)
+    assert not of(Fence, one.act(RUNS_DNS, 50.0))
+    heard(one, 51.0, 2)
+    assert of(Fence, one.act(RUNS_DNS, 70.0))
+
+
+def test_with_a_lease_the_node_of_a_stopped_guard_is_lost_only_when_it_stops_its_domains_again() -> None:
+    one = guard(Proof())
+    heard(one, 1.0, 1, leaving=True)
+    heard(one, 2.0, 2, leased=False)
+    acts = one.act(RUNS_DNS, 50.0)
+    assert not [each for each in of(Send, acts) if isinstance(each.message, Deny)]
+    heard(one, 51.0, 3, leased=True)
+    acts = one.act(RUNS_DNS, 70.0)
+    assert [each for each in of(Send, acts) if isinstance(each.message, Deny)]
+
+
+# --- Going on alone ------------------------------------------------------------------------------------------------
+LOST = Seen(running=frozenset({"dns"}), lost=frozenset({"dns"}))
+
+
+def asked_to_go_on(acts: list[Act]) -> list[int]:
+    return [each.message.number for each in of(Send, acts) if isinstance(each.message, GoOn)]
+
+
+def test_a_side_goes_on_when_the_partner_has_outdated_its_copy() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    (number,) = asked_to_go_on(one.act(LOST, 2.0))
+    assert not one.may_go_on("dns")
+    one.answered("node2", Granted(number, "dns", given=False), 2.1)
+    assert not one.may_go_on("dns")
+    one.answered("node2", Granted(number, "dns", given=True), 2.2)
+    assert one.may_go_on("dns")
+    assert one.facts.alone == {"dns"}
+
+
+def test_what_was_granted_for_an_earlier_loss_is_of_no_use() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    (number,) = asked_to_go_on(one.act(LOST, 2.0))
+    one.answered("node2", Granted(number, "dns", given=True), 2.2)
+    one.lost("dns")
+    assert not one.may_go_on("dns")
+    one.act(LOST, 4.0)
+    one.answered("node2", Granted(number, "dns", given=True), 4.1)
+    assert not one.may_go_on("dns")
+
+
+def test_a_copy_is_outdated_before_the_partner_is_answered() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert one.asked(GoOn("web", "node2", 1, 2), 2.0) == [Outdate("web")]
+    assert one.outdated("web", True) == [Send("node2", Granted(2, "web", given=True))]
+    assert one.outdated("web", True) == []
+
+
+def test_a_copy_that_went_on_alone_is_not_outdated() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    (number,) = asked_to_go_on(one.act(LOST, 2.0))
+    one.answered("node2", Granted(number, "dns", given=True), 2.2)
+    assert one.asked(GoOn("dns", "node2", 1, 2), 3.0) == [Send("node2", Granted(2, "dns", given=False))]
+
+
+def test_a_node_that_was_proven_dead_is_not_helped_to_go_on() -> None:
+    one = guard()
+    fenced_away(one)
+    one.act(RUNS_DNS, 22.0)
+    assert one.asked(GoOn("web", "node2", 1, 2), 23.0) == [Send("node2", Granted(2, "web", given=False))]
+
+
+def test_an_old_or_strange_request_is_passed_over() -> None:
+    one = guard()
+    heard(one, 1.0, 5)
+    assert one.asked(GoOn("web", "node2", 1, 4), 2.0) == []
+    assert one.asked(GoOn("web", "node3", 1, 9), 2.0) == []
+    assert one.asked(GoOn("strange", "node2", 1, 9), 2.0) == []
+
+
+def test_an_answer_of_a_stranger_is_passed_over() -> None:
+    assert guard().answered(WITNESS, Yes(1), 1.0) == []
+
+
+# --- Starts by others ----------------------------------------------------------------------------------------------
+def test_nobody_starts_anything_before_the_partner_knows_that_this_node_lives() -> None:
+    one = guard()
+    assert one.against_start("dns", 5.0) == "node2 has not answered since this node has booted"
+    answered(one, one.act(Seen(), 5.0), 5.1, by="node2")
+    assert one.against_start("dns", 500.0) is None
+
+
+def test_with_a_lease_nobody_starts_anything_without_one() -> None:
+    one = guard(Proof())
+    assert one.against_start("dns", 5.0) == "neither node2 nor the witness answers"
+    answered(one, one.act(Seen(), 5.0), 5.1, by=WITNESS)
+    assert one.against_start("dns", 6.0) is None
+    assert one.against_start("dns", 13.0) == "neither node2 nor the witness answers"
+
+
+def test_nothing_is_started_while_the_guard_is_being_stopped() -> None:
+    one = guard()
+    answered(one, one.act(Seen(), 5.0), 5.1, by="node2")
+    one.leave()
+    assert one.against_start("dns", 6.0) == "the guard of this node is being stopped"

@@ -1,0 +1,54 @@
+"""A node that several others have had denied: each denial stands for itself."""
+
+from saltern.guard.messages import Allow, Beat, Denied, Deny, Message, No, Yes
+from saltern.guard.times import Times
+from saltern.guard.witness import Promises, Witness
+
+LOST, ONE, OTHER = "node2", "node1", "node3"
+
+
+def denied_by_both() -> Witness:
+    witness = Witness(Times(), Promises(), since_s=0.0)
+    for by, domain in ((ONE, "dns"), (OTHER, "web")):
+        answer = witness.answer(Deny(LOST, 1, frozenset({domain}), by, 1, 1), 100.0)
+        assert isinstance(answer, Denied)
+    return witness
+
+
+def beat(witness: Witness, number: int, **said: object) -> object:
+    return witness.answer(Beat(LOST, said.pop("boot", 1), number, **said), 101.0)
+
+
+def test_what_one_takes_back_keeps_the_denial_of_the_other() -> None:
+    witness = denied_by_both()
+    witness.answer(Allow(LOST, 2, OTHER, 1, 2), 101.0)
+    assert isinstance(beat(witness, 1), No)
+    assert set(witness.promises.denied) == {(LOST, ONE)}
+
+
+def test_nobody_takes_back_what_another_asked_for() -> None:
+    witness = denied_by_both()
+    witness.answer(Allow(LOST, 1, OTHER, 1, 2), 101.0)
+    assert set(witness.promises.denied) == {(LOST, ONE), (LOST, OTHER)}
+
+
+def test_it_has_to_release_everything_after_the_last_denial() -> None:
+    witness = denied_by_both()
+    answer = beat(witness, 1, released=1)
+    assert answer == No(1, refusal=2, declared=False)
+    assert isinstance(beat(witness, 2, released=2), Yes)
+    assert witness.promises.denied == {}
+
+
+def test_a_boot_ends_both() -> None:
+    witness = denied_by_both()
+    assert isinstance(beat(witness, 1, boot=2), Yes)
+    assert witness.promises.denied == {}
+
+
+def test_each_is_told_of_its_own_denial() -> None:
+    witness = denied_by_both()
+    told: Message = Beat(OTHER, 1, 2)
+    answer = witness.answer(told, 101.0)
+    assert isinstance(answer, Yes)
+    assert answer.denies == frozenset({(LOST, 2)})
