@@ -8,7 +8,7 @@ from typing import Any
 
 import guarded
 import pytest
-from guarded import WITNESS, Guarded, eventually
+from guarded import WITNESS, Guarded
 
 from saltern.guarding.fence_peer import FENCED, OUTDATED, UNKNOWN
 
@@ -48,6 +48,12 @@ def promises(nodes: Guarded) -> dict[str, Any]:
     return found
 
 
+def silent_s(nodes: Guarded, node: str, other: str) -> float:
+    """For how long the guard of a node has not been answered by another one."""
+    answered_s_ago: float = nodes.ask(node, ask="status")["renewed_s_ago"][other]
+    return answered_s_ago
+
+
 def is_whole(nodes: Guarded) -> bool:
     """Both copies of everything are UpToDate and connected."""
     with nodes.world() as world:
@@ -60,13 +66,13 @@ def is_whole(nodes: Guarded) -> bool:
 
 def test_what_a_lost_node_ran_starts_on_its_partner_and_stays_there_when_it_returns(nodes: Guarded) -> None:
     nodes.cut_power("dom0")
-    eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
+    nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
     assert nodes.live("mail") == ["dom0m"]
     assert nodes.fence_peer("dom0m", "dns") == FENCED
     nodes.boot("dom0")
-    eventually("dom0 is met again", lambda: "dom0m" in (nodes.status("dom0") or {"met": []})["met"])
-    eventually("all is synchronised", lambda: is_whole(nodes))
-    eventually(
+    nodes.eventually("dom0 is met again", lambda: "dom0m" in (nodes.status("dom0") or {"met": []})["met"])
+    nodes.eventually("all is synchronised", lambda: is_whole(nodes))
+    nodes.eventually(
         "nothing counts as dead or outdated", lambda: not promises(nodes)["denied"] and not promises(nodes)["alone"]
     )
     assert nodes.live("dns") == nodes.live("mail") == ["dom0m"]
@@ -76,17 +82,17 @@ def test_what_a_lost_node_ran_starts_on_its_partner_and_stays_there_when_it_retu
 
 def test_a_node_that_nobody_hears_stops_its_domains_before_they_start_elsewhere(nodes: Guarded) -> None:
     nodes.isolate("dom0")
-    eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
+    nodes.eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
     assert nodes.domains("dom0") == []
     assert nodes.fence_peer("dom0", "dns") == UNKNOWN
     nodes.mend()
-    eventually("dom0 is answered again", never_twice(nodes, lambda: promises(nodes)["denied"] == []))
+    nodes.eventually("dom0 is answered again", never_twice(nodes, lambda: promises(nodes)["denied"] == []))
     assert nodes.live("dns") == ["dom0m"]
 
 
 def test_a_guard_that_hangs_costs_its_node_and_nothing_runs_twice(nodes: Guarded) -> None:
     nodes.signal("dom0", signal.SIGSTOP)
-    eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
+    nodes.eventually("dns starts on dom0m", never_twice(nodes, lambda: nodes.live("dns") == ["dom0m"]))
     with nodes.world() as world:
         assert world.nodes["dom0"].power_cuts == 1
 
@@ -94,7 +100,7 @@ def test_a_guard_that_hangs_costs_its_node_and_nothing_runs_twice(nodes: Guarded
 def test_a_guard_that_was_killed_goes_on_as_if_nothing_had_been(nodes: Guarded) -> None:
     nodes.kill("dom0")
     nodes.start("dom0")
-    eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
     assert nodes.live("dns") == ["dom0"]
     assert nodes.watchdog_is_armed("dom0")
     with nodes.world() as world:
@@ -106,19 +112,18 @@ def test_a_guard_that_is_told_to_end_takes_its_leave_and_the_watchdog_with_it(no
     assert nodes.wait_for_end("dom0") == 0
     assert not nodes.watchdog_is_armed("dom0")
     assert nodes.live("dns") == ["dom0"]
-    eventually(
-        "dom0 is not heard by its partner",
-        lambda: any("node dom0: is not heard" in line for line in nodes.log("dom0m")),
-    )
+    nodes.eventually("its partner knows", lambda: nodes.ask("dom0m", ask="status")["off"] == ["dom0"])
+    nodes.eventually("it is silent", lambda: silent_s(nodes, "dom0m", "dom0") > guarded.times().takeover_s)
+    assert nodes.live("dns") == ["dom0"]
     nodes.start("dom0")
-    eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
     assert nodes.live("dns") == ["dom0"]
 
 
 def test_a_guard_whose_witness_does_not_answer_does_not_end(nodes: Guarded) -> None:
     nodes.kill(WITNESS)
     nodes.signal("dom0", signal.SIGTERM)
-    eventually("it says so", lambda: any("waits for the witness" in line for line in nodes.log("dom0")))
+    nodes.eventually("it says so", lambda: any("waits for the witness" in line for line in nodes.log("dom0")))
     assert nodes.is_alive("dom0")
     assert nodes.watchdog_is_armed("dom0")
     nodes.start(WITNESS)
@@ -129,19 +134,18 @@ def test_a_guard_whose_witness_does_not_answer_does_not_end(nodes: Guarded) -> N
 def test_without_witness_nobody_takes_over_and_the_one_that_is_left_stops_too(nodes: Guarded) -> None:
     nodes.kill(WITNESS)
     nodes.cut_power("dom0")
-    eventually("dom0m has stopped what it ran", lambda: nodes.domains("dom0m") == [])
+    nodes.eventually("dom0m has stopped what it ran", lambda: nodes.domains("dom0m") == [])
     assert nodes.live("dns") == []
 
 
 def test_a_paused_guard_takes_nothing_over_until_it_goes_on(nodes: Guarded) -> None:
     nodes.ask("dom0m", ask="pause", who="anna")
     nodes.cut_power("dom0")
-    too_long_s = guarded.times().takeover_s
-    eventually("it would have", lambda: nodes.ask("dom0m", ask="status")["renewed_s_ago"]["dom0"] > too_long_s)
+    nodes.eventually("it would have", lambda: silent_s(nodes, "dom0m", "dom0") > guarded.times().takeover_s)
     assert nodes.ask("dom0m", ask="status")["paused"].strip() == "anna"
     assert promises(nodes)["denied"] == []
     nodes.ask("dom0m", ask="resume")
-    eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
+    nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
 
 
 def test_where_only_the_replication_is_cut_each_domain_goes_on_where_it_is(nodes: Guarded) -> None:

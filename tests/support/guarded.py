@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import zmq
@@ -38,7 +40,6 @@ saltern:
     mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
 """
 SHARES = slices(TOPOLOGY)
-PATIENCE_S = 240.0
 WITNESS = "witness"
 _SOURCE = str(Path(cluster.__file__).parents[2])
 _LIBC = ctypes.CDLL(None)
@@ -55,10 +56,11 @@ def times() -> Times:
     """As short as this machine allows at this moment: what is late because it is busy is no lost node."""
     folder = directory()
     cluster.create(str(folder), [NodeSpec(name="dom0", address="192.168.1.190")])
-    began_s = time.monotonic()
-    for _ in range(4):
+    ends_s = [time.monotonic()]
+    for _ in range(5):
         subprocess.run([str(folder / "dom0" / "bin" / "xl"), "list"], check=True, capture_output=True)
-    command_s = (time.monotonic() - began_s) / 4
+        ends_s.append(time.monotonic())
+    command_s = median(end_s - begun_s for begun_s, end_s in pairwise(ends_s))
     remove(folder)
     beat_s = max(1.0, 5 * command_s)
     lease_s = math.ceil(5 * beat_s)
@@ -70,28 +72,29 @@ def other(node: str) -> str:
     return next(name for name in NODES if name != node)
 
 
-def eventually(what: str, found: Callable[[], Any]) -> Any:
-    """Wait until something is so, and return it; it is looked at ten times a second."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"it did not come about that {what}")
-
-
 class Guarded:
     """Two nodes that run what belongs there, their guards, and a witness."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.patience_s = 60 + 8 * times().takeover_s
         self.world_file = str(directory / cluster.WORLD)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._keys: dict[str, str] = {}
         self._ports = dict(zip((*NODES, WITNESS), free_ports(3), strict=True))
         ways = [(node, to) for node in NODES for to in (*NODES, WITNESS) if to != node]
         self._relays = {(node, to): Relay(self._ports[to]) for node, to in ways}
+
+    def eventually(self, what: str, found: Callable[[], Any]) -> Any:
+        """Wait until something is so, and return it; it is looked at again and again."""
+        deadline = time.monotonic() + self.patience_s
+        while time.monotonic() < deadline:
+            value = found()
+            if value:
+                return value
+            time.sleep(0.2)
+        said = [f"--- {name}\n{Path(self.directory, f'{name}.out').read_text()}" for name in self._processes]
+        raise AssertionError(f"it did not come about that {what}, in {self.patience_s:.0f} s\n" + "\n".join(said))
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
     def build(self, world_text: str) -> None:
@@ -201,16 +204,25 @@ class Guarded:
                 )
 
     def start_all(self) -> None:
-        """Guards and witness run, and each node has a lease."""
+        """Guards and witness run, and each node has a lease, of which the other one has been told."""
         self.start(WITNESS, *NODES)
         for node in NODES:
-            eventually(f"{node} has leases", lambda node=node: self.has_leases(node))
+            self.eventually(f"{node} has leases", lambda node=node: self.has_leases(node))
+        before = {node: self._renewed_s(node) for node in NODES}
+        for node in NODES:
+            # What was answered now was sent with a lease: a node that has never said so is not taken over from.
+            told = lambda node=node: self._renewed_s(node) > before[node] + times().beat_s / 2  # noqa: E731
+            self.eventually(f"{node} has told its partner", told)
 
     def has_leases(self, node: str) -> bool:
         status = self.status(node)
         return (
             status is not None and len(status["renewed_s_ago"]) == 2 and other(node) in status["met"] and status["seen"]
         )
+
+    def _renewed_s(self, node: str) -> float:
+        """When its partner has last renewed its lease, by the clock of this process."""
+        return time.monotonic() - float(self.ask(node, ask="status")["renewed_s_ago"][other(node)])
 
     def status(self, node: str) -> dict[str, Any] | None:
         try:
@@ -229,13 +241,13 @@ class Guarded:
         for name in names:
             self._processes[name].send_signal(how)
         for name in names:
-            self._processes[name].wait(PATIENCE_S)
+            self._processes[name].wait(self.patience_s)
 
     def signal(self, name: str, how: signal.Signals) -> None:
         self._processes[name].send_signal(how)
 
     def wait_for_end(self, name: str) -> int:
-        return self._processes[name].wait(PATIENCE_S)
+        return self._processes[name].wait(self.patience_s)
 
     def cut_power(self, node: str) -> None:
         """The node is off, and so is every process on it."""

@@ -332,6 +332,7 @@ class GuardService:
             "met": sorted(facts.met),
             "dead": {node: each.boot for node, each in sorted(facts.declared.items())},
             "alone": sorted(facts.alone),
+            "off": sorted(facts.off),
             "doing": self._doing.busy,
             "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},

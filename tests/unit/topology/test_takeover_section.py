@@ -1,6 +1,7 @@
 """The section ``takeover``: what guards are told, and what would prove nothing."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ from saltern import topology
 from saltern.desired import slice_from_pillar, slice_to_pillar
 from saltern.errors import TopologyError, Violation
 from saltern.guard.times import Times
+from saltern.guarding.settings import Party, read_guard
 from saltern.model.desired import GuardSpec, NodeSlice
+from saltern.model.places import GUARD_SETTINGS
+from saltern.render import guard_settings
+from saltern.run import LocalHost
 
 WITNESS = {"minion": "master", "address": "192.168.1.10"}
 
@@ -60,6 +65,21 @@ def test_what_a_guard_is_told_travels_in_the_pillar() -> None:
         assert slice_from_pillar(slice_to_pillar(share)) == share
         assert share.domains["dns"].priority == 200
         assert share.domains["mail"].priority == 100
+
+
+def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
+    share = slices({"witness": WITNESS, "lease": {"beat": 0.5}})["dom0m"]
+    assert share.guard is not None
+    keys = {"dom0": "a" * 40, "master": "b" * 40}
+    host = LocalHost(root=str(tmp_path))
+    host.write_text(GUARD_SETTINGS, guard_settings.render(share, share.guard, keys), guard_settings.MODE)
+    found = read_guard(host, GUARD_SETTINGS)
+    assert found.partners == {"dom0": Party(address="192.168.1.190", port=7780, key="a" * 40)}
+    assert found.witness == Party(address="192.168.1.10", port=7781, key="b" * 40)
+    assert found.times == share.guard.times
+    assert [each.name for each in found.domains] == list(share.domains)
+    assert {each.partner for each in found.domains} == {"dom0"}
+    assert {each.name: each.resources for each in found.domains}["mail"] == ("mail", "mail-xvdb")
 
 
 @pytest.mark.parametrize(
