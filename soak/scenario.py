@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from saltern.errors import TopologyError
 from saltern.guard.facts import Proof
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.orphans import Ward
@@ -77,7 +78,10 @@ SEVERAL: Final[dict[str, tuple[int, Callable[..., Iterator[tuple[str, tuple[str,
 # --- Reading -------------------------------------------------------------------------------------------------------
 def load(directory: Path) -> Scenario:
     """Read it. Raises ``Unreadable``, and ``TopologyError`` for its topology."""
-    cluster = load_topology(files.read(directory / "topology.yaml")).cluster
+    loaded = load_topology(files.read(directory / "topology.yaml"))
+    if loaded.violations:
+        raise TopologyError(loaded.violations)
+    cluster = loaded.cluster
     data = yaml.safe_load((directory / "events.yaml").read_text())
     if not isinstance(data, dict) or set(data) != {"proof", "events"} or data["proof"] not in PROOFS:
         raise Unreadable(f"{directory}/events.yaml needs `events` and `proof`, which is one of {', '.join(PROOFS)}")
