@@ -54,7 +54,8 @@ def status(timeout=15):
     at the next start only.
 
     Text for people; data with ``--out=json`` or any other outputter. All nodes are asked at the same time, in one
-    call, for ``drbd.status``, ``xen.domains`` and ``operation.entries``. The exit code is 0 also when something is wrong.
+    call, for ``drbd.status``, ``xen.domains``, ``operation.entries`` and ``guard.status``. The exit code is 0 also when
+    something is wrong.
 
     timeout
         Seconds to wait for the nodes. Default: 15
@@ -202,6 +203,108 @@ def release(domain):
         salt-run cluster.release dns
     """
     return _on_its_nodes(domain, "operation.release")
+
+
+def pause(node=None, timeout=15):
+    """
+    Have a guard take nothing over, or all of them, until ``cluster.resume``. Guards go on keeping their leases, so nothing stops.
+
+    What a node runs is taken over by its partners: it is they who are to be paused before something is done to it. A node
+    that does not answer is told, and the exit code is 1.
+
+    node
+        One node. Default: all
+
+    timeout
+        Seconds to wait for the nodes. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.pause
+        salt-run cluster.pause dom0m
+    """
+    who = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
+    return _on_guards("guard.pause", node, timeout, [who])
+
+
+def resume(node=None, timeout=15):
+    """
+    Have a guard take over again what is lost, or all of them.
+
+    node
+        One node. Default: all
+
+    timeout
+        Seconds to wait for the nodes. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.resume
+    """
+    return _on_guards("guard.resume", node, timeout)
+
+
+def wake(node, timeout=15):
+    """
+    Have the guards of all nodes look again that share domains with one that may be lost. They decide by what they see.
+
+    For the reactor, when a beacon has told that a partner is out of sight; it can be called at any time and as often as one
+    likes. For a machine that is no node of the topology nothing is done.
+
+    node
+        The node that may be lost
+
+    timeout
+        Seconds to wait for the others. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.wake dom0
+    """
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    share = slice_from_pillar(found[node]) if node in found else None
+    partners = sorted(share.guard.partners) if share is not None and share.guard is not None else []
+    return _tell_guards("guard.wake", partners, timeout)
+
+
+def _on_guards(function, node, timeout, arguments=()):
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    guarded = [name for name, share in found.items() if slice_from_pillar(share).guard is not None]
+    if not guarded or (node is not None and node not in guarded):
+        __context__["retcode"] = 1
+        what = "no node" if node is None else f"no node {node}"
+        return {
+            "retcode": 1,
+            "error": f"{what} has a guard: the topology has `saltern:takeover` for {guarded or 'none'}",
+        }
+    return _tell_guards(function, guarded if node is None else [node], timeout, arguments)
+
+
+def _tell_guards(function, nodes, timeout, arguments=()):
+    if not nodes:
+        return {}
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        said = client.cmd(nodes, function, list(arguments), tgt_type="list", full_return=True, timeout=timeout)
+    answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
+    if any(answer["retcode"] for answer in answers.values()):
+        __context__["retcode"] = 1
+    return {node: answer["ret"] for node, answer in answers.items()}
 
 
 def _on_its_nodes(domain, function):

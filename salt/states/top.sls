@@ -7,7 +7,14 @@ base:
     - match: compound
     - core
     - migration.key
+    - guard.key
     - lvm
     - drbd
     - xen
     - migration
+    - guard
+  # The one that is the third vote.
+  'I@saltern:witness:*':
+    - match: compound
+    - core
+    - guard.witness

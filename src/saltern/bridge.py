@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from saltern import loaded
 from saltern.converge import Converge
-from saltern.desired import part, slice_from_pillar, slice_to_pillar
+from saltern.desired import part, slice_from_pillar, slice_to_pillar, witness_from_pillar
 from saltern.errors import Refused, SliceError
-from saltern.model.desired import NodeSlice
+from saltern.model.desired import NodeSlice, WitnessSpec
 from saltern.model.observed import SshKeys
 from saltern.observe import AskKeys
 from saltern.plan.items import Item
@@ -35,13 +35,23 @@ def local_host(opts: Tree) -> LocalHost:
             "its files were replaced since this minion has read them",
             "Try again; when this stays, restart the minion. That ends no domain, and nothing that is being done with one",
         )
-    return LocalHost(root=opts.get("saltern", {}).get("root", "/"))
+    return LocalHost(root=root(opts))
+
+
+def root(opts: Tree) -> str:
+    """What stands before every path of a file: ``/`` on a real node."""
+    return str(opts.get("saltern", {}).get("root", "/"))
 
 
 def node_slice(pillar: Tree) -> NodeSlice:
     """This node's share of the topology; raises ``SliceError``."""
     # Salt wraps pillar values so that printing shows asterisks: what is rendered into files must be plain.
     return slice_from_pillar(json.loads(json.dumps(pillar.get(PILLAR_KEY))))
+
+
+def witness_spec(pillar: Tree) -> WitnessSpec:
+    """What the witness on this machine is given of the topology; raises ``SliceError``."""
+    return witness_from_pillar(json.loads(json.dumps(pillar.get(PILLAR_KEY))))
 
 
 def current_slice(pillar: Tree, expected: Tree | None, fresh: Callable[[], Tree]) -> NodeSlice:

@@ -23,6 +23,7 @@ from saltern.model.desired import (
     Resource,
     ResourceHost,
     Volume,
+    WitnessSpec,
 )
 from saltern.model.topology import Cluster, Disk, Domain, Interface, Node
 from saltern.units import MIB, SECTOR_BYTES
@@ -96,6 +97,20 @@ def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardS
         witness=witness.minion,
         witness_address=witness.address,
         witness_port=witness.port,
+        times=cluster.takeover.times,
+    )
+
+
+def witness_spec(cluster: Cluster) -> WitnessSpec | None:
+    """What the witness of a cluster is told, ``None`` where there is none. It answers the nodes that hold domains."""
+    if cluster.takeover is None:
+        return None
+    witness = cluster.takeover.witness
+    return WitnessSpec(
+        cluster=cluster.name,
+        address=witness.address,
+        port=witness.port,
+        nodes=tuple(sorted({name for each in cluster.domains.values() for name in (each.home, each.partner)})),
         times=cluster.takeover.times,
     )
 
@@ -292,6 +307,11 @@ def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
     return {**asdict(guard), "partners": dict(guard.partners)}
 
 
+def witness_to_pillar(witness: WitnessSpec) -> dict[str, Any]:
+    """What the witness is told, as plain data, for the key ``saltern`` of its pillar."""
+    return {"witness": {"slice_version": SLICE_VERSION, **asdict(witness), "nodes": list(witness.nodes)}}
+
+
 def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
     """The share that ``slice_to_pillar`` wrote. Raises ``SliceError`` for anything else."""
     version = data.get("slice_version") if isinstance(data, Mapping) else None
@@ -403,5 +423,29 @@ def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
         witness=_of(str, data["witness"]),
         witness_address=_of(str, data["witness_address"]),
         witness_port=_of(int, data["witness_port"]),
-        times=Times(**{_of(str, name): _of(float, value) for name, value in _of(dict, data["times"]).items()}),
+        times=_times_from_pillar(data["times"]),
     )
+
+
+def _times_from_pillar(data: object) -> Times:
+    return Times(**{_of(str, name): _of(float, value) for name, value in _of(dict, data).items()})
+
+
+def witness_from_pillar(data: Mapping[str, Any] | None) -> WitnessSpec:
+    """What ``witness_to_pillar`` wrote. Raises ``SliceError`` for anything else."""
+    try:
+        found = (data or {})["witness"]
+        if found["slice_version"] != SLICE_VERSION:
+            raise ValueError(f"it has version {found['slice_version']!r}, and this Saltern reads {SLICE_VERSION}")
+        return WitnessSpec(
+            cluster=_of(str, found["cluster"]),
+            address=_of(str, found["address"]),
+            port=_of(int, found["port"]),
+            nodes=tuple(_of(str, name) for name in _of(list, found["nodes"])),
+            times=_times_from_pillar(found["times"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SliceError(
+            f"this pillar holds nothing for a witness ({type(error).__name__}: {error})",
+            "See that the topology names this minion as `saltern:takeover:witness:minion`, and refresh the pillar",
+        ) from error

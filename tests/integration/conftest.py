@@ -7,14 +7,13 @@ import getpass
 import os
 import shutil
 import tempfile
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import salt._logging
-from minions import CHECKOUT, NODES, Salted
+from minions import CHECKOUT, NODES, Salted, minion_python
 from saltfactories.manager import FactoriesManager
 
 # What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
@@ -75,7 +74,7 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
         minion = master.salt_minion_daemon(
             name, overrides={**common, "enable_gpu_grains": False, "saltern": {"root": str(root)}}
         )
-        minion.python_executable = _python(directory / "python" / name)
+        minion.python_executable = minion_python(directory / "python" / name)
         minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
         minions[name] = minion
     salted = Salted(directory, pillar, master, minions)
@@ -87,14 +86,6 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
         yield salted
         for minion in minions.values():
             minion.terminate()
-
-
-def _python(home: Path) -> str:
-    venv.create(home, with_pip=False, symlinks=True)
-    (library,) = home.glob("lib/python3*/site-packages")
-    # Of a directory that a .pth file names, the .pth files are not read: an editable Saltern beside Salt is invisible.
-    (library / "salt.pth").write_text(f"{Path(salt.__file__).parents[1]}\n")
-    return str(home / "bin" / "python")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from saltern.parse import (
     drbdsetup_show,
     findmnt,
     lvs,
+    systemctl_show,
     vgs,
     xl_info,
     xl_list,
@@ -53,6 +54,7 @@ PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "lvs": (lvs.parse, "lvm/*lvs.txt"),
     "vgs": (vgs.parse, "lvm/*vgs.txt"),
     "findmnt": (findmnt.parse, "findmnt/*.txt"),
+    "systemctl show": (systemctl_show.parse, "systemctl/*.txt"),
     "xl list": (xl_list.parse, "xl/*list*.txt"),
     "xl info": (xl_info.parse, "xl/*info.txt"),
 }
@@ -105,7 +107,9 @@ def test_samples_with_lines_moved_doubled_or_dropped_are_read_or_refused(name: s
     attempt(name, "".join(chosen))
 
 
-@pytest.mark.parametrize("name", ["events2", "two primaries", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi"])
+@pytest.mark.parametrize(
+    "name", ["events2", "two primaries", "dump-xml", "lvs", "vgs", "xl info", "version", "get-gi", "systemctl show"]
+)
 def test_a_sample_that_is_cut_off_anywhere_raises_or_is_whole(name: str) -> None:
     for sample in SAMPLES[name]:
         whole = PARSERS[name][0](sample)

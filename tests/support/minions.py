@@ -4,21 +4,34 @@ import json
 import shlex
 import shutil
 import subprocess
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import salt
 from saltfactories.daemons.master import SaltMaster
 from saltfactories.daemons.minion import SaltMinion
 
 from saltern.model.places import CORE
 from saltern.sim import cluster, store
 from saltern.sim.tools import changes_something
-from saltern.sim.world import NodeSpec
+from saltern.sim.world import NodeSpec, World
 from saltern.units import GIB
 
 CHECKOUT = Path(__file__).parents[2]
 NODES = {"dom0": "192.168.1.190", "dom0m": "192.168.1.191"}
 Returned = dict[str, dict[str, dict[str, Any]]]
+
+
+def minion_python(home: Path) -> str:
+    """A Python of a minion's own, which finds Salt, but neither Saltern nor pip."""
+    venv.create(home, with_pip=False, symlinks=True)
+    (library,) = home.glob("lib/python3*/site-packages")
+    # Of a directory that a .pth file names, the .pth files are not read: an editable Saltern beside Salt is invisible.
+    (library / "salt.pth").write_text(f"{Path(salt.__file__).parents[1]}\n")
+    return str(home / "bin" / "python")
 
 
 class Salted:
@@ -32,6 +45,12 @@ class Salted:
         self._nodes = directory / "nodes"
 
     # --- Nodes ---------------------------------------------------------------------------------------------------
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        """The world of both nodes, to break something in it."""
+        with store.opened(str(self._nodes / cluster.WORLD)) as world:
+            yield world
+
     def empty(self) -> None:
         """Make both nodes anew, each with an empty volume group; the core is left to those that have it."""
         cores = {node: self.directory / f"core-{node}" for node in NODES if self.core(node).exists()}
@@ -49,7 +68,7 @@ class Salted:
 
     def synchronise(self) -> None:
         """Let an hour pass on both nodes."""
-        with store.opened(str(self._nodes / cluster.WORLD)) as world:
+        with self.world() as world:
             world.advance(3600)
 
     def restore(self, nodes: Path) -> None:

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Final
 
 from saltern.errors import FileError
@@ -21,11 +22,13 @@ from saltern.guarding.witnessing import WitnessService
 from saltern.model.places import GUARD_LOCK, GUARD_SETTINGS, WITNESS_LOCK, WITNESS_SETTINGS
 from saltern.run import Host, LocalHost
 
+_LOOK_S: Final = 1.0
 _PATIENCE: Final = 2.0  # times `dead`: nobody who lives is silent for so long
 MakeWatchdog = Callable[[Host, GuardStore], Watchdog]
+Reach = Callable[[str], str]  # by which address one of the settings is reached from here
 
 
-def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog) -> None:
+def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog, reach: Reach = str) -> None:
     """Be the guard of a node until it may end. Raises ``FileError`` for what keeps it from protecting anything."""
     host = LocalHost(root=root)
     with _alone(host, GUARD_LOCK):
@@ -33,22 +36,35 @@ def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog) -> None:
         journal = Journal(host, "guard")
         store = GuardStore(host, time.time)
         known = {name: party.key for name, party in settings.partners.items()}
-        parties = {**settings.partners, WITNESS: settings.witness}
+        parties = {
+            name: replace(party, address=reach(party.address))
+            for name, party in {**settings.partners, WITNESS: settings.witness}.items()
+        }
+        listen = replace(settings.listen, address=reach(settings.listen.address))
         patience_s = _PATIENCE * settings.times.dead_s
-        transport = Transport(read_key(host), settings.listen, known, parties, patience_s, journal.say)
+        transport = Transport(read_key(host), listen, known, parties, patience_s, journal.say)
         watchdog = make_watchdog(host, store)
         _serve(GuardService(host, root, settings, store, transport, watchdog, journal))
 
 
-def run_witness(root: str) -> None:
-    """Be the witness until a signal comes. Raises ``FileError`` for what keeps it from being one."""
+def run_witness(root: str, is_over: Callable[[], bool] = lambda: False, reach: Reach = str) -> None:
+    """Be the witness until a signal comes, or something ``is_over``. Raises ``FileError`` for what keeps it from being one."""
     host = LocalHost(root=root)
     with _alone(host, WITNESS_LOCK):
         settings = read_witness(host, WITNESS_SETTINGS)
         journal = Journal(host, "witness")
         patience_s = _PATIENCE * settings.times.dead_s
-        transport = Transport(read_key(host), settings.listen, settings.nodes, {}, patience_s, journal.say)
-        _serve(WitnessService(settings, WitnessStore(host), transport, journal))
+        listen = replace(settings.listen, address=reach(settings.listen.address))
+        transport = Transport(read_key(host), listen, settings.nodes, {}, patience_s, journal.say)
+        service = WitnessService(settings, WitnessStore(host), transport, journal)
+        threading.Thread(target=_end_when, args=(service, is_over), daemon=True).start()
+        _serve(service)
+
+
+def _end_when(service: WitnessService, is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        time.sleep(_LOOK_S)
+    service.end()
 
 
 def public_key(root: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, assert_never
 
-from saltern.errors import Refused
+from saltern import loaded
+from saltern.errors import FileError, Refused
 from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.guard import Guard
@@ -18,11 +19,11 @@ from saltern.guarding.doing import Doing
 from saltern.guarding.journal import Journal
 from saltern.guarding.local import LocalDoor, Question, Reply
 from saltern.guarding.looking import Look, Looking
-from saltern.guarding.settings import GuardSettings
+from saltern.guarding.settings import GuardSettings, read_guard
 from saltern.guarding.store import GuardStore
 from saltern.guarding.transport import Heard, Transport, Wake
 from saltern.guarding.watchdog import Watchdog
-from saltern.model.places import GUARD_PAUSED
+from saltern.model.places import GUARD_PAUSED, GUARD_SETTINGS
 from saltern.run import LocalHost
 
 _TURNS: Final = 4  # in a beat
@@ -280,10 +281,13 @@ class GuardService:
                 return self._may_go_on(resource)
             case {"ask": "start", "domain": str(domain)}:
                 return self._may_start(domain)
+            case {"ask": "wake"}:
+                self._looking.again()
+                return {"awake": True}
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start",
+            "Ask for status, pause, resume, stop, lost, go on, start, wake",
         )
 
     def _is_lost(self, resource: str) -> None:
@@ -326,6 +330,7 @@ class GuardService:
             "boot": facts.boot,
             "protected": self._armed and not self._ending,
             "ending": self._ending,
+            "current": self._is_current() and not self._ending,
             "paused": self._paused(),
             "seen": look is not None,
             "renewed_s_ago": {name: round(now_s - at_s, 1) for name, at_s in sorted(self._guard.renewed.items())},
@@ -337,6 +342,13 @@ class GuardService:
             "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
         }
+
+    def _is_current(self) -> bool:
+        """Whether it works with the core and the settings that are on the disk."""
+        try:
+            return loaded.is_current() and read_guard(self._host, GUARD_SETTINGS) == self._settings
+        except FileError:
+            return False
 
     def _domain_status(self, name: str, look: Look | None, now_s: float) -> dict[str, Any]:
         left_s = self._guard.lease_until_s(name) - now_s

@@ -62,7 +62,7 @@ class GuardedDomain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each."""
+    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each. ``cluster`` is for events."""
 
     version: int
     node: str
@@ -71,6 +71,7 @@ class GuardSettings:
     witness: Party
     domains: tuple[GuardedDomain, ...]
     times: Times = field(default_factory=Times)
+    cluster: str = "cluster"
 
     def domain_of(self, resource: str) -> GuardedDomain | None:
         """Whose disk a resource is."""
@@ -89,7 +90,12 @@ class WitnessSettings:
 
 def read_guard(host: Host, path: str) -> GuardSettings:
     """The settings of a guard; raises ``FileError`` with the place of what is wrong."""
-    found = _read(GuardSettings, host, path)
+    return parse_guard(host.read_text(path), path)
+
+
+def parse_guard(text: str | None, path: str) -> GuardSettings:
+    """What the file at ``path`` says, or would say; raises as ``read_guard``."""
+    found = _parse(GuardSettings, text, path)
     keys = {f"partners:{name}": party.key for name, party in found.partners.items()} | {"witness": found.witness.key}
     for wrong in (*_general(found.version, found.times), *_strange_keys(keys), *_strange_domains(found)):
         raise FileError(path, wrong, _REMEDY)
@@ -98,15 +104,19 @@ def read_guard(host: Host, path: str) -> GuardSettings:
 
 def read_witness(host: Host, path: str) -> WitnessSettings:
     """The settings of a witness; raises as ``read_guard``."""
-    found = _read(WitnessSettings, host, path)
+    return parse_witness(host.read_text(path), path)
+
+
+def parse_witness(text: str | None, path: str) -> WitnessSettings:
+    """What the file at ``path`` says, or would say; raises as ``read_guard``."""
+    found = _parse(WitnessSettings, text, path)
     keys = {f"nodes:{name}": key for name, key in found.nodes.items()}
     for wrong in (*_general(found.version, found.times), *_strange_keys(keys)):
         raise FileError(path, wrong, _REMEDY)
     return found
 
 
-def _read(kind: type[T], host: Host, path: str) -> T:
-    text = host.read_text(path)
+def _parse(kind: type[T], text: str | None, path: str) -> T:
     if text is None:
         raise FileError(path, "there is no such file", _REMEDY)
     try:

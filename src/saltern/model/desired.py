@@ -144,6 +144,17 @@ class GuardSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessSpec:
+    """The witness of a cluster: where it listens, the ``nodes`` that it answers, and the times."""
+
+    cluster: str
+    address: str
+    port: int
+    nodes: tuple[str, ...]
+    times: Times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSlice:
     """Everything that ``node`` should be, in the order in which it is built.
 

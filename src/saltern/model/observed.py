@@ -145,6 +145,15 @@ class Xen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit of systemd: whether it has a file that systemd has read, how it is, and whether it is started at each boot."""
+
+    loaded: bool
+    active_state: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SshKeys:
     """What a node tells of itself, for its partners: the public key by which it sends domains, and those of its sshd.
 

@@ -14,11 +14,13 @@ AUTHORIZED_KEYS: Final = "/root/.ssh/authorized_keys"
 KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
 OPERATIONS: Final = "/var/lib/saltern/operations"
 MAINTENANCE: Final = "/var/lib/saltern/maintenance"
-GUARD_SCRIPT: Final = "/usr/lib/saltern/guard"
+GUARD_SCRIPT: Final = "/usr/lib/saltern/guard"  # the guard, the witness, and DRBD's handler
+GUARD_UNIT: Final = "/etc/systemd/system/saltern-guard.service"
 GUARD_SETTINGS: Final = "/etc/saltern/guard.json"
 WITNESS_SETTINGS: Final = "/etc/saltern/witness.json"
 GUARD_KEY: Final = "/etc/saltern/guard_key"  # the secret half of the pair of a guard, or of a witness
 GUARD_FACTS: Final = "/var/lib/saltern/guard/facts.json"
+GUARD_TOLD: Final = "/var/lib/saltern/guard/told.json"  # how far its log was passed on
 GUARD_PAUSED: Final = "/var/lib/saltern/guard/paused"
 WITNESS_PROMISES: Final = "/var/lib/saltern/witness/promises.json"
 # A boot empties this directory; a restart of the guard does not.

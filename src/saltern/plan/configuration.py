@@ -7,12 +7,12 @@ from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
 from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
 from saltern.model.observed import ConfiguredResource
-from saltern.model.places import BLOCK_SCRIPT, OPERATION_SCRIPT
+from saltern.model.places import BLOCK_SCRIPT, GUARD_SCRIPT, OPERATION_SCRIPT
 from saltern.plan import metadata, settled
 from saltern.plan.project import configuration
 from saltern.plan.step import Change, Step
 from saltern.plan.view import View
-from saltern.render import block_script, drbd_resource, operation_script, xl_config
+from saltern.render import block_script, drbd_resource, guard_script, operation_script, xl_config
 from saltern.render.header import is_ours
 from saltern.secrets import redact
 
@@ -24,6 +24,10 @@ SCRIPTS = {
     BLOCK_SCRIPT: (block_script.render(), block_script.MODE),
     OPERATION_SCRIPT: (operation_script.render(), operation_script.MODE),
 }
+
+
+# Beside them, where a node is guarded.
+GUARD_SCRIPT_FILE = (GUARD_SCRIPT, guard_script.render(), guard_script.MODE)
 
 
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
@@ -80,7 +84,11 @@ def script_step(path: str, view: View) -> Step:
 
     Raises ``Refused`` when it is somebody else's.
     """
-    text, mode = SCRIPTS[path]
+    return file_step(path, *SCRIPTS[path], view)
+
+
+def file_step(path: str, text: str, mode: int, view: View) -> Step:
+    """Write a file of ours as a whole, with its mode. Raises ``Refused`` when it is somebody else's."""
     found = view.file(path)
     if found != text:
         _refuse_foreign_file(path, found)

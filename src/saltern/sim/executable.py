@@ -15,6 +15,7 @@ from saltern.sim import tools
 from saltern.sim.store import opened
 
 _LISTEN_S = 0.1
+_SYSTEMCTL = "systemctl"
 _NO_POWER = 255  # what ssh to such a node would end with
 
 
@@ -22,7 +23,7 @@ def install(directory: str, world_file: str, node: str) -> Path:
     """Write one script for each program into ``directory/bin``; that is the directory to put on the PATH."""
     folder = Path(directory) / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    for program in tools.PROGRAMS:
+    for program in (*tools.PROGRAMS, _SYSTEMCTL):
         script = folder / program
         script.write_text(_script(world_file, node, program))
         script.chmod(0o755)
@@ -42,6 +43,10 @@ def _script(world_file: str, node: str, program: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run a command on a node of a world file; the exit code is the program's own."""
     world_file, node, program, *rest = arguments
+    if program == _SYSTEMCTL:
+        from saltern.sim import systemctl  # nothing else needs subprocess
+
+        return systemctl.main(str(Path(world_file).parent), node, rest)
     if tools.listens([program, *rest]):
         return _listen(world_file, node, [program, *rest])
     result = _run(world_file, node, [program, *rest])

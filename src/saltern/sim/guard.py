@@ -19,11 +19,16 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(directory).absolute() / node
     os.environ["PATH"] = f"{root / 'bin'}:{os.environ.get('PATH', '')}"
     try:
-        run_guard(str(root), lambda *_: SimulatedWatchdog(str(root)))
+        run_guard(str(root), lambda *_: SimulatedWatchdog(str(root)), loopback)
     except (SalternError, OSError) as error:
         print(f"guard: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def loopback(address: str) -> str:
+    """Where an address of the simulated network is on this machine: 192.168.1.190 is 127.168.1.190, for all of 127/8 is here."""
+    return f"127.{address.split('.', 1)[1]}"
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """What one node answered, or why it did not: several of its functions are asked in one call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 Tree = Mapping[str, Any]
 
-ASKED: Final = ("drbd.status", "xen.domains", "operation.entries")
+ASKED: Final = ("drbd.status", "xen.domains", "operation.entries", "guard.status")
 SILENT: Final = "the minion does not answer"
 NO_OPERATIONS: Final[Tree] = {
     name: {} for name in ("entered", "unreadable", "stopped", "placed", "strange", "maintenance")
 }
+NO_GUARD: Final[Tree] = {"configured": False}
 # What Salt makes of a function that a minion does not have, and what stands before the reason of one that failed.
 _MISSING: Final = "TypeError: 'str' object is not callable"
 _FAILED: Final = "salt.exceptions.CommandExecutionError: "
@@ -21,7 +22,8 @@ class Answer:
     """What one node said, as its execution modules return it, or why it said nothing.
 
     ``resources`` is that of ``drbd.status``, ``domains`` that of ``xen.domains``; both are empty where ``trouble`` tells
-    why they are unknown. ``operations`` is that of ``operation.entries``, empty where ``operations_trouble`` tells why.
+    why they are unknown. ``operations`` is that of ``operation.entries``, empty where ``operations_trouble`` tells why;
+    ``guard`` is that of ``guard.status``, and ``guard_trouble`` tells why it is unknown.
     """
 
     resources: Tree
@@ -29,6 +31,8 @@ class Answer:
     operations: Tree
     trouble: str | None = None
     operations_trouble: str | None = None
+    guard: Tree = field(default_factory=lambda: NO_GUARD)
+    guard_trouble: str | None = None
 
 
 def answer(said: object) -> Answer:
@@ -39,6 +43,7 @@ def answer(said: object) -> Answer:
     resources, no_resources = told(said, "drbd.status", Mapping)
     domains, no_domains = told(said, "xen.domains", list)
     operations, no_operations = told(said, "operation.entries", Mapping)
+    guard, no_guard = told(said, "guard.status", Mapping)
     trouble = no_resources or no_domains
     return Answer(
         resources={} if trouble else resources,
@@ -46,6 +51,8 @@ def answer(said: object) -> Answer:
         operations=NO_OPERATIONS if no_operations else operations,
         trouble=trouble,
         operations_trouble=no_operations,
+        guard=NO_GUARD if no_guard else guard,
+        guard_trouble=no_guard,
     )
 
 

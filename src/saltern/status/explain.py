@@ -8,7 +8,7 @@ from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice
 from saltern.model.survey import Survey
 from saltern.plan import migrate
-from saltern.status import faults
+from saltern.status import faults, guards
 from saltern.status.answer import Answer, Tree, answer, told
 from saltern.status.state import domain_state, operations_state
 from saltern.status.text import wrapped
@@ -55,8 +55,10 @@ def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witnes
     answers = {node: each.answer for node, each in witnesses.items()}
     state = domain_state(domain, share, answers)
     operations = [each for each in operations_state(answers) if each["domain"] == domain.name]
+    found = guards.guards_state(dict.fromkeys(answers, share), answers)
     wrong = [
         *faults.of_nodes(answers),
+        *guards.faults(found),
         *(each for each in faults.of_operations(operations, answers) if each.about == f"domain {domain.name}"),
         *faults.of_domain(domain.name, state, operations),
         *faults.of_impostors({domain.name: domain}, answers),
@@ -65,6 +67,7 @@ def explain(domain: DomainSpec, share: NodeSlice, witnesses: Mapping[str, Witnes
         "domain": domain.name,
         **state,
         "operations": operations,
+        "guards": guards.of_domain(domain.name, found),
         "where": list(_where(domain, state, operations, witnesses)),
         "wrong": [{"about": each.about, "what": each.what, "remedy": each.remedy} for each in wrong],
         "noticed": list(faults.noticed(domain, answers)),
@@ -144,6 +147,7 @@ def explain_text(explained: Tree) -> str:
     if not explained["wrong"]:
         lines.append("  Nothing.")
     lines += _section("Noticed", explained["noticed"])
+    lines += _section("Automatic takeover", explained["guards"])
     lines += ["", "What the next state.apply would do"]
     for node, told_ in explained["next_apply"].items():
         place = "its home" if node == explained["home"] else "its partner"

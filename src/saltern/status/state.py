@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from saltern.errors import Refused
 from saltern.model.desired import DomainDisk, DomainSpec, NodeSlice, Resource
-from saltern.status import faults
+from saltern.status import faults, guards
 from saltern.status.answer import Answer, Tree, told
 
 _CONDITIONS: Final = ("dying", "crashed", "suspended", "shut_down", "paused")
@@ -25,7 +25,8 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
     }
     domains = {name: domain_state(spec, shares[spec.home], answers) for name, spec in specs.items()}
     operations = operations_state(answers)
-    wrong = [*faults.of_nodes(answers), *faults.of_operations(operations, answers)]
+    guards_found = guards.guards_state(shares, answers)
+    wrong = [*faults.of_nodes(answers), *guards.faults(guards_found), *faults.of_operations(operations, answers)]
     for name, domain in domains.items():
         wrong += faults.of_domain(name, domain, operations)
     wrong += faults.of_impostors(specs, answers)
@@ -34,6 +35,7 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
         "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
         "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
         "maintenance": maintenance(answers),
+        "guards": guards_found,
         "domains": domains,
         "operations": operations,
         "wrong": [str(fault) for fault in wrong],
@@ -42,6 +44,7 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
             *faults.strangers(specs, answers),
             *faults.strange_notes(answers),
             *faults.maintained(maintenance(answers)),
+            *guards.noticed(guards_found),
         ],
     }
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from saltern.status.answer import Tree
 from saltern.status.faults import ends_what_is_left
+from saltern.status.guards import guard_lines
 
 WIDTH: Final = 100
 _BAR: Final = 20
@@ -24,6 +25,7 @@ def status_text(status: Tree, width: int = WIDTH) -> str:
             "",
             *_table(_fitting(_rows(status), width)),
             *_synchronisations(status),
+            *listed("Guards:", guard_lines(status["guards"]), width),
             *listed("Operations:", [_operation(each) for each in status["operations"]], width),
             *(wrong or ["", "Nothing is wrong."]),
             *listed("Noticed:", status["noticed"], width),

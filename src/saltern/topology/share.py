@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from saltern import topology
-from saltern.desired import slice_to_pillar
+from saltern.desired import slice_to_pillar, witness_spec, witness_to_pillar
 from saltern.errors import TopologyError
 
 _KEPT_AT_MOST: Final = 8
@@ -14,12 +14,15 @@ _kept: dict[bytes, topology.Compiled | TopologyError] = {}
 
 
 def share_of(pillar: Mapping[str, object], node: str) -> dict[str, Any]:
-    """The share of one node in the topology under the key ``saltern``; empty for what is not a node of it.
+    """The share of one node in the topology under the key ``saltern``; that of its witness; empty for anybody else.
 
     Raises ``TopologyError`` with every violation, also when the rest of the topology has nothing to do with this node.
     """
     compiled = _compiled(pillar)
-    return slice_to_pillar(compiled.slices[node]) if node in compiled.slices else {}
+    if node in compiled.slices:
+        return slice_to_pillar(compiled.slices[node])
+    takeover, witness = compiled.cluster.takeover, witness_spec(compiled.cluster)
+    return witness_to_pillar(witness) if takeover and witness and takeover.witness.minion == node else {}
 
 
 def _compiled(pillar: Mapping[str, object]) -> topology.Compiled:

@@ -15,11 +15,10 @@ from saltern.errors import FileError
 from saltern.guarding import watchdog
 from saltern.guarding.store import GuardStore
 from saltern.guarding.watchdog import XenWatchdog
-from saltern.render import guard_script
+from saltern.render import guard_script, guard_unit
 from saltern.run import LocalHost
 
 CHECKOUT = Path(__file__).parents[3]
-UNITS = CHECKOUT / "salt" / "states" / "guard" / "files"
 
 
 # --- Xen's watchdog --------------------------------------------------------------------------------------------------------
@@ -151,16 +150,17 @@ def test_the_script_finds_the_core_beside_itself(tmp_path: Path) -> None:
     assert (done.returncode, "DRBD_RESOURCE is not set" in done.stderr) == (1, True)
 
 
-def unit(name: str) -> configparser.ConfigParser:
+def unit() -> configparser.ConfigParser:
     found = configparser.ConfigParser(strict=False)
     found.optionxform = str  # type: ignore[assignment,method-assign]
-    found.read(UNITS / f"saltern-{name}.service")
+    found.read_string(guard_unit.render())
     return found
 
 
-@pytest.mark.parametrize("name", ["guard", "witness"])
-def test_a_service_is_always_started_again_and_has_nothing_to_do_with_salt(name: str) -> None:
-    found = unit(name)
+def test_the_guard_is_always_started_again_and_has_nothing_to_do_with_salt() -> None:
+    found = unit()
+    assert found["Unit"]["ConditionPathExists"] == "/proc/xen/capabilities"  # the last of two
+    assert found["Service"]["ExecStart"] == "/usr/lib/saltern/guard guard"
     assert found["Service"]["Restart"] == "always"
     assert found["Unit"]["StartLimitIntervalSec"] == "0"
     assert found["Service"]["RuntimeDirectoryPreserve"] == "yes"
@@ -171,5 +171,5 @@ def test_a_service_is_always_started_again_and_has_nothing_to_do_with_salt(name:
 
 
 def test_the_end_of_the_guard_ends_nothing_that_it_has_started() -> None:
-    found = unit("guard")["Service"]
+    found = unit()["Service"]
     assert (found["KillMode"], found["TimeoutStopSec"], found["OOMPolicy"]) == ("process", "infinity", "continue")

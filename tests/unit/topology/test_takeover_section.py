@@ -12,10 +12,11 @@ from saltern import topology
 from saltern.desired import slice_from_pillar, slice_to_pillar
 from saltern.errors import TopologyError, Violation
 from saltern.guard.times import Times
+from saltern.guarding import upkeep
 from saltern.guarding.settings import Party, read_guard
+from saltern.guarding.told import guard_settings
 from saltern.model.desired import GuardSpec, NodeSlice
 from saltern.model.places import GUARD_SETTINGS
-from saltern.render import guard_settings
 from saltern.run import LocalHost
 
 WITNESS = {"minion": "master", "address": "192.168.1.10"}
@@ -72,7 +73,7 @@ def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
     assert share.guard is not None
     keys = {"dom0": "a" * 40, "master": "b" * 40}
     host = LocalHost(root=str(tmp_path))
-    host.write_text(GUARD_SETTINGS, guard_settings.render(share, share.guard, keys), guard_settings.MODE)
+    upkeep.told(host, guard_settings(share, keys), test=False)
     found = read_guard(host, GUARD_SETTINGS)
     assert found.partners == {"dom0": Party(address="192.168.1.190", port=7780, key="a" * 40)}
     assert found.witness == Party(address="192.168.1.10", port=7781, key="b" * 40)

@@ -1,7 +1,17 @@
-# Written by Saltern. Salt's minion and master have no part in this: the guard lives without them.
+"""The unit by which systemd keeps the guard of a node alive (systemd.service(5)). Salt has no part in it."""
+
+from typing import Final
+
+from saltern.model.places import GUARD_SCRIPT, GUARD_SETTINGS
+from saltern.render.header import HEADER
+
+MODE: Final = 0o644
+
+_TEXT: Final = """\
+{header}
 [Unit]
 Description=Guard of this Xen node: keeps its leases, takes over what is lost
-ConditionPathExists=/etc/saltern/guard.json
+ConditionPathExists={settings}
 ConditionPathExists=/proc/xen/capabilities
 After=network-online.target xenstored.service drbd.service
 Wants=network-online.target
@@ -12,7 +22,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStart=/usr/lib/saltern/guard guard
+ExecStart={script} guard
 Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin
 Restart=always
 RestartSec=200ms
@@ -31,3 +41,9 @@ UMask=0077
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+
+def render() -> str:
+    """The text of ``saltern-guard.service``, the same on every node."""
+    return _TEXT.format(header=HEADER, script=GUARD_SCRIPT, settings=GUARD_SETTINGS)

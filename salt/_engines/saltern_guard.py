@@ -1,0 +1,76 @@
+"""
+What the guard has decided, as events on the bus
+================================================
+
+Each line of the guard's log becomes an event ``saltern/CLUSTER/guard/NODE`` on the master's bus, with ``at``, ``subject`` and
+``words``. While the master does not answer they wait on the node, and come later, in order: believe nothing that is old, and
+look.
+
+.. versionadded:: 0.1.0
+
+Configuration of the minion of each node:
+
+.. code-block:: yaml
+
+    engines:
+      - saltern_guard: {}
+"""
+
+import os
+import time
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    from saltern import loaded
+except ImportError:
+    saltern = None
+else:
+    saltern = loaded.current()
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern import bridge, loaded
+        from saltern.errors import FileError
+        from saltern.guarding import following
+        from saltern.guarding.settings import read_guard
+        from saltern.model.places import GUARD_SETTINGS
+        from saltern.run import LocalHost
+
+__virtualname__ = "saltern_guard"
+_LOOK_S, _AGAIN_S = 2, 10
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return __virtualname__
+    return False, f"this file belongs to Saltern {WRITTEN_FOR}, but the core in this Python is {found}"
+
+
+def start():
+    """
+    Pass on what the guard decides. When the core is replaced, or the minion that has started it is gone, it ends, and Salt
+    starts it again.
+    """
+    parent, host = os.getppid(), LocalHost(root=bridge.root(__opts__))
+    while loaded.is_current() and os.getppid() == parent:
+        time.sleep(_LOOK_S if _pass_on(host) else _AGAIN_S)
+
+
+def _pass_on(host):
+    """Whether the master has got all there is."""
+    try:
+        tag = f"saltern/{read_guard(host, GUARD_SETTINGS).cluster}/guard/{__opts__['id']}"
+    except FileError:  # there is no guard here, or none yet
+        return True
+    for position, line in following.news(host):
+        try:
+            # With a preload it goes to the master at once, and whether that has got it is known.
+            if not __salt__["event.send"](tag, line, preload={"id": __opts__["id"]}):
+                return False
+        except Exception:  # Salt raises what it likes while the master is down
+            return False
+        following.keep(host, position)
+    return True

@@ -1,0 +1,130 @@
+"""
+The guard of this node
+======================
+
+A service of its own, which needs neither minion nor master. These functions ask it by its socket on this node, and change
+nothing of what it decides.
+
+.. versionadded:: 0.1.0
+"""
+
+from salt.exceptions import CommandExecutionError
+
+WRITTEN_FOR = "0.1.0"
+
+try:
+    from saltern import loaded
+except ImportError:
+    saltern = None
+else:
+    saltern = loaded.current()
+    if saltern.__version__ == WRITTEN_FOR:
+        from saltern import bridge
+        from saltern.errors import SalternError
+        from saltern.guarding import asked
+
+__virtualname__ = "guard"
+
+
+def __virtual__():
+    """
+    Refuse to load beside a core of another version.
+    """
+    found = getattr(saltern, "__version__", "none")
+    if found == WRITTEN_FOR:
+        return __virtualname__
+    return False, (
+        f"this file belongs to Saltern {WRITTEN_FOR}, but the core in this minion's Python is {found}: "
+        "run state.apply without the name of a state, which brings both; restart the minion if this stays"
+    )
+
+
+def _core(function, *args):
+    try:
+        return function(bridge.local_host(__opts__), bridge.root(__opts__), *args)
+    except (SalternError, OSError) as error:
+        raise CommandExecutionError(str(error)) from error
+
+
+def status():
+    """
+    Return whether this node is protected, and if not, why; by whom the guard is paused; how long ago its leases were renewed;
+    which nodes it has proven dead; for each domain its lease, and why it could not be started here; and what was decided last.
+
+    Where the topology has no automatic takeover, ``configured`` is false, and nothing else is told. Starts no process.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 guard.status
+    """
+    return _core(asked.status)
+
+
+def pause(who=None):
+    """
+    Have the guard of this node take nothing over until ``guard.resume``. It keeps its leases, and protects what runs here, as
+    ever.
+
+    who
+        Who wants it, for the status. Default: the name of this minion
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 guard.pause who='maria: the switch is replaced'
+    """
+    return _core(asked.pause, who or __opts__["id"])
+
+
+def resume():
+    """
+    Have the guard of this node take over again what is lost.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 guard.resume
+    """
+    return _core(asked.resume)
+
+
+def wake():
+    """
+    Have the guard of this node look again now. It decides by what it sees, as ever: to be woken in vain, late or twice changes
+    nothing.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0m guard.wake
+    """
+    return _core(asked.wake)
+
+
+def key():
+    """
+    Return the public half of this machine's key, by which guards and witnesses know each other, or nothing before it is made.
+    It travels by way of Salt's mine.
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 guard.key
+    """
+    return _core(asked.public_key)

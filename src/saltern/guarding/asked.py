@@ -1,0 +1,73 @@
+"""What is asked of a node's guard from outside, by whoever runs on the node: how it is, and to pause, go on, or look again."""
+
+import json
+import time
+from typing import Any, Final
+
+from saltern.guarding import upkeep
+from saltern.guarding.local import NoGuard, Reply, ask
+from saltern.model.places import GUARD_LOGS, GUARD_SETTINGS
+from saltern.run import Host
+
+ANSWER_S: Final = 10.0
+_DECISIONS: Final = 20
+
+
+def guard(root: str) -> upkeep.Ask:
+    """How the guard of a node is asked for its status."""
+    return lambda: ask(root, {"ask": "status"}, ANSWER_S)
+
+
+def status(host: Host, root: str) -> Reply:
+    """How the guard is; with ``configured`` alone where there is none, and with ``trouble`` where it does not answer."""
+    if host.mode(GUARD_SETTINGS) is None:
+        return {"configured": False}
+    try:
+        told = guard(root)()
+    except NoGuard as error:
+        told = {"protected": False, "trouble": str(error)}
+    return {"configured": True, **told, "decisions": decisions(host)}
+
+
+def decisions(host: Host) -> list[dict[str, Any]]:
+    """The last lines of the guard's log, oldest first; none where it has none."""
+    found: list[dict[str, Any]] = []
+    for name in reversed(log_names(host)):
+        found = [*map(line, (host.read_text(f"{GUARD_LOGS}/{name}") or "").splitlines()), *found]
+        if len(found) >= _DECISIONS:
+            break
+    return found[-_DECISIONS:]
+
+
+def line(text: str) -> dict[str, Any]:
+    """One line of the log; one that a power cut has cut off is shown as it is."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"at": "", "subject": "log", "words": text}
+
+
+def log_names(host: Host) -> list[str]:
+    """The files of the guard's log, oldest first: one for each day."""
+    return [name for name in host.names(GUARD_LOGS) if name.startswith("guard-") and name.endswith(".jsonl")]
+
+
+def pause(_host: Host, root: str, who: str) -> Reply:
+    """Have it take nothing over; raises ``NoGuard``."""
+    return ask(root, {"ask": "pause", "who": f"{who}, {time.strftime('%Y-%m-%d %H:%M:%S')}"}, ANSWER_S)
+
+
+def resume(_host: Host, root: str) -> Reply:
+    """Have it take over again; raises ``NoGuard``."""
+    return ask(root, {"ask": "resume"}, ANSWER_S)
+
+
+def wake(_host: Host, root: str) -> Reply:
+    """Have it look again; raises ``NoGuard``."""
+    return ask(root, {"ask": "wake"}, ANSWER_S)
+
+
+def public_key(host: Host, _root: str) -> str | None:
+    """See ``upkeep.public_key``."""
+    return upkeep.public_key(host)

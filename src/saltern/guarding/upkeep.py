@@ -1,0 +1,200 @@
+"""What the states see to: that a node has a key, what the guard is told, and a guard that runs with just that; or none at all.
+
+Each function looks, does what is missing, and looks again; with ``test`` it only tells.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from saltern.act import perform
+from saltern.argv import systemd
+from saltern.errors import Refused
+from saltern.guarding.local import NoGuard
+from saltern.guarding.plain import to_plain
+from saltern.guarding.settings import GuardSettings, WitnessSettings, parse_guard, parse_witness
+from saltern.guarding.told import Told
+from saltern.guarding.transport import make_key, read_key
+from saltern.model.action import WriteFile
+from saltern.model.observed import Unit
+from saltern.model.places import GUARD_KEY, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
+from saltern.observe import Observation
+from saltern.parse import systemctl_show
+from saltern.plan.configuration import GUARD_SCRIPT_FILE, file_step
+from saltern.plan.step import Change
+from saltern.render import guard_unit
+from saltern.run import Host
+
+PATIENCE_S: Final = 60.0
+_POLL_S: Final = 0.5
+_PRIVATE: Final = 0o600
+_UNIT_FILE: Final = (GUARD_UNIT, guard_unit.render(), guard_unit.MODE)
+Ask = Callable[[], dict[str, Any]]  # for the status of the guard of this node; raises ``NoGuard``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is so of one thing, and what was changed for it; with ``test``, what would be. ``trouble`` tells what is missing."""
+
+    comment: str
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    trouble: str | None = None
+
+
+def key(host: Host, *, test: bool) -> Kept:
+    """Make the key pair of this machine, once. Raises ``Refused`` where others than root may read it, and ``FileError``."""
+    mode = host.mode(GUARD_KEY)
+    if mode is None:
+        if not test:
+            make_key(host)
+        made: Change = {"old": None, "new": "a new key pair"}
+        return Kept(comment="the key of this machine is made", changes={f"file {GUARD_KEY}": made})
+    if mode & 0o077:
+        raise Refused(
+            f"file {GUARD_KEY}",
+            f"others than root may read it (mode {mode:04o}), so it may be known elsewhere",
+            "Remove it, and apply this machine and its partners again: a new one is made",
+        )
+    return Kept(comment=f"{GUARD_KEY} is there")
+
+
+def public_key(host: Host) -> str | None:
+    """The public half of the key pair of this machine, ``None`` before it is made. Raises ``FileError``."""
+    return None if host.mode(GUARD_KEY) is None else read_key(host).public
+
+
+def script(host: Host, *, test: bool) -> Kept:
+    """Write the file by which guard, witness and DRBD's handler are run. Raises ``Refused`` when it is somebody else's."""
+    return _files(host, [GUARD_SCRIPT_FILE], test=test)
+
+
+def told(host: Host, found: Told, *, test: bool) -> Kept:
+    """Write what the guard, with its unit, or the witness of this machine is told.
+
+    Raises ``FileError`` for settings that it would refuse, and ``Refused`` where nobody's key is known to make any.
+    """
+    if found.silent and test:
+        return Kept(comment=f"what {' and '.join(found.silent)} would have told by then would be written")
+    silent = _silent(found)
+    if found.settings is None:
+        raise Refused(*silent)
+    kept = _write(host, found.settings, test=test)
+    return replace(kept, trouble=str(Refused(*silent))) if found.silent else kept
+
+
+def _silent(found: Told) -> tuple[str, str, str]:
+    names = " and ".join(found.silent)
+    return f"machine {names}", "it has not told its key yet", f"Apply {names}, then this one again"
+
+
+def _write(host: Host, settings: GuardSettings | WitnessSettings, *, test: bool) -> Kept:
+    text = json.dumps(to_plain(settings), indent=2) + "\n"
+    if isinstance(settings, WitnessSettings):
+        parse_witness(text, WITNESS_SETTINGS)
+        return _private(host, WITNESS_SETTINGS, text, test=test)
+    parse_guard(text, GUARD_SETTINGS)
+    return _both(_files(host, [_UNIT_FILE], test=test), _private(host, GUARD_SETTINGS, text, test=test))
+
+
+def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:
+    """Have the guard run, now and after each boot, with the core and the settings that are on the disk.
+
+    One that runs with others is asked to end, which it does when it is known elsewhere, and started again: nothing is reset,
+    and no domain stops. Raises ``Refused`` when that does not come about in time.
+    """
+    if host.mode(GUARD_SETTINGS) is None and not test:
+        raise Refused("guard", "it was not told anything yet", "See what the state before this one says")
+    changes = dict(_service_changes(_unit(host), ask))
+    if changes and not test:
+        host.run(systemd.reload())
+        host.run(systemd.enable())
+        host.run(systemd.start())
+        if not _is_current(ask):
+            host.run(systemd.restart())
+        _await(host, "guard", lambda: _is_current(ask), "it does not run with the settings that are on the disk")
+    return Kept(comment="the guard runs" + (" now" if changes else ""), changes=changes)
+
+
+def guard_gone(host: Host, *, test: bool) -> Kept:
+    """End the guard in order, and take away what it was told; its key stays.
+
+    Raises ``Refused`` when it does not end in time; it does later, by itself, when it is known elsewhere that it is off.
+    """
+    there = [path for path in (GUARD_SETTINGS, GUARD_UNIT) if host.mode(path) is not None]
+    if not there:
+        return Kept(comment="there is no guard on this node")
+    if not test:
+        host.run(systemd.disable())
+        host.run(systemd.stop())
+        _await(host, "guard", lambda: _unit(host).active_state in ("inactive", "failed"), "it has not ended yet")
+        for path in there:
+            host.remove(path)
+        host.run(systemd.reload())
+    gone: Change = {"old": "there", "new": None}
+    return Kept(
+        comment="this node is no longer guarded: what it runs is not taken over",
+        changes={f"file {path}": gone for path in there},
+    )
+
+
+# --- Files -------------------------------------------------------------------------------------------------------
+def _files(host: Host, files: list[tuple[str, str, int]], *, test: bool) -> Kept:
+    view = Observation(host, "")
+    kept = []
+    for path, text, mode in files:
+        step = file_step(path, text, mode, view)
+        for action in () if test else step.actions:
+            perform(host, action)
+        kept.append(Kept(comment=step.comment, changes=step.changes))
+    return _both(*kept)
+
+
+def _private(host: Host, path: str, text: str, *, test: bool) -> Kept:
+    found = host.read_text(path)
+    if found == text and host.mode(path) == _PRIVATE:
+        return Kept(comment=f"{path} is as it should be")
+    if not test:
+        perform(host, WriteFile(path=path, text=text, mode=_PRIVATE))
+    written: Change = {"old": None if found is None else "different", "new": "written"}
+    return Kept(comment=f"{path} is {'written' if found is None else 'rewritten'}", changes={f"file {path}": written})
+
+
+def _both(*kept: Kept) -> Kept:
+    changed = [each for each in kept if each.changes] or kept
+    changes = {name: change for each in kept for name, change in each.changes.items()}
+    return Kept(comment="; ".join(each.comment for each in changed), changes=changes)
+
+
+# --- The service -------------------------------------------------------------------------------------------------
+def _unit(host: Host) -> Unit:
+    return systemctl_show.parse(host.run(systemd.show()).stdout)
+
+
+def _service_changes(unit: Unit, ask: Ask) -> Iterator[tuple[str, Change]]:
+    if not unit.enabled:
+        yield f"service {systemd.GUARD} at boot", {"old": "not started", "new": "started"}
+    if unit.active_state != "active":
+        yield f"service {systemd.GUARD}", {"old": unit.active_state, "new": "active"}
+    elif not _is_current(ask):
+        yield f"service {systemd.GUARD}", {"old": "with what was replaced since", "new": "with what is on the disk"}
+
+
+def _is_current(ask: Ask) -> bool:
+    try:
+        return bool(ask().get("current"))
+    except NoGuard:
+        return False
+
+
+def _await(host: Host, subject: str, found: Callable[[], bool], reason: str) -> None:
+    deadline_s = host.now() + PATIENCE_S
+    while not found():
+        if host.now() >= deadline_s:
+            raise Refused(
+                subject,
+                f"{reason} after {PATIENCE_S:.0f} s",
+                "While it is asked to end it waits for the witness and its partners to take note. See "
+                f"`journalctl -u {systemd.GUARD}`, then apply again",
+            )
+        host.sleep(_POLL_S)

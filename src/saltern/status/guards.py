@@ -1,0 +1,115 @@
+"""The guards of a cluster: which node is protected, and what has been decided, in data and in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from saltern.model.desired import NodeSlice
+from saltern.status.answer import Answer, Tree
+from saltern.status.faults import Fault
+
+_SHOWN: Final = 5  # of what was decided
+_SERVICE: Final = "see `systemctl status saltern-guard` there"
+
+
+def guards_state(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """What each node tells of its guard, by node, where the topology has automatic takeover or a guard is there all the same.
+
+    ``why`` is ``None`` for one that is protected.
+    """
+    found = {}
+    for node, answer in answers.items():
+        wanted = shares[node].guard is not None
+        if wanted or answer.guard.get("configured"):
+            found[node] = {**answer.guard, "wanted": wanted, "why": _why(answer, wanted=wanted)}
+    return found
+
+
+def _why(answer: Answer, *, wanted: bool) -> str | None:
+    """Why a node is not protected."""
+    guard = answer.guard
+    if answer.guard_trouble is not None:
+        return f"unknown: {answer.guard_trouble}"
+    if not guard["configured"]:
+        return "no guard was installed yet"
+    if not wanted:
+        return "the topology has no automatic takeover any more"
+    if "trouble" in guard:
+        return str(guard["trouble"])
+    if guard["ending"]:
+        return "its guard was asked to end"
+    return None if guard["protected"] else "its guard has not begun to protect it yet"
+
+
+def faults(guards: Mapping[str, Tree]) -> Iterator[Fault]:
+    """Nodes that are not protected, guards of older settings, and guards that cannot see their node."""
+    for node, guard in guards.items():
+        about = f"node {node}"
+        if guard["why"] is not None:
+            yield Fault(about=about, what=f"is not protected: {guard['why']}", remedy=_remedy(node, guard))
+            continue
+        if not guard["current"]:
+            yield Fault(about=about, what="its guard works with what was replaced since", remedy=_apply(node))
+        if not guard["seen"]:
+            yield Fault(about=about, what="its guard cannot see what runs there", remedy=_SERVICE)
+
+
+def _remedy(node: str, guard: Tree) -> str:
+    installed = guard.get("configured") and guard["wanted"]
+    return _SERVICE if installed else _apply(node)
+
+
+def _apply(node: str) -> str:
+    return f"`salt {node} state.apply`"
+
+
+def noticed(guards: Mapping[str, Tree]) -> Iterator[str]:
+    """Guards that are paused, nodes that are proven dead, and data that are good on one node alone."""
+    for node, guard in guards.items():
+        if guard.get("paused") is not None:
+            end = f"`salt-run cluster.resume {node}`"
+            yield f"the guard of {node} is paused by {guard['paused'].strip()}: it takes nothing over until {end}"
+        for dead in guard.get("dead", ()):
+            yield f"{node} has proof that {dead} is dead, and takes over what ran there"
+        alone = ", ".join(guard.get("alone", ()))
+        if alone:
+            yield f"{node} goes on alone with the data of {alone}: the other copy counts as outdated until both are the same"
+
+
+def guard_lines(guards: Mapping[str, Tree]) -> list[str]:
+    """A line for each node."""
+    return [f"{node}: {_line(guard)}" for node, guard in guards.items()]
+
+
+def _line(guard: Tree) -> str:
+    if guard["why"] is not None:
+        return "not protected"
+    renewed = ", ".join(f"{name} {ago_s:g} s ago" for name, ago_s in guard["renewed_s_ago"].items())
+    paused = ", paused" if guard["paused"] is not None else ""
+    return f"protected{paused}; answered by {renewed or 'nobody yet'}"
+
+
+def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
+    """What the guards say of one domain: its lease, why it could not be started there, and what was decided of it."""
+    lines = []
+    for node, guard in guards.items():
+        if guard["why"] is not None:
+            lines.append(f"{node} is not protected: {guard['why']}")
+            continue
+        lines += _of_domain(node, guard["domains"].get(domain))
+        about = [each for each in guard["decisions"] if domain in each["subject"].split()]
+        lines += [f"{node}, {each['at']}: {each['subject']}: {each['words']}" for each in about[-_SHOWN:]]
+    return lines
+
+
+def _of_domain(node: str, told: Tree | None) -> Iterator[str]:
+    if told is None:
+        yield f"the guard of {node} does not know it yet; {_apply(node)}"
+        return
+    if told["running"]:
+        left_s = told["lease_left_s"]
+        lease = "nobody has answered yet" if left_s is None else f"its lease has {left_s:g} s left"
+        yield f"it is guarded on {node}: {lease}"
+    elif told["not_startable"]:
+        yield f"were the other node lost, {node} would not start it now: {told['not_startable']}"
+    else:
+        yield f"were the other node lost, {node} would start it"

@@ -1,0 +1,128 @@
+"""Guards in the status: which node is protected, why one is not, and what was decided of a domain."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from answers import HOME, PARTNER, SHARES
+
+from saltern.guard.times import Times
+from saltern.model.desired import GuardSpec
+from saltern.status.answer import NO_GUARD, Answer, answer
+from saltern.status.explain import Witness, explain, explain_text
+from saltern.status.state import cluster_status
+from saltern.status.text import status_text
+
+SPEC = GuardSpec(
+    address="192.168.1.190",
+    port=7780,
+    partners={"dom0m": "192.168.1.191"},
+    witness="master",
+    witness_address="192.168.1.10",
+    witness_port=7781,
+    times=Times(),
+)
+GUARDED = {node: replace(share, guard=SPEC) for node, share in SHARES.items()}
+
+
+def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
+    """What `guard.status` returns."""
+    domain = {"running": running, "lease_left_s": 7.5, "not_startable": "it is here" if running else None}
+    decisions = [{"at": "10:00", "subject": "domain dns", "words": "started"}]
+    return {
+        "configured": True,
+        "protected": True,
+        "ending": False,
+        "current": True,
+        "paused": None,
+        "seen": True,
+        "renewed_s_ago": {"dom0m": 0.5, "the witness": 0.4},
+        "dead": {},
+        "alone": [],
+        "domains": {"dns": domain},
+        "decisions": decisions,
+        **changed,
+    }
+
+
+def status(home: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    answers = {
+        "dom0": replace(HOME, guard=home, **changed),
+        "dom0m": replace(PARTNER, guard=guard(running=False)),
+    }
+    return cluster_status(GUARDED, answers)
+
+
+def test_without_takeover_nothing_is_said_of_guards() -> None:
+    found = cluster_status(SHARES, {"dom0": HOME, "dom0m": PARTNER})
+    assert (found["guards"], found["wrong"]) == ({}, [])
+    assert "Guards" not in status_text(found)
+
+
+def test_protected_nodes_are_shown_with_who_answers_them() -> None:
+    found = status(guard())
+    assert found["wrong"] == []
+    assert "dom0: protected; answered by dom0m 0.5 s ago, the witness 0.4 s ago" in status_text(found)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (NO_GUARD, "no guard was installed yet; `salt dom0 state.apply`"),
+        (guard(trouble="no guard answers"), "no guard answers; see `systemctl status saltern-guard` there"),
+        (guard(ending=True, protected=False), "its guard was asked to end"),
+        (guard(protected=False), "its guard has not begun to protect it yet"),
+    ],
+)
+def test_a_node_that_is_not_protected_is_wrong_and_the_reason_told(told: dict[str, Any], why: str) -> None:
+    found = status(told)
+    (wrong,) = found["wrong"]
+    assert wrong.startswith(f"node dom0: is not protected: {why}")
+    assert "dom0: not protected" in status_text(found)
+
+
+def test_a_guard_that_does_not_tell_is_not_taken_for_a_protected_node() -> None:
+    found = status(dict(NO_GUARD), guard_trouble="the minion does not answer")
+    assert found["wrong"] == [
+        "node dom0: is not protected: unknown: the minion does not answer; `salt dom0 state.apply`"
+    ]
+
+
+def test_a_guard_that_is_left_over_is_told() -> None:
+    found = cluster_status(SHARES, {"dom0": replace(HOME, guard=guard()), "dom0m": PARTNER})
+    (wrong,) = found["wrong"]
+    assert "the topology has no automatic takeover any more; `salt dom0 state.apply`" in wrong
+
+
+def test_what_is_old_what_is_blind_and_what_is_paused_is_told() -> None:
+    found = status(guard(current=False, seen=False, paused="maria, today\n", dead={"dom0m": 3}, alone=["dns"]))
+    assert [each.partition(";")[0] for each in found["wrong"]] == [
+        "node dom0: its guard works with what was replaced since",
+        "node dom0: its guard cannot see what runs there",
+    ]
+    noticed = " ".join(found["noticed"])
+    assert "paused by maria, today: it takes nothing over until `salt-run cluster.resume dom0`" in noticed
+    assert "dom0 has proof that dom0m is dead" in noticed
+    assert "goes on alone with the data of dns" in noticed
+
+
+def test_a_domain_is_explained_with_its_lease_its_prospects_and_what_was_decided_of_it() -> None:
+    witnesses = {
+        node: Witness(answer=each, survey="unknown", items=[])
+        for node, each in {
+            "dom0": replace(HOME, guard=guard()),
+            "dom0m": replace(PARTNER, guard=guard(running=False, decisions=[])),
+        }.items()
+    }
+    told = explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)
+    assert told["guards"] == [
+        "it is guarded on dom0: its lease has 7.5 s left",
+        "dom0, 10:00: domain dns: started",
+        "were the other node lost, dom0m would start it",
+    ]
+    assert "Automatic takeover" in explain_text(told)
+
+
+def test_a_node_that_has_no_such_function_yet_is_no_node_without_a_guard() -> None:
+    found: Answer = answer({"drbd.status": {}, "xen.domains": [], "operation.entries": {}})
+    assert found.guard_trouble is not None
