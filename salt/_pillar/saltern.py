@@ -57,6 +57,8 @@ def ext_pillar(minion_id, pillar, _config=None):
         share = share_of(topology, minion_id)
     except TopologyError as error:
         return _refused(str(error))
+    if not share:
+        return {"saltern": {}}
     return {"saltern": share, "saltern_core": served.digest(__opts__["file_roots"].get("base", []))}
 
 

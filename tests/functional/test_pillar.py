@@ -36,7 +36,7 @@ def edit(pillar: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize("node", ["dom0", "dom0m"])
 def test_a_node_is_given_its_share_and_nothing_else(loaders: dict[str, Loaders], node: str) -> None:
     pillar = compile_pillar(loaders[node])
-    assert set(pillar) == {"saltern"}
+    assert set(pillar) == {"saltern", "saltern_core"}
     assert slice_from_pillar(pillar["saltern"]).node == node
     assert not {"nodes", "allocation", "drbd"} & set(pillar["saltern"])
 
