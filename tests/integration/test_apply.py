@@ -88,7 +88,7 @@ def test_a_dry_run_on_empty_nodes_tells_what_the_real_run_then_changes(salted: S
 def test_a_node_is_given_its_own_share_only(salted: Salted) -> None:
     pillar = salted.salt("pillar.items", unmask="True")
     for node in NODES:
-        assert set(pillar[node]) == {"saltern"}
+        assert set(pillar[node]) == {"saltern", "saltern_core"}
         assert pillar[node]["saltern"]["node"] == node
         assert not {"nodes", "allocation"} & set(pillar[node]["saltern"])
 
