@@ -72,18 +72,19 @@ def outdate(host: Host, domain: GuardedDomain) -> str:
 
     Raises ``Refused``, and what the tools end with: DRBD refuses for a side that is connected, or Primary.
     """
-    for name in domain.resources:
-        if _disk(host, name) not in _NOT_GOOD:
-            host.run(drbd_argv.outdate(name))
-        found = _disk(host, name)
-        if found not in _NOT_GOOD:
-            raise Refused(f"resource {name}", f"its disk is {found} after `drbdadm outdate`", "Nothing is to be done")
+    for name in _good(host, domain):
+        host.run(drbd_argv.outdate(name))
+    for name, disk in _good(host, domain).items():
+        raise Refused(f"resource {name}", f"its disk is {disk} after `drbdadm outdate`", "Nothing is to be done")
     return "counts as outdated"
 
 
-def _disk(host: Host, resource: str) -> DiskState | None:
-    found = read_running(host, read_version(host)).get(resource)
-    return found.devices[0].disk if found is not None and 0 in found.devices else None
+def _good(host: Host, domain: GuardedDomain) -> dict[str, DiskState | None]:
+    """The disks of a domain that do not count as worse than their other copies; ``None`` for one that is not up here."""
+    running = read_running(host, read_version(host))
+    sides = {name: running.get(name) for name in domain.resources}
+    disks = {name: side.devices[0].disk if side and 0 in side.devices else None for name, side in sides.items()}
+    return {name: disk for name, disk in disks.items() if disk not in _NOT_GOOD}
 
 
 class Doing:

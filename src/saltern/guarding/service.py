@@ -200,10 +200,10 @@ class GuardService:
                     self._armed = True
                 case Disarm():
                     self._disarmed = True
+                    return  # nothing is begun any more by a guard that nobody counts on
                 case Fence():
-                    self._guard.fenced(
-                        act.node, off=False, now_s=self._clock()
-                    )  # no node has an agent in these settings
+                    # No node has an agent in these settings.
+                    self._guard.fenced(act.node, off=False, now_s=self._clock())
                 case _:
                     self._do_with_domain(act)
 
@@ -241,8 +241,8 @@ class GuardService:
 
     # --- The end ---------------------------------------------------------------------------------------------------
     def _may_end(self) -> bool:
-        look = self._fresh(self._clock())
-        if self._disarmed or (look is not None and not look.seen.running and not self._doing.busy):
+        seen = self._seen(self._clock())
+        if self._disarmed or not seen.running | seen.starting:
             return True
         self._journal.say("guard", f"shall end, and waits for {WITNESS} to take note of it")
         return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from saltern.guard.acts import Disarm, Start
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
@@ -314,6 +315,19 @@ def test_who_runs_nothing_may_end_without_asking(bench: Bench) -> None:
     bench.see(Seen())
     bench.service.end()
     assert bench.service._may_end()
+
+
+def test_who_has_just_started_something_does_not_end_on_an_older_look(bench: Bench) -> None:
+    leased(bench)
+    bench.see(Seen(), ago_s=1)
+    bench.service._doing._started_s["dns"] = bench.now_s
+    bench.service.end()
+    assert not bench.service._may_end()
+
+
+def test_nothing_is_begun_any_more_after_the_watchdog_is_given_up(bench: Bench) -> None:
+    bench.service._do([Disarm(), Start("dns")])
+    assert bench.did == []
 
 
 def test_a_paused_guard_has_nobody_denied(bench: Bench) -> None:
