@@ -30,6 +30,7 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.leave,
         World.pause,
         World.resume,
+        World.confirm,
         World.move,
         World.shut,
     )
@@ -59,12 +60,22 @@ def befall(world: World, events: Iterable[Event]) -> None:
 
 
 def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
-    """Two to seven faults that begin within so long, each of which may end again; fence agents are as they are."""
+    """Two to seven faults that begin within so long, each of which may end again; fence agents are as they are.
+
+    People look after some of the nodes that have lost their power.
+    """
     dice = random.Random(f"{seed} faults")  # noqa: S311 - a schedule, no secret
     names = node_names(nodes)
     agents = (Event(0.0, "agent", (name, dice.choice(HOW))) for name in names if dice.random() < 0.5)
     faults = (_fault(dice, dice.uniform(3, within_s), names) for _ in range(dice.randint(2, 7)))
-    return sorted([*agents, *(event for fault in faults for event in fault)])
+    events = sorted([*agents, *(event for fault in faults for event in fault)])
+    return sorted([*events, *_people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
+
+
+def _people(dice: random.Random, events: list[Event]) -> Iterator[Event]:
+    for event in events:
+        if event.what == "power_off" and dice.random() < 0.5:
+            yield Event(event.at_s + dice.uniform(3, 50), "confirm", event.who)
 
 
 def _fault(dice: random.Random, at_s: float, nodes: list[str]) -> Iterator[Event]:

@@ -679,6 +679,18 @@ class World:
             self.note(f"{name} is resumed")
             self._act(machine, machine.part.resume())
 
+    def confirm(self, name: str) -> None:
+        """A person who sees that a node is off says so to the guards of its partners; of one that is on nobody says it."""
+        if self.machines[name].powered:
+            return
+        partners = {other for pair in self.homes.values() if name in pair for other in pair} - {name}
+        for machine in (self.machines[each] for each in sorted(partners)):
+            if machine.part is None or not machine.powered or machine.frozen:
+                continue
+            against, acts = machine.part.confirm_dead(name, self.clock(machine))
+            self.note(f"{machine.name} is told by a person that {name} is off" + (f": {against}" if against else ""))
+            self._act(machine, acts)
+
     def shut(self, domain: str) -> None:
         """A person shuts a domain down, and it is to stay so."""
         pair = [self.machines[node] for node in self.homes[domain]]

@@ -98,6 +98,38 @@ def resume():
     return _core(asked.resume)
 
 
+def confirm_dead(node, *, confirm=None, who=None):
+    """
+    Tell the guard of this node that a partner is off, which somebody has seen who stands before it. What that partner ran is then
+    started here, as if a fence agent had switched it off.
+
+    **Its data are at stake:** when the partner lives after all, its domains run twice. See that it is off, and that it stays
+    off until this is done. It is refused while the partner is heard or replicates; where there are leases, because only the
+    witness knows whose data are the newer ones; and where no guard runs. Who has said so is in the log of the guard.
+
+    node
+        The partner that is off
+
+    confirm
+        The name of the partner once more
+
+    who
+        Who has seen it. Default: the name of this minion
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0m guard.confirm_dead dom0 confirm=dom0 who='maria, who stands before it'
+    """
+    if confirm != node:
+        reason = f"when {node} lives after all, what it runs will run twice; say that it is off with confirm={node}"
+        raise CommandExecutionError(reason)
+    return _core(asked.confirm_dead, node, who or __opts__["id"])
+
+
 def wake():
     """
     Have the guard of this node look again now. It decides by what it sees, as ever: to be woken in vain, late or twice changes

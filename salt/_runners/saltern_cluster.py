@@ -227,8 +227,7 @@ def pause(node=None, timeout=15):
         salt-run cluster.pause
         salt-run cluster.pause dom0m
     """
-    who = f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
-    return _on_guards("guard.pause", node, timeout, [who])
+    return _on_guards("guard.pause", node, timeout, [_user()])
 
 
 def resume(node=None, timeout=15):
@@ -250,6 +249,51 @@ def resume(node=None, timeout=15):
         salt-run cluster.resume
     """
     return _on_guards("guard.resume", node, timeout)
+
+
+def confirm_dead(node, confirm=None, who=None, timeout=15):
+    """
+    Tell the guards of a node's partners that it is off, which somebody has seen who stands before it. They start what it ran, as
+    if a fence agent had switched it off. For a lost node that no agent can be asked about, such as one whose management board has
+    lost its power as well.
+
+    **Its data are at stake:** when the node lives after all, its domains run twice. See that it is off, and that it stays off
+    until this is done. A guard refuses it while it hears the node or replicates with it; where there are leases, because only
+    the witness knows whose data are the newer ones. The exit code is 1 when one refuses, or does not answer. Copies that are
+    not UpToDate are not started all the same.
+
+    node
+        The node that is off
+
+    confirm
+        Its name once more
+
+    who
+        Who has seen it, for the log of the guards. Default: the user of this runner
+
+    timeout
+        Seconds to wait for the guards. Default: 15
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.confirm_dead dom0 dom0 who='maria, who stands before it'
+    """
+    if confirm != node:
+        reason = (
+            f"when {node} lives after all, what it runs will run twice; say that it is off by writing its name twice"
+        )
+        return _failed(reason)
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    partners = _partners(found, node)
+    if not partners:
+        return _failed(f"no node shares guarded domains with {node!r}, so nobody could take anything over")
+    return _tell_guards("guard.confirm_dead", partners, timeout, [node], confirm=node, who=who or _user())
 
 
 def wake(node, timeout=15):
@@ -276,9 +320,16 @@ def wake(node, timeout=15):
     found = __salt__["topology.shares"]()
     if "retcode" in found:
         return found
-    share = slice_from_pillar(found[node]) if node in found else None
-    partners = sorted(share.guard.partners) if share is not None and share.guard is not None else []
-    return _tell_guards("guard.wake", partners, timeout)
+    return _tell_guards("guard.wake", _partners(found, node), timeout)
+
+
+def _partners(shares, node):
+    share = slice_from_pillar(shares[node]) if node in shares else None
+    return sorted(share.guard.partners) if share is not None and share.guard is not None else []
+
+
+def _user():
+    return f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
 
 
 def _on_guards(function, node, timeout, arguments=()):
@@ -296,11 +347,13 @@ def _on_guards(function, node, timeout, arguments=()):
     return _tell_guards(function, guarded if node is None else [node], timeout, arguments)
 
 
-def _tell_guards(function, nodes, timeout, arguments=()):
+def _tell_guards(function, nodes, timeout, arguments=(), **named):
     if not nodes:
         return {}
     with salt.client.get_local_client(mopts=__opts__) as client:
-        said = client.cmd(nodes, function, list(arguments), tgt_type="list", full_return=True, timeout=timeout)
+        said = client.cmd(
+            nodes, function, list(arguments), kwarg=named, tgt_type="list", full_return=True, timeout=timeout
+        )
     answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
     if any(answer["retcode"] for answer in answers.values()):
         __context__["retcode"] = 1
@@ -326,8 +379,12 @@ def _on_its_nodes(domain, function):
 
 
 def _unknown_domain(domain):
+    return _failed(f"the topology has no domain {domain!r}")
+
+
+def _failed(reason):
     __context__["retcode"] = 1
-    return {"retcode": 1, "error": f"the topology has no domain {domain!r}"}
+    return {"retcode": 1, "error": reason}
 
 
 def _look(shares, timeout):

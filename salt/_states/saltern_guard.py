@@ -99,9 +99,8 @@ def configured(name):
     def write(host, test):
         node_slice = bridge.node_slice(__pillar__)
         guard = told.guard_of(node_slice)
-        names = [*guard.partners, guard.witness]
-        before = told.keys_before(host, guard.witness)
-        found = told.guard_settings(node_slice, {**before, **_keys(names, before)})
+        before = told.keys_before(host, guard.witness and guard.witness.minion)
+        found = told.guard_settings(node_slice, {**before, **_keys(told.parties(guard), before)})
         return upkeep.told(host, found, test=test)
 
     return _state(name, write)

@@ -25,7 +25,7 @@ from saltern.model.desired import (
     Volume,
     WitnessSpec,
 )
-from saltern.model.topology import Cluster, Disk, Domain, Interface, Node
+from saltern.model.topology import Cluster, Disk, Domain, FenceAgent, Interface, Node, Witness
 from saltern.units import MIB, SECTOR_BYTES
 
 SLICE_VERSION: Final = 1
@@ -89,23 +89,22 @@ def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardS
     partners = sorted({name for domain in domains for name in (domain.home, domain.partner)} - {node})
     if cluster.takeover is None or not partners:
         return None
-    witness = cluster.takeover.witness
+    agents = cluster.takeover.fencing
     return GuardSpec(
         address=cluster.nodes[node].address,
         port=cluster.takeover.port,
         partners={name: cluster.nodes[name].address for name in partners},
-        witness=witness.minion,
-        witness_address=witness.address,
-        witness_port=witness.port,
+        witness=cluster.takeover.witness,
+        fencing={name: agents[name] for name in partners if name in agents},
         times=cluster.takeover.times,
     )
 
 
 def witness_spec(cluster: Cluster) -> WitnessSpec | None:
     """What the witness of a cluster is told, ``None`` where there is none. It answers the nodes that hold domains."""
-    if cluster.takeover is None:
+    witness = None if cluster.takeover is None else cluster.takeover.witness
+    if cluster.takeover is None or witness is None:
         return None
-    witness = cluster.takeover.witness
     return WitnessSpec(
         cluster=cluster.name,
         address=witness.address,
@@ -303,8 +302,15 @@ def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
 
 
 def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
-    """What a guard is told as plain data."""
-    return {**asdict(guard), "partners": dict(guard.partners)}
+    """What a guard is told as plain data. The options of agents have a name that keeps them out of what is shown."""
+    return {
+        **asdict(guard),
+        "partners": dict(guard.partners),
+        "fencing": {
+            node: {"agent": each.agent, "secret_options": dict(each.options), "timeout_s": each.timeout_s}
+            for node, each in guard.fencing.items()
+        },
+    }
 
 
 def witness_to_pillar(witness: WitnessSpec) -> dict[str, Any]:
@@ -420,10 +426,21 @@ def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
         address=_of(str, data["address"]),
         port=_of(int, data["port"]),
         partners=_texts(data["partners"]),
-        witness=_of(str, data["witness"]),
-        witness_address=_of(str, data["witness_address"]),
-        witness_port=_of(int, data["witness_port"]),
+        witness=None if data["witness"] is None else _witness_from_pillar(data["witness"]),
+        fencing={_of(str, name): _agent_from_pillar(each) for name, each in _of(dict, data["fencing"]).items()},
         times=_times_from_pillar(data["times"]),
+    )
+
+
+def _witness_from_pillar(data: Mapping[str, Any]) -> Witness:
+    return Witness(minion=_of(str, data["minion"]), address=_of(str, data["address"]), port=_of(int, data["port"]))
+
+
+def _agent_from_pillar(data: Mapping[str, Any]) -> FenceAgent:
+    return FenceAgent(
+        agent=_of(str, data["agent"]),
+        options=_texts(data["secret_options"]),
+        timeout_s=_of(float, data["timeout_s"]),
     )
 
 

@@ -25,9 +25,14 @@ def redact(text: str) -> str:
 def masked(tree: Any) -> Any:
     """A copy of plain data in which the values of secret keys are hidden, and what texts tell of them (``vfb``)."""
     if isinstance(tree, Mapping):
-        return {key: HIDDEN if is_secret(str(key)) else masked(value) for key, value in tree.items()}
+        return {key: _hidden(value) if is_secret(str(key)) else masked(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [masked(each) for each in tree]
     if isinstance(tree, str):
         return redact(tree)
     return tree
+
+
+def _hidden(tree: Any) -> Any:
+    """Nothing of a secret; of secrets by name the names."""
+    return {key: _hidden(each) for key, each in tree.items()} if isinstance(tree, Mapping) else HIDDEN

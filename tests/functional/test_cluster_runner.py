@@ -34,26 +34,29 @@ class Client:
         self.silent: set[str] = set()
         self.missing: set[str] = set()
 
-    def cmd(self, nodes: list[str], functions: Any, arguments: list[Any], **_named: Any) -> dict[str, Any]:
+    def cmd(
+        self, nodes: list[str], functions: Any, arguments: list[Any], kwarg: Any = None, **_named: Any
+    ) -> dict[str, Any]:
         if isinstance(functions, str):
-            said = self.cmd(nodes, [functions], [arguments])
+            said = self.cmd(nodes, [functions], [arguments], kwarg)
             return {
                 node: {"ret": each[functions], "retcode": int("Traceback" in str(each[functions]))}
                 for node, each in said.items()
             }
         return {
             node: {
-                function: self._run(node, function, given) for function, given in zip(functions, arguments, strict=True)
+                function: self._run(node, function, given, kwarg or {})
+                for function, given in zip(functions, arguments, strict=True)
             }
             for node in nodes
             if node not in self.silent
         }
 
-    def _run(self, node: str, function: str, arguments: list[Any]) -> Any:
+    def _run(self, node: str, function: str, arguments: list[Any], named: dict[str, Any]) -> Any:
         if function in self.missing:
             return "Traceback (most recent call last):\nTypeError: 'str' object is not callable\n"
         try:
-            return self.cluster[node].run(function, *arguments)
+            return self.cluster[node].run(function, *arguments, **named)
         except Exception:
             return traceback.format_exc()
 
@@ -210,3 +213,50 @@ def test_on_a_terminal_the_screen_is_renewed_until_ctrl_c_which_is_no_error(
     assert "every 0.2 s; Ctrl-C ends it" in screens[0]
     assert all("Cluster example: dom0 answers, dom0m answers" in each for each in screens[:2])
     assert seen.isascii()
+
+
+FENCING = """\
+  takeover:
+    fencing:
+      dom0: {agent: fence_simulated, options: {plug: dom0, password: hush-hush}}
+      dom0m: {agent: fence_simulated, options: {plug: dom0m, password: hush-hush}}
+"""
+
+
+@pytest.fixture
+def fenced(converged: Cluster) -> Iterator[Cluster]:
+    """The example with fence agents and no witness; no guard runs."""
+    converged.edit("  nodes:\n    dom0:", f"{FENCING}  nodes:\n    dom0:")
+    yield converged
+    # Without a master, Salt merges a new pillar into the one that it had (ssh_merge_pillar).
+    for node in converged.nodes.values():
+        node.loaders.opts["pillar"] = {}
+
+
+def test_that_a_node_is_dead_has_to_be_said_twice(runners: Any, context: dict[str, Any]) -> None:
+    for confirm in (None, "dom0m"):
+        assert "by writing its name twice" in runners["cluster.confirm_dead"]("dom0", confirm)["error"]
+    assert context == {"retcode": 1}
+
+
+def test_without_guards_nobody_can_be_told_that_a_node_is_dead(runners: Any, context: dict[str, Any]) -> None:
+    assert "no node shares guarded domains with 'dom0'" in runners["cluster.confirm_dead"]("dom0", "dom0")["error"]
+    assert context == {"retcode": 1}
+
+
+def test_the_guards_of_the_partners_are_told_that_a_node_is_dead(
+    runners: Any, fenced: Cluster, context: dict[str, Any]
+) -> None:
+    told = runners["cluster.confirm_dead"]("dom0", "dom0")
+    assert list(told) == ["dom0m"]
+    assert "no guard answers on this node" in told["dom0m"]
+    assert context == {"retcode": 1}
+
+
+def test_a_node_is_given_what_switches_its_partner_off_and_nothing_of_it_is_shown(
+    runners: Any, fenced: Cluster
+) -> None:
+    share = fenced["dom0"].loaders.modules["pillar.items"](unmask=True)["saltern"]
+    assert share["guard"]["fencing"]["dom0m"]["secret_options"] == {"plug": "dom0m", "password": "hush-hush"}
+    assert list(share["guard"]["fencing"]) == ["dom0m"]
+    assert "hush" not in str(runners["topology.shares"]())

@@ -132,8 +132,7 @@ def _witness(_salted: Salted) -> Iterator[SaltMinion]:
 @pytest.fixture(scope="module")
 def cluster(_salted: Salted, _witness: SaltMinion) -> Iterator[Guarded]:
     ports = free_ports(2)
-    # `duel` is for fence agents, which the topology does not have yet.
-    lease = {name.removesuffix("_s"): each for name, each in asdict(guarded.times()).items() if name != "duel_s"}
+    lease = {name.removesuffix("_s"): each for name, each in asdict(guarded.times()).items()}
     text = TOPOLOGY.replace("PORT", str(ports[0])).replace("OTHER", str(ports[1])).replace("LEASE", json.dumps(lease))
     allocation = topology.write_allocation(topology.load_and_allocate(yaml.safe_load(text)))
     (_salted.pillar / "saltern" / "init.sls").write_text(text)

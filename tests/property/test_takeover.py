@@ -13,9 +13,9 @@ from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Answer, Beat, GoOn, Granted, No, Yes
 from saltern.guard.times import Times, wrong
 from saltern.guard.witness import Promises, Witness
-from soak.faults import Event, run
+from soak.faults import Event, run, schedule
 from soak.trial import Case, attempt, of_seed
-from soak.world import NOISE, Noise, Violation, node_names
+from soak.world import NOISE, Noise, Violation, World, node_names
 
 SCHEDULES = 40
 
@@ -43,7 +43,19 @@ def test_no_schedule_of_faults_starts_anything_twice_or_on_old_data(proof: str, 
 
 
 def test_without_a_proof_nothing_is_ever_taken_over() -> None:
-    assert sum(run(seed, proof=Proof(lease=False)).taken_over for seed in range(10)) == 0
+    assert sum(without_people(seed).taken_over for seed in range(10)) == 0
+
+
+def without_people(seed: int) -> World:
+    events = [event for event in schedule(seed, 2) if event.what != "confirm"]
+    return run(seed, events=events, proof=Proof(lease=False))
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_on_the_word_of_people_alone_nothing_starts_twice_or_on_old_data(nodes: int) -> None:
+    trials = [attempt(of_seed(seed, nodes), proof=Proof(lease=False)) for seed in range(SCHEDULES)]
+    assert [str(trial.violation) for trial in trials if trial.violation is not None] == []
+    assert sum(trial.world.taken_over for trial in trials) > 0
 
 
 def test_a_seed_is_one_schedule() -> None:

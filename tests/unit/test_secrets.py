@@ -41,3 +41,8 @@ def test_plain_data_are_shown_without_their_secrets() -> None:
         "net": {"shared-secret": "(hidden)", "protocol": "C"},
         "list": [{"vncpasswd": "(hidden)"}],
     }
+
+
+def test_of_several_secrets_the_names_are_shown() -> None:
+    tree = {"secret_options": {"ip": "10.0.9.190", "more": {"password": "hunter2"}, "list": ["hunter2"]}}
+    assert masked(tree) == {"secret_options": {"ip": "(hidden)", "more": {"password": "(hidden)"}, "list": "(hidden)"}}

@@ -10,7 +10,8 @@ from saltern.guard.peer import Declaration
 class Proof(NamedTuple):
     """What proves death in this cluster: a ``lease`` with a witness, or the agents of the nodes that can be ``fenced``.
 
-    With a lease an agent is used in addition, and what it says proves nothing. With neither, nothing is ever taken over.
+    With a lease an agent is used in addition, and what it says proves nothing. With neither, nothing is taken over
+    but on a person's word (``confirm_dead``).
     """
 
     lease: bool = True
@@ -43,8 +44,9 @@ class Seen:
 
     Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
     in words. ``lost`` are those running whose copy over there has gone out of sight, ``same`` those whose copies are both up to
-    date, ``connected`` those that have been connected at any moment since the last look. ``free_bytes`` is the memory that is
-    left for domains; ``None`` where that is not known.
+    date, ``connected`` those that have been connected at any moment since the last look. Of those that are ``replicating`` at
+    least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the memory that is left for
+    domains; ``None`` where that is not known.
     """
 
     running: frozenset[str] = frozenset()
@@ -54,4 +56,5 @@ class Seen:
     lost: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
     connected: frozenset[str] = frozenset()
+    replicating: frozenset[str] | None = frozenset()
     free_bytes: int | None = None

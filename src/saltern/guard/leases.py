@@ -72,8 +72,12 @@ class Leases(Knowledge):
             yield WindUp()
 
     def _may_leave(self) -> bool:
-        """Whether all know that this guard ends whose word it needs: nobody takes anything over without the witness."""
-        needed = [self._peers[WITNESS]] if self._proof.lease else [peer for _, peer in self._nodes()]
+        """Whether all know that this guard ends whose word it needs: nobody takes anything over without the witness.
+
+        Who is proven dead has no part in it: nobody fences a node that it has not heard since its boot.
+        """
+        partners = [peer for name, peer in self._nodes() if name not in self.facts.declared]
+        needed = [self._peers[WITNESS]] if self._proof.lease else partners
         return self._leaves_from is not None and all(peer.knows_off for peer in needed)
 
     def _is_time_to_beat(self, now_s: float) -> bool:

@@ -19,6 +19,19 @@ class Proofs(Leases):
         """What has come of ``Fence``: the agent has switched the node off and has seen that it is, or it has not."""
         self._peers[node].fencing.ended(off, now_s)
 
+    def confirm_dead(self, node: str, now_s: float) -> tuple[str | None, list[Act]]:
+        """What a person's word that a node is off is worth: what an agent's is; or, in words, why it is not taken."""
+        peer = self._peers.get(node) if node != WITNESS else None
+        if peer is None:
+            return f"{self.node} shares no domain with it", []
+        if self._proof.lease:
+            # It may have gone on alone before it died; a person cannot see that, and what is here would be older.
+            return f"there are leases, and only {WITNESS} knows whether the newer data are there", []
+        silent_s = now_s - peer.heard_s
+        if silent_s < self._times.dead_s:
+            return f"it was heard, or replicated, {silent_s:.1f} s ago", []
+        return None, [] if node in self.facts.declared else list(self._declare(node, peer))
+
     def _comes_to_life(self, name: str, peer: Peer) -> Iterator[Act]:
         yield from self._keep(declared=_without(self.facts.declared, name))
         peer.fencing.heard()
@@ -60,11 +73,13 @@ class Proofs(Leases):
 
     # --- What is to be done ----------------------------------------------------------------------------------------
     def _look(self, seen: Seen, now_s: float) -> Iterator[Act]:
-        """Where an agent is the proof, a node that replicates is not lost, whatever has become of its guard."""
+        """Where an agent is the proof, a node that replicates, or may do so, is not lost, whatever has become of its guard."""
         if self._proof.lease:
             return
         for name, peer in self._nodes():
-            if self._domains_of(name) & seen.connected:
+            if seen.replicating is None:
+                peer.heard_s = now_s
+            elif self._domains_of(name) & (seen.connected | seen.replicating):
                 peer.heard_s = now_s
                 yield from self._comes_to_life(name, peer)
 

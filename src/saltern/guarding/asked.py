@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any, Final
 
+from saltern.errors import SalternError
 from saltern.guarding import upkeep
 from saltern.guarding.local import NoGuard, Reply, ask
 from saltern.model.places import GUARD_LOGS, GUARD_SETTINGS
@@ -61,6 +62,14 @@ def pause(_host: Host, root: str, who: str) -> Reply:
 def resume(_host: Host, root: str) -> Reply:
     """Have it take over again; raises ``NoGuard``."""
     return ask(root, {"ask": "resume"}, ANSWER_S)
+
+
+def confirm_dead(_host: Host, root: str, node: str, who: str) -> Reply:
+    """Have it take a person's word that a partner is off; raises ``NoGuard``, and what the guard refuses it with."""
+    reply = ask(root, {"ask": "confirm dead", "node": node, "who": who}, ANSWER_S)
+    if "error" in reply:
+        raise SalternError(str(reply["error"]))
+    return reply
 
 
 def wake(_host: Host, root: str) -> Reply:

@@ -31,7 +31,7 @@ class Ended(NamedTuple):
     reason: str | None
 
 
-def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool]) -> str:
+def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool], *, witnessed: bool) -> str:
     """Start a domain whose other node is proven dead; returns what was done, in words.
 
     An operation that was left is settled first. ``may_start`` is asked again before each command. Raises ``Refused``, and what
@@ -42,7 +42,7 @@ def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool]) -> s
         operations.settle_left(host, domain.name)
     with operations.held(host, domain.name):
         # What this was decided on may be some seconds old.
-        reason = look(host, [domain], 0.0).reasons.get(domain.name)
+        reason = look(host, [domain], 0.0, witnessed=witnessed).reasons.get(domain.name)
         if reason is not None:
             raise Refused(f"domain {domain.name}", reason, "It is looked at again, and told when that changes")
         for name in domain.resources:
@@ -97,8 +97,10 @@ class Doing:
         clock: Callable[[], float],
         wake: Callable[[], None],
         journal: Journal,
+        *,
+        witnessed: bool,
     ) -> None:
-        self._host, self._domains, self._clock = host, domains, clock
+        self._host, self._domains, self._clock, self._witnessed = host, domains, clock, witnessed
         self._wake, self._journal = wake, journal
         self._lock = threading.Lock()
         self._ended: SimpleQueue[Ended] = SimpleQueue()
@@ -163,7 +165,8 @@ class Doing:
     def _start(self, domain: str) -> None:
         reason = None
         try:
-            words = start(self._host, self._domains[domain], lambda: domain not in self._cancelled)
+            may_start = lambda: domain not in self._cancelled  # noqa: E731
+            words = start(self._host, self._domains[domain], may_start, witnessed=self._witnessed)
         except (SalternError, OSError) as error:
             reason = str(error)
             words = f"was not started: {reason}"

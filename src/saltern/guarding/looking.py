@@ -5,7 +5,7 @@ and nothing counts as stopped.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -22,8 +22,9 @@ from saltern.run import Host, LocalHost
 
 _GAP_S: Final = 0.2  # between two looks, however much happens
 _STREAM_AGAIN_S: Final = 5.0
-# Consistent is what DRBD calls a copy whose partner it has not seen since the boot; with proof of death it becomes UpToDate.
-_GOOD: Final = (DiskState.UP_TO_DATE, DiskState.CONSISTENT)
+# Consistent is what DRBD calls a copy whose partner it has not seen since the boot; with proof of death it becomes UpToDate. It
+# is good only where a witness knows whether the other node went on alone.
+_GOOD: Final = {True: (DiskState.UP_TO_DATE, DiskState.CONSISTENT), False: (DiskState.UP_TO_DATE,)}
 
 
 class Look(NamedTuple):
@@ -41,13 +42,17 @@ def judge(
     held_up: Mapping[str, str],
     begun_s: float,
     free_bytes: int | None = None,
+    *,
+    witnessed: bool,
 ) -> Look:
     """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here."""
+    good = _GOOD[witnessed]
     here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
     sides = {each.name: [running.get(name) for name in each.resources] for each in domains}
     reasons = {}
     for each in domains:
-        reason = "it is here" if each.name in here else held_up.get(each.name) or next(_obstacles(each, running), None)
+        obstacle = held_up.get(each.name) or next(_obstacles(each, running, good), None)
+        reason = "it is here" if each.name in here else obstacle
         if reason is not None:
             reasons[each.name] = reason
     connected = frozenset(name for name, found in sides.items() if all(map(_connected, found)))
@@ -57,18 +62,21 @@ def judge(
         against={name: reason for name, reason in reasons.items() if name not in here},
         lost=here - connected,
         connected=connected,
+        replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
         same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
         free_bytes=free_bytes,
     )
     return Look(begun_s, seen, reasons)
 
 
-def _obstacles(domain: GuardedDomain, running: Mapping[str, RunningResource]) -> Iterator[str]:
+def _obstacles(
+    domain: GuardedDomain, running: Mapping[str, RunningResource], good: Collection[DiskState]
+) -> Iterator[str]:
     for name in domain.resources:
         side = running.get(name)
         if side is None or side.devices.keys() != {0}:
             yield f"{name} is not up here"
-        elif side.devices[0].disk not in _GOOD:
+        elif side.devices[0].disk not in good:
             yield f"{name} is {side.devices[0].disk} here"
         elif not side.connections or any(each.state is ConnectionState.STANDALONE for each in side.connections):
             yield f"{name} does not connect (StandAlone), so that the sides may have diverged"
@@ -90,11 +98,17 @@ def _same(side: RunningResource | None) -> bool:
     )
 
 
-def look(host: Host, domains: Sequence[GuardedDomain], begun_s: float, *, memory: bool = False) -> Look:
-    """Look at the node: two processes, with its ``memory`` three, and the notes about domains. Raises what a read raises."""
+def look(
+    host: Host, domains: Sequence[GuardedDomain], begun_s: float, *, witnessed: bool, memory: bool = False
+) -> Look:
+    """Look at the node: two processes, with its ``memory`` three, and the notes about domains. Raises what a read raises.
+
+    It is ``witnessed`` where there are leases.
+    """
     running = read_running(host, read_version(host))
     free_bytes = read_free_memory_bytes(host) if memory else None
-    return judge(domains, read_xen(host), running, dict(_held_up(host, domains)), begun_s, free_bytes)
+    held_up = dict(_held_up(host, domains))
+    return judge(domains, read_xen(host), running, held_up, begun_s, free_bytes, witnessed=witnessed)
 
 
 def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
@@ -122,8 +136,10 @@ class Looking:
         wake: Callable[[], None],
         say: Say,
         orphaned: Callable[[], bool],
+        *,
+        witnessed: bool,
     ) -> None:
-        self._host, self._domains, self._period_s = host, domains, period_s
+        self._host, self._domains, self._period_s, self._witnessed = host, domains, period_s, witnessed
         self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
         self._again = threading.Event()
         self.latest: Look | None = None
@@ -142,7 +158,8 @@ class Looking:
         while True:
             self._again.clear()  # what happens from here on is looked at once more
             try:
-                self.latest = look(self._host, self._domains, self._clock(), memory=self._orphaned())
+                begun_s, memory = self._clock(), self._orphaned()
+                self.latest = look(self._host, self._domains, begun_s, witnessed=self._witnessed, memory=memory)
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:
                 self._say("the node", f"it cannot be seen, so nothing is started: {error}")

@@ -36,9 +36,10 @@ def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog, reach: Reach
         journal = Journal(host, "guard")
         store = GuardStore(host, time.time)
         known = {name: party.key for name, party in settings.partners.items()}
+        witness = {} if settings.witness is None else {WITNESS: settings.witness}
         parties = {
             name: replace(party, address=reach(party.address))
-            for name, party in {**settings.partners, WITNESS: settings.witness}.items()
+            for name, party in {**settings.partners, **witness}.items()
         }
         listen = replace(settings.listen, address=reach(settings.listen.address))
         patience_s = _PATIENCE * settings.times.dead_s

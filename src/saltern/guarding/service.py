@@ -9,12 +9,13 @@ from typing import Any, Final, assert_never
 from saltern import loaded
 from saltern.errors import FileError, Refused
 from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
-from saltern.guard.facts import Facts, Seen
+from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Answer, Beat, Denied, GoOn, Granted, Message, Yes
 from saltern.guard.orphans import Ward
 from saltern.guarding import telling
+from saltern.guarding.agents import Agents
 from saltern.guarding.doing import Doing
 from saltern.guarding.journal import Journal
 from saltern.guarding.local import LocalDoor, Question, Reply
@@ -52,6 +53,7 @@ class GuardService:
         self._transport, self._watchdog, self._journal, self._clock = transport, watchdog, journal, clock
         self._domains = {each.name: each for each in settings.domains}
         self._wake = Wake()
+        lease = settings.witness is not None
         self._looking = Looking(
             host,
             settings.domains,
@@ -60,13 +62,24 @@ class GuardService:
             self._wake,
             journal.say,
             lambda: bool(store.facts.declared),
+            witnessed=lease,
         )
-        self._doing = Doing(host, self._domains, clock, self._wake, journal)
+        self._doing = Doing(host, self._domains, clock, self._wake, journal, witnessed=lease)
+        self._agents = Agents(host, settings.fencing, self._wake, journal)
         partners = {each.name: each.partner for each in settings.domains}
         wards = {
             each.name: Ward(each.memory_bytes, each.order, each.depends_on, each.priority) for each in settings.domains
         }
-        self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed(), wards=wards)
+        self._guard = Guard(
+            settings.node,
+            partners,
+            settings.times,
+            store.facts,
+            clock(),
+            store.renewed(),
+            proof=Proof(lease, frozenset(settings.fencing)),
+            wards=wards,
+        )
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._kept: Mapping[str, float] = self._guard.renewed
         self._door = LocalDoor(root, self._answer)
@@ -80,6 +93,7 @@ class GuardService:
         for fd in (self._wake.fd, self._door.fd):
             self._transport.poller.register(fd)
         self._looking.start()
+        self._agents.start()
         self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
         self._journal.say("guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}")
         pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
@@ -146,6 +160,8 @@ class GuardService:
                 self._do(self._guard.outdated(ended.domain, ended.reason is None))
             elif ended.reason is not None:
                 self._guard.failed(ended.domain, ended.reason, now_s)
+        for fenced in self._agents.ended():
+            self._guard.fenced(fenced.node, fenced.off, now_s)
         seen = self._seen(now_s)
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
@@ -156,7 +172,7 @@ class GuardService:
         """What is so here. While that is unknown, everything may be running, and nothing can be started."""
         look = self._fresh(now_s)
         if look is None:
-            return Seen(running=frozenset(self._domains))
+            return Seen(running=frozenset(self._domains), replicating=None)
         starting = self._doing.starting - look.seen.running
         here = (self._doing.here_since(look.begun_s) | self._unproven(look, now_s)) - starting
         return replace(
@@ -202,8 +218,7 @@ class GuardService:
                     self._disarmed = True
                     return  # nothing is begun any more by a guard that nobody counts on
                 case Fence():
-                    # No node has an agent in these settings.
-                    self._guard.fenced(act.node, off=False, now_s=self._clock())
+                    self._agents.fence(act.node)
                 case _:
                     self._do_with_domain(act)
 
@@ -244,7 +259,8 @@ class GuardService:
         seen = self._seen(self._clock())
         if self._disarmed or not seen.running | seen.starting:
             return True
-        self._journal.say("guard", f"shall end, and waits for {WITNESS} to take note of it")
+        who = WITNESS if self._settings.witness is not None else "its partners"
+        self._journal.say("guard", f"shall end, and waits for {who} to take note of it")
         return False
 
     def _end(self) -> None:
@@ -281,14 +297,30 @@ class GuardService:
                 return self._may_go_on(resource)
             case {"ask": "start", "domain": str(domain)}:
                 return self._may_start(domain)
+            case {"ask": "confirm dead", "node": str(node), "who": str(who)}:
+                return self._confirm_dead(node, who)
             case {"ask": "wake"}:
                 self._looking.again()
                 return {"awake": True}
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start, wake",
+            "Ask for status, pause, resume, stop, lost, go on, start, confirm dead, wake",
         )
+
+    def _confirm_dead(self, node: str, who: str) -> Reply:
+        """Take a person's word that a node is off, unless what is known here speaks against it; raises ``Refused``."""
+        now_s = self._clock()
+        against: str | None = "what replicates here cannot be seen now"
+        acts: list[Act] = []
+        if self._fresh(now_s) is not None:
+            against, acts = self._guard.confirm_dead(node, now_s)
+        if against is not None:
+            remedy = "See `cluster.status`. A node counts as off only when it neither is heard nor replicates"
+            raise Refused(f"node {node}", f"it is not taken for dead: {against}", remedy)
+        self._journal.tell(f"node {node}", f"{who} has looked, and says that it is off")
+        self._do(acts)
+        return {"dead": node, "who": who}
 
     def _is_lost(self, resource: str) -> None:
         domain = self._settings.domain_of(resource)
@@ -320,7 +352,7 @@ class GuardService:
         if domain not in self._domains:
             return {"allowed": True, "why": f"{domain} is not guarded"}
         reason = self._guard.against_start(domain, self._clock())
-        return {"allowed": reason is None, "why": reason or f"this node has a lease for {domain}"}
+        return {"allowed": reason is None, "why": reason or f"nobody takes {domain} over from this node"}
 
     def _status(self) -> Reply:
         now_s = self._clock()
@@ -329,7 +361,7 @@ class GuardService:
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": self._armed and not self._ending and not unaware,
+            "protected": (self._armed or self._settings.witness is None) and not self._ending and not unaware,
             "unaware": unaware,
             "ending": self._ending,
             "current": self._is_current() and not self._ending,
@@ -341,6 +373,7 @@ class GuardService:
             "alone": sorted(facts.alone),
             "off": sorted(facts.off),
             "doing": self._doing.busy,
+            "agents": self._agents.trouble,
             "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
         }

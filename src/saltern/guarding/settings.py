@@ -10,10 +10,12 @@ from saltern.errors import FileError
 from saltern.guard import times as guard_times
 from saltern.guard.times import Times
 from saltern.guarding.plain import Malformed, from_plain, read_json
+from saltern.model.topology import FenceAgent
 from saltern.run import Host
 
 VERSION: Final = 1
 _KEY: Final = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85 of 32 bytes (ZeroMQ RFC 32)
+_AGENT: Final = re.compile(r"fence_[a-z0-9_]+")
 _REMEDY: Final = "Have it written anew, or correct it"
 T = TypeVar("T")
 
@@ -62,14 +64,17 @@ class GuardedDomain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each. ``cluster`` is for events."""
+    """All that a guard is told: ``partners`` by node, the agents in ``fencing`` that switch them off, and the ``domains`` that it
+    shares with each. Without a ``witness`` there are no leases. ``cluster`` is for events.
+    """
 
     version: int
     node: str
     listen: Place
     partners: Mapping[str, Party]
-    witness: Party
     domains: tuple[GuardedDomain, ...]
+    witness: Party | None = None
+    fencing: Mapping[str, FenceAgent] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     cluster: str = "cluster"
 
@@ -96,8 +101,10 @@ def read_guard(host: Host, path: str) -> GuardSettings:
 def parse_guard(text: str | None, path: str) -> GuardSettings:
     """What the file at ``path`` says, or would say; raises as ``read_guard``."""
     found = _parse(GuardSettings, text, path)
-    keys = {f"partners:{name}": party.key for name, party in found.partners.items()} | {"witness": found.witness.key}
-    for wrong in (*_general(found.version, found.times), *_strange_keys(keys), *_strange_domains(found)):
+    keys = {f"partners:{name}": party.key for name, party in found.partners.items()}
+    keys |= {} if found.witness is None else {"witness": found.witness.key}
+    strange = (*_strange_keys(keys), *_strange_domains(found), *_strange_agents(found))
+    for wrong in (*_general(found.version, found.times), *strange):
         raise FileError(path, wrong, _REMEDY)
     return found
 
@@ -122,7 +129,9 @@ def _parse(kind: type[T], text: str | None, path: str) -> T:
     try:
         return from_plain(kind, read_json(text))
     except Malformed as error:
-        raise FileError(path, str(error), _REMEDY) from error
+        if ":options" in error.place:  # of an agent: it may be a password
+            error = Malformed(error.place, "what is not shown", error.allowed)
+        raise FileError(path, str(error), _REMEDY) from None
 
 
 def _general(version: int, times: Times) -> Iterator[str]:
@@ -138,6 +147,16 @@ def _strange_keys(keys: Mapping[str, str]) -> Iterator[str]:
             yield f"{place}: {key[:60]!r} is no public key; allowed: 40 characters of Z85"
     if len(set(keys.values())) < len(keys):
         yield "two parties have the same key; allowed: a pair of its own for each"
+
+
+def _strange_agents(found: GuardSettings) -> Iterator[str]:
+    for node, each in found.fencing.items():
+        if node not in found.partners:
+            yield f"fencing: {node} is no partner; allowed: {', '.join(found.partners)}"
+        if not _AGENT.fullmatch(each.agent):
+            yield f"fencing:{node}:agent: {each.agent[:60]!r}; allowed: the name of a fence agent, such as fence_ipmilan"
+    if found.witness is None and not found.fencing:
+        yield "witness, fencing: neither; allowed: one of them, or nothing proves a node dead"
 
 
 def _strange_domains(found: GuardSettings) -> Iterator[str]:

@@ -17,6 +17,7 @@ from saltern.guarding.settings import (
 )
 from saltern.model.desired import DomainSpec, GuardSpec, NodeSlice, WitnessSpec
 from saltern.model.places import GUARD_SETTINGS, WITNESS_SETTINGS
+from saltern.model.topology import Witness
 from saltern.run import Host
 
 
@@ -38,20 +39,26 @@ def guard_of(node_slice: NodeSlice) -> GuardSpec:
     return node_slice.guard
 
 
+def parties(guard: GuardSpec) -> tuple[str, ...]:
+    """Whose keys a guard has to know: its partners', and the witness's."""
+    return (*guard.partners, *([] if guard.witness is None else [guard.witness.minion]))
+
+
 def guard_settings(node_slice: NodeSlice, keys: Mapping[str, str]) -> Told:
     """What the guard of a node is told. A partner whose key is not known is left out with its domains: it is nobody to it yet.
 
-    Without the witness's key there are no settings.
+    Without the witness's key there are no settings, where there is a witness.
     """
     guard = guard_of(node_slice)
-    silent = tuple(name for name in (*guard.partners, guard.witness) if name not in keys)
+    silent = tuple(name for name in parties(guard) if name not in keys)
     partners = {
         name: Party(address=address, port=guard.port, key=keys[name])
         for name, address in guard.partners.items()
         if name in keys
     }
     domains = [_guarded(each, node_slice.node) for each in node_slice.domains.values()]
-    if guard.witness in silent or not partners:
+    witness = guard.witness
+    if (witness is not None and witness.minion in silent) or not partners:
         return Told(None, silent)
     return Told(
         GuardSettings(
@@ -59,13 +66,18 @@ def guard_settings(node_slice: NodeSlice, keys: Mapping[str, str]) -> Told:
             node=node_slice.node,
             listen=Place(address=guard.address, port=guard.port),
             partners=partners,
-            witness=Party(address=guard.witness_address, port=guard.witness_port, key=keys[guard.witness]),
+            witness=None if witness is None else _party(witness, keys),
+            fencing={name: each for name, each in guard.fencing.items() if name in partners},
             domains=tuple(each for each in domains if each.partner in partners),
             times=guard.times,
             cluster=node_slice.cluster,
         ),
         silent,
     )
+
+
+def _party(witness: Witness, keys: Mapping[str, str]) -> Party:
+    return Party(address=witness.address, port=witness.port, key=keys[witness.minion])
 
 
 def _guarded(domain: DomainSpec, node: str) -> GuardedDomain:
@@ -91,11 +103,14 @@ def witness_settings(witness: WitnessSpec, keys: Mapping[str, str]) -> Told:
     return Told(WitnessSettings(version=VERSION, listen=listen, nodes=nodes, times=witness.times), silent)
 
 
-def keys_before(host: Host, witness: str) -> dict[str, str]:
+def keys_before(host: Host, witness: str | None) -> dict[str, str]:
     """The keys that the guard of this node was told before: what Salt does not know for a while is not forgotten."""
     with suppress(FileError):
         found = read_guard(host, GUARD_SETTINGS)
-        return {**{name: party.key for name, party in found.partners.items()}, witness: found.witness.key}
+        keys = {name: party.key for name, party in found.partners.items()}
+        if witness is not None and found.witness is not None:
+            keys[witness] = found.witness.key
+        return keys
     return {}
 
 

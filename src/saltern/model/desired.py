@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from saltern.guard.times import Times
+from saltern.model.topology import FenceAgent, Witness
 
 
 class Purpose(StrEnum):
@@ -129,7 +130,8 @@ class DomainSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSpec:
-    """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, and its times.
+    """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, the agents in
+    ``fencing`` by which it switches partners off, and its times.
 
     Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own.
     """
@@ -137,9 +139,8 @@ class GuardSpec:
     address: str
     port: int
     partners: Mapping[str, str]
-    witness: str  # its minion
-    witness_address: str
-    witness_port: int
+    witness: Witness | None
+    fencing: Mapping[str, FenceAgent]
     times: Times
 
 

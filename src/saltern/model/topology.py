@@ -101,13 +101,26 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FenceAgent:
+    """What switches a node off: an agent of ClusterLabs, the ``options`` that it is given on standard input, and how long one
+    run of it may take.
+    """
+
+    agent: str
+    options: Mapping[str, str] = field(repr=False)  # a password is among them
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
     """That the partner of a lost node takes its domains over by itself, and what proves to it that the node is lost.
 
-    Guards listen on ``port`` of the address of each node.
+    With a ``witness`` that is a lease; without, the agents in ``fencing``, by the node that each switches off. Guards listen on
+    ``port`` of the address of each node.
     """
 
-    witness: Witness
+    witness: Witness | None
+    fencing: Mapping[str, FenceAgent]
     port: int
     times: Times
 

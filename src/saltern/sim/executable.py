@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from saltern.sim import tools
+from saltern.sim import fence_agent, tools
 from saltern.sim.store import opened
 
 _LISTEN_S = 0.1
@@ -23,7 +23,7 @@ def install(directory: str, world_file: str, node: str) -> Path:
     """Write one script for each program into ``directory/bin``; that is the directory to put on the PATH."""
     folder = Path(directory) / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    for program in (*tools.PROGRAMS, _SYSTEMCTL):
+    for program in (*tools.PROGRAMS, _SYSTEMCTL, fence_agent.NAME):
         script = folder / program
         script.write_text(_script(world_file, node, program))
         script.chmod(0o755)
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         from saltern.sim import systemctl  # nothing else needs subprocess
 
         return systemctl.main(str(Path(world_file).parent), node, rest)
+    if program == fence_agent.NAME:
+        return fence_agent.main(world_file, node, rest)
     if tools.listens([program, *rest]):
         return _listen(world_file, node, [program, *rest])
     result = _run(world_file, node, [program, *rest])

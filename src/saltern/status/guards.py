@@ -43,7 +43,7 @@ def _why(answer: Answer, *, wanted: bool) -> str | None:
 
 
 def faults(guards: Mapping[str, Tree]) -> Iterator[Fault]:
-    """Nodes that are not protected, guards of older settings, and guards that cannot see their node."""
+    """Nodes that are not protected, guards of older settings or that cannot see their node, and agents that do not work."""
     for node, guard in guards.items():
         about = f"node {node}"
         if guard["why"] is not None:
@@ -53,6 +53,14 @@ def faults(guards: Mapping[str, Tree]) -> Iterator[Fault]:
             yield Fault(about=about, what="its guard works with what was replaced since", remedy=_apply(node))
         if not guard["seen"]:
             yield Fault(about=about, what="its guard cannot see what runs there", remedy=_SERVICE)
+        yield from _agents(about, guard)
+
+
+def _agents(about: str, guard: Tree) -> Iterator[Fault]:
+    for other, trouble in guard["agents"].items():
+        if trouble is not None:
+            remedy = "see what the agent speaks to, or correct its options in the topology"
+            yield Fault(about=about, what=f"cannot have {other} switched off: {trouble}", remedy=remedy)
 
 
 def _remedy(node: str, guard: Tree) -> str:

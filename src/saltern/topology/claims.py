@@ -90,7 +90,8 @@ def _takeover_edges(cluster: Cluster) -> Iterator[tuple[str, Claim]]:
         witness = cluster.takeover.witness
         for node in cluster.nodes.values():
             yield "saltern:takeover:port", ("port-unique", node.address, cluster.takeover.port)
-        yield "saltern:takeover:witness:port", ("port-unique", witness.address, witness.port)
+        if witness is not None:
+            yield "saltern:takeover:witness:port", ("port-unique", witness.address, witness.port)
 
 
 def _disk_edges(

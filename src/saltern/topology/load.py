@@ -11,6 +11,7 @@ from saltern.model.topology import (
     Disk,
     Domain,
     DrbdOptions,
+    FenceAgent,
     Interface,
     MetaDisk,
     Node,
@@ -26,6 +27,7 @@ ROOT: Final = "saltern"
 NODES: Final = f"{ROOT}:nodes"
 DOMAINS: Final = f"{ROOT}:domains"
 TAKEOVER: Final = f"{ROOT}:takeover"
+FENCING: Final = f"{TAKEOVER}:fencing"
 FIRST_DEVICE: Final = "xvda"
 
 
@@ -84,9 +86,27 @@ class _Loader(Reader):
             return None
         # What is inside is read even if something is lacking: all violations at once.
         witness, times = self._witness(found["witness"]), self._times(found["lease"])
-        if witness is None or times is None:
+        agents = {
+            name: self._agent(data, f"{FENCING}:{name}")
+            for name, data in self.named(values.NODE, found["fencing"], FENCING)
+        }
+        if times is None or (found["witness"] is not None and witness is None) or None in agents.values():
             return None
-        return Takeover(witness=witness, port=found["port"], times=times)
+        fencing = {name: agent for name, agent in agents.items() if agent is not None}
+        return Takeover(witness=witness, fencing=fencing, port=found["port"], times=times)
+
+    def _agent(self, data: object, path: str) -> FenceAgent | None:
+        found = self.section(schema.FENCING, data, path)
+        if found is None:
+            return None
+        options = self._agent_options(found["options"], f"{path}:options")
+        if not schema.FENCING.is_complete(found):
+            return None
+        return FenceAgent(agent=found["agent"], options=options, timeout_s=found["timeout"])
+
+    def _agent_options(self, data: Mapping[object, object], path: str) -> dict[str, str]:
+        """The options of an agent as text. None of their values is ever shown: which of them is a secret, the agent knows."""
+        return self.mapping(values.AGENT_OPTION_NAME, values.AGENT_OPTION, data, path)
 
     def _witness(self, data: object) -> Witness | None:
         found = None if data is None else self.section(schema.WITNESS, data, f"{TAKEOVER}:witness")

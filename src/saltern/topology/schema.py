@@ -180,13 +180,22 @@ CLUSTER: Final = Section(
 
 TAKEOVER: Final = Section(
     path="saltern:takeover",
-    meaning="A guard on each node keeps leases for its domains, and takes over from a node whose leases have ended for certain.",
+    meaning="A guard on each node takes over from a node that is proven dead: by leases, with a witness, or by an agent that has "
+    "switched it off. One of the two is there, or both.",
     keys=(
         Key(
             name="witness",
             kind=values.MAPPING,
-            required=True,
-            meaning="The third vote, without which nobody takes anything over.",
+            default_text="no leases: an agent for each node is the proof",
+            meaning="The third vote. With it leases are the proof, and nobody takes anything over without it.",
+        ),
+        Key(
+            name="fencing",
+            kind=values.MAPPING,
+            default={},
+            default_text="no node is switched off",
+            meaning="For each node the agent that switches it off. With a witness it is used in addition, and what it says "
+            "proves nothing.",
         ),
         Key(
             name="port",
@@ -222,6 +231,38 @@ WITNESS: Final = Section(
 )
 
 
+FENCING: Final = Section(
+    path="saltern:takeover:fencing:NODE",
+    meaning="What switches this node off. Its partners are given that, and nobody else.",
+    keys=(
+        Key(
+            name="agent",
+            kind=values.AGENT,
+            required=True,
+            meaning="A fence agent of ClusterLabs, in Debian those of the package `fence-agents`. It has the actions `off` and "
+            "`status`.",
+            example="fence_ipmilan",
+        ),
+        Key(
+            name="options",
+            kind=values.SECRET_MAPPING,
+            default={},
+            default_text="none",
+            meaning="What the agent is given on its standard input, by the names that `AGENT -o metadata` tells. `action` and "
+            "`nodename` come from the guard.",
+            example="{ip: 10.0.9.190, username: saltern, password: ..., lanplus: 1}",
+        ),
+        Key(
+            name="timeout",
+            kind=values.AGENT_SECONDS,
+            default=60.0,
+            meaning="How long one run of it may take, in seconds; then it is killed, and counts as failed.",
+            example="60",
+        ),
+    ),
+)
+
+
 def _time(name: str, default: float, meaning: str) -> Key:
     return Key(name=name, kind=values.SECONDS, default=default, meaning=meaning, example=f"{default:g}")
 
@@ -243,6 +284,12 @@ LEASE: Final = Section(
         ),
         _time("takeover", _TIMES.takeover_s, "How long a partner waits, from the last sign of life on."),
         _time("margin", _TIMES.margin_s, "Between a decision and its command."),
+        _time(
+            "duel",
+            _TIMES.duel_s,
+            "Without a witness: for how much longer the node that runs fewer domains waits before it has the other one switched "
+            "off.",
+        ),
         Key(
             name="drift",
             kind=values.DRIFT,
@@ -588,6 +635,7 @@ SECTIONS: Final = (
     *DRBD_SECTIONS.values(),
     TAKEOVER,
     WITNESS,
+    FENCING,
     LEASE,
     NODE,
     DOMAIN,

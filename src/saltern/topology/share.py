@@ -21,8 +21,9 @@ def share_of(pillar: Mapping[str, object], node: str) -> dict[str, Any]:
     compiled = _compiled(pillar)
     if node in compiled.slices:
         return slice_to_pillar(compiled.slices[node])
-    takeover, witness = compiled.cluster.takeover, witness_spec(compiled.cluster)
-    return witness_to_pillar(witness) if takeover and witness and takeover.witness.minion == node else {}
+    takeover, spec = compiled.cluster.takeover, witness_spec(compiled.cluster)
+    witness = None if takeover is None else takeover.witness
+    return witness_to_pillar(spec) if spec and witness and witness.minion == node else {}
 
 
 def _compiled(pillar: Mapping[str, object]) -> topology.Compiled:

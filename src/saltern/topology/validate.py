@@ -23,7 +23,7 @@ from saltern.topology.allocate import (
     interface_labels,
 )
 from saltern.topology.claims import claim_graph, conflicts
-from saltern.topology.load import DOMAINS, NODES, TAKEOVER, Loaded
+from saltern.topology.load import DOMAINS, FENCING, NODES, TAKEOVER, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
 from saltern.topology.read import suggest
 from saltern.units import format_size
@@ -57,6 +57,8 @@ def violations(
     found += missing_numbers(cluster, allocation, told)
     found += unknown_nodes(cluster, loaded.nodes)
     found += witness_among_nodes(cluster)
+    found += unproven_takeover(cluster)
+    found += unknown_fenced_nodes(cluster, loaded.nodes)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += unmatched_networks(cluster)
@@ -349,11 +351,10 @@ def unknown_nodes(cluster: Cluster, nodes: frozenset[str]) -> Iterator[Violation
 
 def witness_among_nodes(cluster: Cluster) -> Iterator[Violation]:
     """A witness on a node that holds a domain is lost with it, and then nobody takes anything over."""
-    if cluster.takeover is None:
+    witness = None if cluster.takeover is None else cluster.takeover.witness
+    if witness is None:
         return
-    witness = cluster.takeover.witness
-    holders = {node for domain in cluster.domains.values() for node in (domain.home, domain.partner)}
-    for name in sorted(holders & cluster.nodes.keys()):
+    for name in sorted(_holders(cluster)):
         same = {"minion": witness.minion == name, "address": witness.address == cluster.nodes[name].address}
         paths = [f"{TAKEOVER}:witness:{key}" for key, is_same in same.items() if is_same]
         if paths:
@@ -364,6 +365,44 @@ def witness_among_nodes(cluster: Cluster) -> Iterator[Violation]:
                 allowed="a machine that is lost with no node that holds a domain",
                 remedy="have another minion witness, such as that of the master",
             )
+
+
+def _holders(cluster: Cluster) -> frozenset[str]:
+    """The nodes that hold domains."""
+    named = {node for domain in cluster.domains.values() for node in (domain.home, domain.partner)}
+    return frozenset(named & cluster.nodes.keys())
+
+
+def unproven_takeover(cluster: Cluster) -> Iterator[Violation]:
+    """Without a witness, only an agent can prove that a node is dead."""
+    takeover = cluster.takeover
+    if takeover is None or takeover.witness is not None:
+        return
+    if not takeover.fencing:
+        yield Violation(
+            rule="takeover-proof",
+            paths=(TAKEOVER,),
+            found="neither `witness` nor `fencing`: nothing proves a node dead, so automatic takeover is off",
+            allowed="one of them, or both",
+            remedy="write one; or take the section out, and a lost node's domains are started by a person only",
+        )
+        return
+    without = sorted(_holders(cluster) - takeover.fencing.keys())
+    for name in without:
+        yield Violation(
+            rule="takeover-proof",
+            paths=(f"{FENCING}:{name}",),
+            found="no agent, and there is no witness: what this node runs could never be taken over",
+            allowed="an agent for each node that holds domains, where there is no witness",
+            remedy="describe what switches it off, or have a minion witness",
+        )
+
+
+def unknown_fenced_nodes(cluster: Cluster, nodes: frozenset[str]) -> Iterator[Violation]:
+    """Agents of nodes that are not there."""
+    for name in cluster.takeover.fencing if cluster.takeover is not None else ():
+        if name not in nodes:
+            yield _unknown("unknown-node", f"{FENCING}:{name}", f"the node {name!r}", name, nodes)
 
 
 def unknown_dependencies(cluster: Cluster, domains: frozenset[str]) -> Iterator[Violation]:

@@ -217,6 +217,7 @@ MINOR: Final = integer("minor", 0, 255)  # the bound of DRBD 8.4, so that a topo
 PORT: Final = integer("port", 1, 65535)
 SECONDS: Final = number("lease", 0, 86_400, "seconds")
 DRIFT: Final = number("lease", 0, 0.1, "a fraction")
+AGENT_SECONDS: Final = number("fence-agent", 1, 3600, "seconds")
 NODE_ID: Final = integer("node-id", 0, 31)  # DRBD_PEERS_MAX of DRBD 9
 MAX_SLOT: Final = 255
 SLOT: Final = integer("meta-disk", 0, MAX_SLOT)
@@ -366,6 +367,60 @@ def _read_option(value: object) -> str:
 
 OPTION: Final = Kind(name="option", allowed=_PLAIN, read=_read_option)
 
+# --- Fence agents (FenceAgentAPI.md of ClusterLabs) ----------------------------------------------------------------
+AGENT: Final = _matching(
+    "fence-agent",
+    "the name of a fence agent such as fence_ipmilan: `fence_` and small letters, digits and `_`",
+    r"fence_[a-z0-9_]{1,58}",
+    "write the name of the program, without its directory",
+)
+_OPTION_NAME: Final = _matching(
+    "fence-agent",
+    "an option that the agent's `-o metadata` has, such as ip: small letters, digits, `_` and `-`",
+    r"[a-z][a-z0-9_-]{0,63}",
+    "write it as the agent's metadata do",
+)
+_BY_THE_GUARD: Final = frozenset({"action", "option", "nodename"})
+_TELLS_SECRETS: Final = frozenset({"verbose", "verbose_level", "debug", "debug_file"})
+
+
+def _read_agent_option_name(value: object) -> str:
+    name: str = _OPTION_NAME.read(value)
+    word = name.replace("-", "_")
+    if word in _BY_THE_GUARD:
+        remedy = "take it out: the guard gives it to the agent"
+        raise Wrong("fence-agent", f"the option {name!r}", "other options", remedy)
+    if word in _TELLS_SECRETS:
+        remedy = "take it out: with it the agent writes what it is given into the log; try it by hand instead"
+        raise Wrong("fence-agent", f"the option {name!r}", "other options", remedy)
+    return name
+
+
+AGENT_OPTION_NAME: Final = Kind(name="fence-agent", allowed=_OPTION_NAME.allowed, read=_read_agent_option_name)
+_MAX_AGENT_OPTION: Final = 1024
+_HIDDEN: Final = "a value that is not shown, as it may be a secret"
+_AGENT_OPTION_ALLOWED: Final = (
+    f"a line of printable text of at most {_MAX_AGENT_OPTION} characters without blanks or a pair of quotes around it, a whole "
+    "number, yes or no"
+)
+
+
+def _read_agent_option(value: object) -> str:
+    """An option of an agent as text; what is wrong is not shown."""
+    if isinstance(value, bool):
+        return _BOOLEAN_WORDS[value]
+    found = str(value) if isinstance(value, int) and abs(value) < 2**63 else value
+    if not isinstance(found, str):
+        raise Wrong("type", _HIDDEN, _AGENT_OPTION_ALLOWED, "write text, a whole number, yes or no")
+    # Agents take blanks at both ends away, and a pair of quotes.
+    quoted = len(found) > 1 and found[0] == found[-1] == '"'
+    if not found or len(found) > _MAX_AGENT_OPTION or not found.isprintable() or found != found.strip() or quoted:
+        raise Wrong("fence-agent", _HIDDEN, _AGENT_OPTION_ALLOWED, "write it so, or use the agent's password_script")
+    return found
+
+
+AGENT_OPTION: Final = Kind(name="option", allowed=_AGENT_OPTION_ALLOWED, read=_read_agent_option)
+
 _MAX_SECRET_BYTES: Final = 63  # SHARED_SECRET_MAX of drbd.h, with the zero at its end
 
 
@@ -413,6 +468,15 @@ def _read_mapping(value: object) -> Mapping[object, object]:
 
 
 MAPPING: Final = Kind(name="mapping", allowed="a mapping", read=_read_mapping)
+
+
+def _read_secret_mapping(value: object) -> Mapping[object, object]:
+    if not isinstance(value, Mapping):
+        raise Wrong("type", _HIDDEN, "a mapping", "write `name: value` lines below it, or {} for none")
+    return value
+
+
+SECRET_MAPPING: Final = Kind(name="mapping", allowed="a mapping", read=_read_secret_mapping)
 
 
 def _read_list(value: object) -> list[object] | tuple[object, ...]:

@@ -62,6 +62,69 @@ def test_a_node_that_replicates_is_not_lost() -> None:
     assert not of(Fence, one.act(seen, 20.0))
 
 
+def test_a_node_of_which_one_disk_replicates_is_not_lost() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    seen = Seen(running=frozenset({"dns"}), replicating=frozenset({"dns"}))
+    assert not of(Fence, one.act(seen, 20.0))
+
+
+def test_while_it_cannot_be_seen_what_replicates_nobody_is_fenced() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert not of(Fence, one.act(Seen(running=frozenset({"dns"}), replicating=None), 20.0))
+    assert not of(Fence, one.act(RUNS_DNS, 20.0 + Times().dead_s - 0.1))
+    assert of(Fence, one.act(RUNS_DNS, 20.0 + Times().dead_s)) == [Fence("node2")]
+
+
+def test_the_word_of_a_person_is_worth_what_that_of_an_agent_is() -> None:
+    one = guard(Proof(lease=False))
+    heard(one, 1.0, 7, boot=3)
+    against, acts = one.confirm_dead("node2", 20.0)
+    assert (against, list(one.facts.declared), of(Start, acts)) == (None, ["node2"], [])
+    assert of(Start, one.act(RUNS_DNS, 20.0)) == [Start("web")]
+    assert one.confirm_dead("node2", 21.0) == (None, [])
+    heard(one, 30.0, 1, boot=4)
+    assert one.facts.declared == {}
+
+
+def test_nobody_is_taken_for_dead_on_a_word_who_was_heard_or_has_replicated() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert "heard, or replicated, 3.0 s ago" in str(one.confirm_dead("node2", 4.0)[0])
+    one.act(Seen(running=frozenset({"dns"}), connected=frozenset({"dns"})), 20.0)
+    assert "heard, or replicated, 1.0 s ago" in str(one.confirm_dead("node2", 21.0)[0])
+    one.act(Seen(replicating=None), 30.0)
+    assert one.confirm_dead("node2", 31.0)[0] is not None
+    assert one.facts.declared == {}
+
+
+def test_a_guard_that_has_just_begun_has_not_listened_for_long_enough_to_take_anybodys_word() -> None:
+    assert guard().confirm_dead("node2", 3.0)[0] is not None
+
+
+def test_where_there_are_leases_a_word_proves_nothing() -> None:
+    one = guard(Proof(fenced=frozenset({"node2"})))
+    heard(one, 1.0, 1)
+    against, acts = one.confirm_dead("node2", 100.0)
+    assert "only the witness knows" in str(against)
+    assert (acts, one.facts.declared) == ([], {})
+
+
+def test_only_partners_are_taken_for_dead() -> None:
+    for name in ("node3", "node1", WITNESS):
+        assert guard().confirm_dead(name, 100.0) == ("node1 shares no domain with it", [])
+
+
+def test_without_a_lease_a_guard_ends_when_its_partner_knows_or_is_proven_dead() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    one.leave()
+    assert not of(Disarm, one.act(RUNS_DNS, 2.0))
+    one.confirm_dead("node2", 20.0)
+    assert of(Disarm, one.act(RUNS_DNS, 20.0)) == [Disarm()]
+
+
 def test_an_agent_that_fails_is_asked_again_after_a_pause_that_grows() -> None:
     one = guard()
     heard(one, 1.0, 1)

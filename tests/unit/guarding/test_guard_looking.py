@@ -35,33 +35,33 @@ def lose(world: World) -> None:
 
 
 def test_what_runs_and_is_the_same_on_both_nodes_is_seen(world: World) -> None:
-    seen = look(world.host("dom0"), [DNS], 0.0).seen
+    seen = look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen
     assert (seen.running, seen.same, seen.lost, seen.startable) == ({"dns"}, {"dns"}, set(), set())
 
 
 def test_what_runs_on_the_partner_is_not_startable(world: World) -> None:
-    found = look(world.host("dom0m"), [DNS], 0.0)
+    found = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
     assert (found.seen.running, found.seen.startable) == (set(), set())
     assert "Primary on dom0, and connected" in found.reasons["dns"]
 
 
 def test_what_a_lost_node_ran_is_startable(world: World) -> None:
     lose(world)
-    seen = look(world.host("dom0m"), [DNS], 0.0).seen
+    seen = look(world.host("dom0m"), [DNS], 0.0, witnessed=True).seen
     assert (seen.startable, seen.same) == ({"dns"}, set())
 
 
 def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> None:
     world.cut_link("dom0", "dom0m")
     world.advance(60)
-    assert look(world.host("dom0"), [DNS], 0.0).seen.lost == {"dns"}
+    assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.lost == {"dns"}
 
 
 @pytest.mark.parametrize("disk", [Disk.INCONSISTENT, Disk.OUTDATED])
 def test_data_that_are_not_good_are_not_startable(world: World, disk: Disk) -> None:
     lose(world)
     world.nodes["dom0m"].drbd.resources[RESOURCES[1]].devices[0].disk = disk
-    found = look(world.host("dom0m"), [DNS], 0.0)
+    found = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
     assert found.seen.startable == set()
     assert f"{RESOURCES[1]} is {disk.word} here" in found.reasons["dns"]
 
@@ -69,19 +69,19 @@ def test_data_that_are_not_good_are_not_startable(world: World, disk: Disk) -> N
 def test_a_resource_that_is_down_is_not_startable(world: World) -> None:
     lose(world)
     world.host("dom0m").run(["drbdadm", "down", RESOURCES[0]])
-    assert "is not up here" in look(world.host("dom0m"), [DNS], 0.0).reasons["dns"]
+    assert "is not up here" in look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons["dns"]
 
 
 def test_a_resource_that_does_not_connect_any_more_is_not_startable(world: World) -> None:
     lose(world)
     world.host("dom0m").run(["drbdadm", "disconnect", RESOURCES[0]])
-    assert "StandAlone" in look(world.host("dom0m"), [DNS], 0.0).reasons["dns"]
+    assert "StandAlone" in look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons["dns"]
 
 
 def test_what_a_person_has_stopped_stays_stopped(world: World) -> None:
     lose(world)
     world.host("dom0m").write_text(stopped_file("dns"), f"{DNS.uuid} stopped by anna\n", 0o600)
-    assert look(world.host("dom0m"), [DNS], 0.0).reasons["dns"] == "it stays stopped: stopped by anna"
+    assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons["dns"] == "it stays stopped: stopped by anna"
 
 
 def enter(world: World) -> None:
@@ -108,18 +108,18 @@ def enter(world: World) -> None:
 def test_what_somebody_works_on_is_not_startable_and_not_started(world: World) -> None:
     enter(world)
     lose(world)
-    enter_again = look(world.host("dom0m"), [DNS], 0.0)
+    enter_again = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
     assert "it is busy: migrate of dns" in enter_again.reasons["dns"]
     with pytest.raises(Refused, match="busy"):
-        doing.start(world.host("dom0m"), DNS, lambda: True)
+        doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True)
 
 
 def test_a_start_settles_what_was_left_and_runs_the_domain(world: World) -> None:
     enter(world)
     lose(world)
     world.advance(300)  # whoever has begun it is gone
-    assert doing.start(world.host("dom0m"), DNS, lambda: True) == "started"
-    found = look(world.host("dom0m"), [DNS], 0.0)
+    assert doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True) == "started"
+    found = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
     assert found.seen.running == found.seen.lost == {"dns"}
 
 
@@ -127,27 +127,27 @@ def test_a_start_that_is_no_longer_allowed_ends_before_its_next_command(world: W
     lose(world)
     allowed = [True, False]
     with pytest.raises(Refused, match="no longer so"):
-        doing.start(world.host("dom0m"), DNS, lambda: allowed.pop(0))
-    assert look(world.host("dom0m"), [DNS], 0.0).seen.running == set()
+        doing.start(world.host("dom0m"), DNS, lambda: allowed.pop(0), witnessed=True)
+    assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).seen.running == set()
 
 
 def test_nothing_is_started_that_runs_already(world: World) -> None:
     with pytest.raises(Refused, match="it is here"):
-        doing.start(world.host("dom0"), DNS, lambda: True)
+        doing.start(world.host("dom0"), DNS, lambda: True, witnessed=True)
 
 
 def test_nothing_is_started_that_runs_on_a_partner_in_sight(world: World) -> None:
     with pytest.raises(Refused, match="Primary on dom0"):
-        doing.start(world.host("dom0m"), DNS, lambda: True)
+        doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True)
 
 
 def test_a_stop_ends_the_domain_and_is_no_error_when_it_is_gone(world: World) -> None:
     assert doing.stop(world.host("dom0"), DNS) == "ended"
-    assert look(world.host("dom0"), [DNS], 0.0).seen.running == set()
+    assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.running == set()
     assert doing.stop(world.host("dom0"), DNS) == "it is gone"
 
 
 def test_a_look_that_fails_tells_nothing(world: World) -> None:
     world.power_cut("dom0")
     with pytest.raises((CommandTimeout, CommandFailed, OSError)):
-        look(world.host("dom0"), [DNS], 0.0)
+        look(world.host("dom0"), [DNS], 0.0, witnessed=True)

@@ -3,16 +3,19 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from saltern.errors import Refused
 from saltern.guard.acts import Disarm, Start
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
 from saltern.guard.peer import Declaration
 from saltern.guard.times import Times
+from saltern.guarding.agents import Fenced
 from saltern.guarding.doing import Ended
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import Look
@@ -20,6 +23,7 @@ from saltern.guarding.service import GuardService
 from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place
 from saltern.guarding.store import GuardStore
 from saltern.guarding.transport import Heard
+from saltern.model.topology import FenceAgent
 from saltern.run import LocalHost
 
 DNS = GuardedDomain(name="dns", uuid="u1", partner="dom0m", resources=("dns",), memory_bytes=1)
@@ -51,15 +55,16 @@ class Bench:
         self.did: list[tuple[str, str]] = []
         self.service = self.begin()
 
-    def begin(self, facts: Facts | None = None) -> GuardService:
+    def begin(self, facts: Facts | None = None, settings: GuardSettings = SETTINGS) -> GuardService:
         store = GuardStore(self.host, lambda: 1.0)
         if facts is not None:
             store.keep(facts)
         journal = Journal(self.host, "guard")
-        service = GuardService(self.host, self.root, SETTINGS, store, self, self, journal, lambda: self.now_s)  # type: ignore[arg-type]
+        service = GuardService(self.host, self.root, settings, store, self, self, journal, lambda: self.now_s)  # type: ignore[arg-type]
         service._doing.start = lambda domain: self.did.append(("start", domain))  # type: ignore[method-assign]
         service._doing.stop = lambda domain: self.did.append(("stop", domain))  # type: ignore[method-assign]
         service._doing.outdate = lambda domain: self.did.append(("outdate", domain))  # type: ignore[method-assign]
+        service._agents.fence = lambda node: self.did.append(("fence", node))  # type: ignore[method-assign]
         self.service = service
         return service
 
@@ -365,3 +370,69 @@ def test_an_answer_that_comes_twice_or_was_never_asked_for_renews_nothing(bench:
     bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
     bench.hear("dom0m", Yes(10**12))
     assert bench.service._guard.renewed == before
+
+
+# --- Without a witness ---------------------------------------------------------------------------------------------
+FENCING = replace(SETTINGS, witness=None, fencing={"dom0m": FenceAgent(agent="fence_test", options={}, timeout_s=1.0)})
+LOST = Seen(startable=frozenset({"dns"}), free_bytes=1)
+
+
+def silent(bench: Bench) -> None:
+    """The guard has an agent and no witness; it has heard dom0m, and then not for long."""
+    bench.service._door.close()
+    bench.begin(settings=FENCING)
+    bench.hear("dom0m", Beat("dom0m", 2, 1))
+    bench.now_s += 100
+
+
+def says_dead(bench: Bench) -> dict[str, Any]:
+    return bench.service._answer({"ask": "confirm dead", "node": "dom0m", "who": "anna"})
+
+
+def test_a_silent_partner_is_switched_off_and_what_it_ran_starts_when_it_is_off(bench: Bench) -> None:
+    silent(bench)
+    bench.see(LOST)
+    bench.turn()
+    assert bench.did == [("fence", "dom0m")]
+    bench.service._agents._ended.put(Fenced("dom0m", off=True))
+    bench.turn()
+    assert bench.did == [("fence", "dom0m"), ("start", "dns")]
+    assert not bench.armed
+    assert {to for to, _ in bench.sent} == {"dom0m"}
+
+
+def test_nobody_is_switched_off_while_what_replicates_here_cannot_be_seen(bench: Bench) -> None:
+    silent(bench)
+    for _ in range(20):
+        bench.turn(after_s=1.0)
+    assert bench.did == []
+
+
+def test_a_node_without_a_witness_is_protected_as_long_as_its_guard_runs(bench: Bench) -> None:
+    silent(bench)
+    assert bench.service._answer({"ask": "status"})["protected"]
+    bench.service.end()
+    assert not bench.service._answer({"ask": "status"})["protected"]
+
+
+def test_a_person_is_believed_who_says_that_a_silent_node_is_off_and_is_named_in_the_log(bench: Bench) -> None:
+    silent(bench)
+    bench.see(LOST)
+    assert says_dead(bench) == {"dead": "dom0m", "who": "anna"}
+    bench.turn()
+    assert bench.did == [("start", "dns")]
+    assert "anna has looked, and says that it is off" in "".join(
+        str(bench.host.read_text(f"/var/log/saltern/{name}")) for name in bench.host.names("/var/log/saltern")
+    )
+
+
+def test_no_word_is_taken_while_what_replicates_cannot_be_seen_or_a_node_was_just_heard(bench: Bench) -> None:
+    silent(bench)
+    with pytest.raises(Refused, match="what replicates here cannot be seen now"):
+        says_dead(bench)
+    bench.see(LOST)
+    bench.hear("dom0m", Beat("dom0m", 2, 2))
+    with pytest.raises(Refused, match=r"it was heard, or replicated, 0\.0 s ago"):
+        says_dead(bench)
+    bench.turn()
+    assert bench.did == []

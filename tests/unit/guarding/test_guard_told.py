@@ -11,14 +11,14 @@ from saltern.guard.times import Times
 from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, WitnessSettings
 from saltern.guarding.told import guard_settings, witness_settings
 from saltern.model.desired import GuardSpec, WitnessSpec
+from saltern.model.topology import FenceAgent, Witness
 
 GUARD = GuardSpec(
     address="192.168.1.190",
     port=7780,
     partners={"dom0m": "192.168.1.191"},
-    witness="master",
-    witness_address="192.168.1.10",
-    witness_port=7781,
+    witness=Witness(minion="master", address="192.168.1.10", port=7781),
+    fencing={},
     times=Times(),
 )
 SHARE = replace(pair_slice(), guard=GUARD)
@@ -65,6 +65,23 @@ def test_a_partner_without_a_key_is_left_out_with_its_domains_and_named() -> Non
     assert isinstance(found.settings, GuardSettings)
     assert [each.name for each in found.settings.domains] == ["dns"]
     assert list(found.settings.partners) == ["dom0m"]
+
+
+def test_without_a_witness_there_is_no_key_of_it_to_wait_for() -> None:
+    agent = FenceAgent(agent="fence_ipmilan", options={"ip": "10.0.9.191"}, timeout_s=60.0)
+    guard = replace(GUARD, witness=None, fencing={"dom0m": agent})
+    found = guard_settings(replace(SHARE, guard=guard), {"dom0m": KEYS["dom0m"]})
+    assert found.silent == ()
+    assert isinstance(found.settings, GuardSettings)
+    assert (found.settings.witness, found.settings.fencing) == (None, {"dom0m": agent})
+
+
+def test_a_partner_that_is_left_out_is_not_fenced_either() -> None:
+    agents = dict.fromkeys(("dom0m", "dom1"), FenceAgent(agent="fence_pdu", options={}, timeout_s=60.0))
+    guard = replace(GUARD, partners={**GUARD.partners, "dom1": "192.168.1.192"}, witness=None, fencing=agents)
+    found = guard_settings(replace(SHARE, guard=guard), KEYS)
+    assert isinstance(found.settings, GuardSettings)
+    assert list(found.settings.fencing) == ["dom0m"]
 
 
 @pytest.mark.parametrize("missing", ["master", "dom0m"])

@@ -8,6 +8,7 @@ from answers import HOME, PARTNER, SHARES
 
 from saltern.guard.times import Times
 from saltern.model.desired import GuardSpec
+from saltern.model.topology import Witness as WitnessPlace
 from saltern.status.answer import NO_GUARD, Answer, answer
 from saltern.status.explain import Witness, explain, explain_text
 from saltern.status.state import cluster_status
@@ -17,9 +18,8 @@ SPEC = GuardSpec(
     address="192.168.1.190",
     port=7780,
     partners={"dom0m": "192.168.1.191"},
-    witness="master",
-    witness_address="192.168.1.10",
-    witness_port=7781,
+    witness=WitnessPlace(minion="master", address="192.168.1.10", port=7781),
+    fencing={},
     times=Times(),
 )
 GUARDED = {node: replace(share, guard=SPEC) for node, share in SHARES.items()}
@@ -40,6 +40,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "renewed_s_ago": {"dom0m": 0.5, "the witness": 0.4},
         "dead": {},
         "alone": [],
+        "agents": {},
         "domains": {"dns": domain},
         "decisions": decisions,
         **changed,
@@ -64,6 +65,12 @@ def test_protected_nodes_are_shown_with_who_answers_them() -> None:
     found = status(guard())
     assert found["wrong"] == []
     assert "dom0: protected; answered by dom0m 0.5 s ago, the witness 0.4 s ago" in status_text(found)
+
+
+def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None:
+    assert status(guard(agents={"dom0m": None}))["wrong"] == []
+    (found,) = status(guard(agents={"dom0m": "fence_ipmilan has ended `status` with exit code 1"}))["wrong"]
+    assert "dom0: cannot have dom0m switched off: fence_ipmilan has ended `status` with exit code 1" in found
 
 
 @pytest.mark.parametrize(

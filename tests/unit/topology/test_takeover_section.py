@@ -1,6 +1,7 @@
 """The section ``takeover``: what guards are told, and what would prove nothing."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,20 @@ from saltern.guarding.settings import Party, read_guard
 from saltern.guarding.told import guard_settings
 from saltern.model.desired import GuardSpec, NodeSlice
 from saltern.model.places import GUARD_SETTINGS
+from saltern.model.topology import FenceAgent, Witness
 from saltern.run import LocalHost
+from saltern.secrets import masked
 
 WITNESS = {"minion": "master", "address": "192.168.1.10"}
+AGENT = {"agent": "fence_apc"}
+AGENTS = {
+    "dom0": {"agent": "fence_ipmilan", "options": {"ip": "10.0.9.190", "password": "hush hush", "lanplus": True}},
+    "dom0m": AGENT,
+}
+
+
+def fencing(**of_dom0: Any) -> dict[str, Any]:
+    return {**AGENTS, "dom0": {**AGENTS["dom0"], **of_dom0}}
 
 
 def pillar(takeover: Any, **domains: dict[str, Any]) -> dict[str, Any]:
@@ -54,9 +66,8 @@ def test_each_guard_is_told_its_partners_the_witness_and_the_times() -> None:
         address="192.168.1.190",
         port=7780,
         partners={"dom0m": "192.168.1.191"},
-        witness="master",
-        witness_address="192.168.1.10",
-        witness_port=7781,
+        witness=Witness(minion="master", address="192.168.1.10", port=7781),
+        fencing={},
         times=Times(takeover_s=30.0),
     )
 
@@ -86,7 +97,14 @@ def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("takeover", "rule", "path"),
     [
-        ({}, "missing-key", "saltern:takeover:witness"),
+        ({}, "takeover-proof", "saltern:takeover"),
+        ({"fencing": {"dom0": AGENT}}, "takeover-proof", "saltern:takeover:fencing:dom0m"),
+        ({"fencing": {**AGENTS, "dom9": AGENT}}, "unknown-node", "saltern:takeover:fencing:dom9"),
+        ({"fencing": fencing(agent="/sbin/fence_ipmilan")}, "fence-agent", "saltern:takeover:fencing:dom0:agent"),
+        ({"fencing": fencing(options={"action": "on"})}, "fence-agent", "saltern:takeover:fencing:dom0:options:action"),
+        ({"fencing": fencing(options={"verbose": 1})}, "fence-agent", "saltern:takeover:fencing:dom0:options:verbose"),
+        ({"fencing": fencing(options={"ip": ["1"]})}, "type", "saltern:takeover:fencing:dom0:options:ip"),
+        ({"fencing": fencing(timeout=0)}, "fence-agent", "saltern:takeover:fencing:dom0:timeout"),
         ({"witness": {"minion": "master"}}, "missing-key", "saltern:takeover:witness:address"),
         ({"witness": WITNESS, "leases": {}}, "unknown-key", "saltern:takeover:leases"),
         ({"witness": {**WITNESS, "minion": "dom0"}}, "witness-apart", "saltern:takeover:witness:minion"),
@@ -102,6 +120,40 @@ def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told_at_its_place(takeover: Any, rule: str, path: str) -> None:
     assert [(each.rule, path in each.paths) for each in violations(takeover)] == [(rule, True)]
+
+
+def test_the_options_of_an_agent_reach_those_who_use_it_and_nobody_else() -> None:
+    shares = slices({"witness": WITNESS, "fencing": AGENTS, "lease": {"duel": 7}})
+    for share in shares.values():
+        assert slice_from_pillar(slice_to_pillar(share)) == share
+        assert share.guard is not None
+        assert share.guard.times.duel_s == 7.0
+    guards = {name: share.guard for name, share in shares.items() if share.guard is not None}
+    options = {"ip": "10.0.9.190", "password": "hush hush", "lanplus": "yes"}
+    assert guards["dom0m"].fencing == {"dom0": FenceAgent(agent="fence_ipmilan", options=options, timeout_s=60.0)}
+    assert "hush hush" not in json.dumps(slice_to_pillar(shares["dom0"]))
+    shown = masked(slice_to_pillar(shares["dom0m"]))
+    assert "hush hush" not in json.dumps(shown)
+    assert slice_from_pillar(shown).domains == shares["dom0m"].domains  # as the master's runners read it
+    assert "hush hush" not in repr(shares["dom0m"])
+
+
+@pytest.mark.parametrize("secret", ["zq\nzq", " zq", '"zq"', "zq" * 513, 2.75])
+def test_an_option_that_an_agent_cannot_be_given_is_refused_and_not_shown(secret: Any) -> None:
+    (found,) = violations({"fencing": fencing(options={"login": secret})})
+    assert found.paths == ("saltern:takeover:fencing:dom0:options:login",)
+    assert not any(part in str(found) for part in ("zq", "2.75"))
+
+
+def test_options_that_are_no_mapping_are_not_shown_either() -> None:
+    (found,) = violations({"fencing": fencing(options="login=x zq")})
+    assert (found.rule, found.paths) == ("type", ("saltern:takeover:fencing:dom0:options",))
+    assert "zq" not in str(found)
+
+
+def test_without_anything_that_proves_a_death_automatic_takeover_is_said_to_be_off() -> None:
+    (found,) = violations({})
+    assert "automatic takeover is off" in found.found
 
 
 def test_the_inequality_is_told_with_what_would_be_enough() -> None:

@@ -164,6 +164,22 @@ CASES = {
         "witness-apart",
         ["saltern:takeover:witness:minion", "saltern:nodes:dom0"],
     ),
+    "a fence agent with a directory": (
+        "takeover: {fencing: {dom0: {agent: /sbin/fence_apc}, dom0m: {agent: fence_apc}}}",
+        "fence-agent",
+        ["saltern:takeover:fencing:dom0:agent"],
+    ),
+    "a takeover that nothing proves": ("takeover: {}", "takeover-proof", ["saltern:takeover"]),
+    "a node that could never be taken over": (
+        "takeover: {fencing: {dom0: {agent: fence_apc}}}",
+        "takeover-proof",
+        ["saltern:takeover:fencing:dom0m"],
+    ),
+    "an agent of a node that is not there": (
+        "takeover: {fencing: {dom0: {agent: fence_apc}, dom0m: {agent: fence_apc}, dom9: {agent: fence_apc}}}",
+        "unknown-node",
+        ["saltern:takeover:fencing:dom9"],
+    ),
     "an unknown protocol": ("drbd: {protocol: D}", "protocol", ["saltern:drbd:protocol"]),
     "a return that is neither": ("domains: {a: {return: no}}", "return", [f"{A}:return"]),
     "two primaries": (
