@@ -51,6 +51,7 @@ RULES: Final = {
     "unknown-node": "Home and partner are nodes of the topology.",
     "home-is-partner": "Home and partner differ.",
     "witness-apart": "The witness is on neither side of any domain.",
+    "guarded-disk": "With automatic takeover, DRBD acknowledges what both nodes have got, and asks the guard alone.",
     "unknown-domain": "Dependencies are domains of the topology.",
     "depends-on-itself": "A domain does not depend on itself.",
     "dependency-cycle": "Dependencies do not form a cycle.",

@@ -57,6 +57,7 @@ def violations(
     found += missing_numbers(cluster, allocation, told)
     found += unknown_nodes(cluster, loaded.nodes)
     found += witness_among_nodes(cluster)
+    found += unguardable_disks(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += unmatched_networks(cluster)
@@ -364,6 +365,35 @@ def witness_among_nodes(cluster: Cluster) -> Iterator[Violation]:
                 allowed="a machine that is lost with no node that holds a domain",
                 remedy="have another minion witness, such as that of the master",
             )
+
+
+_FENCING: Final = (("net", "fencing"), ("handlers", "fence-peer"))
+
+
+def unguardable_disks(cluster: Cluster) -> Iterator[Violation]:
+    """Disks that a guard could not answer for: DRBD does not fence with protocol A, and has one handler and one policy."""
+    if cluster.takeover is None:
+        return
+    for domain in cluster.domains.values():
+        for disk in domain.disks:
+            paths = (f"{DOMAINS}:{domain.name}:disks:{disk.device}", TAKEOVER)
+            if disk.drbd.protocol == "A":
+                yield Violation(
+                    rule="guarded-disk",
+                    paths=paths,
+                    found="protocol A: the guest is told that something is written before the partner has it",
+                    allowed="protocol C or B, or no `takeover`",
+                    remedy="write `protocol: C` for the disk, or for its domain: what its partner takes over is then complete",
+                )
+            for section, option in _FENCING:
+                if option in disk.drbd.sections.get(section, {}):
+                    yield Violation(
+                        rule="guarded-disk",
+                        paths=paths,
+                        found=f"`{option}` under `{section}`, where DRBD is to ask the guard",
+                        allowed=f"no `{option}`, or no `takeover`",
+                        remedy=f"take `{option}` out: Saltern writes it for each disk that is guarded",
+                    )
 
 
 def unknown_dependencies(cluster: Cluster, domains: frozenset[str]) -> Iterator[Violation]:
