@@ -23,7 +23,7 @@ FENCED: Final = 7
 UNKNOWN: Final = 1
 # drbdadm gives a handler up after 600 s (cmd-timeout-long in drbd.conf(5)), and then the I/O stays suspended.
 PATIENCE_S: Final = 590.0
-_PROMOTION_S: Final = 20.0  # four times this is less than what a command has (saltern.run)
+_PROMOTION_S: Final = 10.0  # four times: less than what a command has (saltern.run)
 _CODES: Final = {"alone": OUTDATED, "dead": FENCED}
 _NO_GUARD: Final = "no guard"
 _PAUSE_S: Final = 0.5
