@@ -109,6 +109,27 @@ def resource_running(name):
     return _item(name, Item(Kind.ACTIVATION, name))
 
 
+def fenced(name):
+    """
+    Ensure that DRBD asks the guard of this node before a side of a resource goes on alone.
+
+    Writes ``fencing resource-and-stonith`` and the handler ``fence-peer`` into ``/etc/drbd.d/NAME.res`` and runs ``drbdadm adjust``.
+    From then on a Primary that loses its partner is suspended until the guard has an answer, so this comes after
+    ``guard.running``. ``guard.configured`` and ``guard.absent`` take it back before the guard is told less, or ended.
+
+    name
+        The resource
+
+    .. code-block:: yaml
+
+        dns:
+          drbd.fenced:
+            - require:
+              - guard: guard is running
+    """
+    return _item(name, Item(Kind.FENCING, name))
+
+
 def first_synchronised(name):
     """
     Ensure that the first synchronisation of a resource has been started.

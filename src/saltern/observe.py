@@ -15,6 +15,7 @@ from saltern.model.desired import Resource, ResourceHost, volume_key
 from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
 from saltern.model.places import (
+    GUARD_SETTINGS,
     HOST_KEYS,
     MIGRATION_KEY,
     operation_file,
@@ -31,6 +32,7 @@ from saltern.parse import (
     drbdadm_dump_xml,
     drbdmeta_gi,
     drbdsetup_events2,
+    guard_settings,
     lvs,
     operation,
     remaking,
@@ -312,6 +314,12 @@ class Observation:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""
         ask = self._ask_keys
         return None if ask is None else self._part(project.keys_of(node), lambda: ask(node))
+
+    @property
+    def guarded(self) -> frozenset[str] | None:
+        """See ``View``: a file, and no process."""
+        text = self.file(GUARD_SETTINGS)
+        return None if text is None else guard_settings.parse(text)
 
     def metadata(self, resource: Resource) -> Metadata:
         """See ``View``."""

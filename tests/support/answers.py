@@ -10,12 +10,20 @@ from saltern.units import MIB
 SHARES = {node: pair_slice(node) for node in ("dom0", "dom0m")}
 
 
-def resource(role: str = "Secondary", disk: str = "UpToDate", state: str = "Connected", **peer: Any) -> dict[str, Any]:
+def resource(
+    role: str = "Secondary",
+    disk: str = "UpToDate",
+    state: str = "Connected",
+    *,
+    suspended: bool = False,
+    **peer: Any,
+) -> dict[str, Any]:
     """The resource dns as `drbd.status` returns it."""
     volume = {"replication": "Established", "disk": "UpToDate", "out_of_sync_bytes": 0, **peer}
     return {
         "dns": {
             "role": role,
+            "suspended": suspended,
             "devices": {0: {"minor": 1, "disk": disk, "size_bytes": 2**30}},
             "connections": [{"state": state, "volumes": {0: volume}}],
         }

@@ -20,13 +20,19 @@ from statistics import median
 from typing import Any
 
 import zmq
+from fenced import TAKEOVER
 from pair import NODES, converge, failures, slices
 from relay import Relay
 
 from demo.ports import free_ports
+from saltern.converge import Converge
 from saltern.guard.times import Times
 from saltern.guarding.local import NoGuard, ask
 from saltern.guarding.plain import to_plain
+from saltern.model.places import CORE, GUARD_SCRIPT
+from saltern.plan.items import Item, Kind
+from saltern.render import guard_script
+from saltern.run import LocalHost
 from saltern.sim import cluster, store
 from saltern.sim.world import NodeSpec, World
 
@@ -39,7 +45,7 @@ saltern:
     dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
     mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
 """
-SHARES = slices(TOPOLOGY)
+SHARES = slices(TOPOLOGY.replace("saltern:\n", TAKEOVER, 1))
 WITNESS = "witness"
 _SOURCE = str(Path(cluster.__file__).parents[2])
 _LIBC = ctypes.CDLL(None)
@@ -114,6 +120,20 @@ class Guarded:
         for name in NODES:
             self.write_settings(name)
         self._write(WITNESS, "etc/saltern/witness.json", self._witness_settings())
+
+    def let_drbd_ask(self) -> None:
+        """DRBD asks the guard of its node before a side goes on alone; the program that asks is there as a state brings it."""
+        for name in NODES:
+            core = Path(self.root(name), CORE.lstrip("/"))
+            core.mkdir(parents=True, exist_ok=True)
+            (core / "saltern").symlink_to(Path(_SOURCE, "saltern"))
+            script = Path(self.root(name), GUARD_SCRIPT.lstrip("/"))
+            script.write_text(guard_script.render())
+            script.chmod(guard_script.MODE)
+            path = f"{self.root(name)}/bin:{os.environ['PATH']}"
+            run = Converge(LocalHost(root=self.root(name), environment={"PATH": path}), SHARES[name])
+            outcomes = [run.item(Item(Kind.FENCING, resource)) for resource in SHARES[name].resources]
+            assert [each.result for each in outcomes] == [True] * len(outcomes), outcomes
 
     @contextmanager
     def world(self) -> Iterator[World]:

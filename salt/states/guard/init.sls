@@ -1,21 +1,29 @@
-# The guard: told what the topology says, and running with it. It comes last: by then everybody has told its key. Where the
-# topology has no automatic takeover, or no longer, a guard that is there is ended in order.
-{%- from "map.jinja" import guard, root with context %}
+# The guard: told what the topology says, and running with it. It comes last: by then everybody has told its key. When it runs, and
+# not before, DRBD is told to ask it: a Primary that loses its partner waits for as long as nobody answers. Where the
+# topology has no automatic takeover, or no longer, DRBD asks no more, and then a guard that is there is ended in order.
+{%- from "map.jinja" import guard, resources, root with context %}
 include:
   - share
-{%- if guard and not root %}
-# A Primary that loses its partner has to be suspended until the guard says that the other copy counts as outdated. DRBD is not
-# told so yet: a partner could take over on a copy that is older than what the lost node had written alone.
-guard is for simulated nodes only:
-  test.fail_without_changes:
-    - name: >-
-        saltern:takeover is in the topology, and this is a real node: automatic takeover is not finished, and could start a domain
-        on old data. No guard is installed; take the section out of the topology
-{%- elif guard %}
+{%- if guard %}
+{%- if not root %}
+# What guards speak with. Simulated nodes have that of the machine they are on.
+packages of the guard:
+  pkg.installed:
+    - name: python3-zmq
+    - require_in:
+      - guard: guard is running
+{%- endif %}
 guard is configured:
   guard.configured: []
 guard is running:
   guard.running: []
+{%- for name in resources %}
+{{ name }} fenced:
+  drbd.fenced:
+    - name: {{ name | json }}
+    - require:
+      - guard: guard is running
+{%- endfor %}
 {%- elif 'guard.status' in salt and salt['file.file_exists'](root ~ '/etc/saltern/guard.json') %}
 guard is gone:
   guard.absent: []

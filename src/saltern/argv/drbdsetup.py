@@ -1,7 +1,11 @@
 """Command lines that speak to the kernel alone, so that no mistake in any configuration file is in the way."""
 
+from typing import Final
+
 from saltern.argv.names import name
 from saltern.model.running import Generation
+
+_NO_FENCING: Final = "--fencing=dont-care"
 
 
 def events2(resource: str) -> list[str]:
@@ -47,6 +51,16 @@ def allow_two_primaries(connection: tuple[str, str], allowed: bool) -> list[str]
     ``connection`` is what names it: the addresses of both sides for 8.4, resource and node-id of the partner for 9.
     """
     return ["drbdsetup", "net-options", *connection, f"--allow-two-primaries={'yes' if allowed else 'no'}"]
+
+
+def no_fencing_of_disk(minor: int) -> list[str]:
+    """Let a Primary of 8.4 go on alone when it loses its partner, without asking."""
+    return ["drbdsetup", "disk-options", str(minor), _NO_FENCING]
+
+
+def no_fencing_of_connection(resource: str, peer_node_id: int) -> list[str]:
+    """The same for 9."""
+    return ["drbdsetup", "net-options", name(resource), str(peer_node_id), _NO_FENCING]
 
 
 def _subject(resource: str, minor: int, generation: Generation) -> str:

@@ -16,10 +16,10 @@ _ANSWER_S: Final = 10.0
 Parsers = Any  # argparse keeps its type to itself
 
 
-def add(commands: Parsers) -> None:
-    """The three commands, for a parser of command lines."""
+def add(commands: Parsers, root: str = "/") -> None:
+    """The three commands, for a parser of command lines. ``root`` is that of the node where nothing else is said."""
     summary = f"guard this node as {GUARD_SETTINGS} says: keep its leases, take over what is lost"
-    guard = _command(commands, "guard", summary, _guard)
+    guard = _command(commands, "guard", summary, _guard, root)
     guard.add_argument(
         "verb",
         nargs="?",
@@ -28,28 +28,33 @@ def add(commands: Parsers) -> None:
         help="run: be the guard (default). status: ask it, in JSON. pause, resume: take nothing over, and again. stop: end it "
         "when its partners have taken note. key: make the key pair where there is none, and print the public half",
     )
-    _command(commands, "witness", f"be the third vote for the nodes in {WITNESS_SETTINGS}", _witness)
-    handler = _command(
-        commands, "fence-peer", "answer DRBD whether a resource goes on without its partner", _fence_peer
-    )
+    _command(commands, "witness", f"be the third vote for the nodes in {WITNESS_SETTINGS}", _witness, root)
+    summary = "answer DRBD whether a resource goes on without its partner"
+    handler = _command(commands, "fence-peer", summary, _fence_peer, root)
     handler.add_argument(
-        "--patience", metavar="SECONDS", type=float, default=60.0, help="how long to wait for an answer (default: 60)"
+        "--patience",
+        metavar="SECONDS",
+        type=float,
+        default=fence_peer.PATIENCE_S,
+        help="how long to wait for an answer (default: %(default)g)",
     )
 
 
-def _command(commands: Parsers, name: str, summary: str, function: Callable[[argparse.Namespace], int]) -> Any:
+def _command(
+    commands: Parsers, name: str, summary: str, function: Callable[[argparse.Namespace], int], root: str
+) -> Any:
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     parser.add_argument(
-        "--root", metavar="DIRECTORY", default="/", help="stands before every path of a file (default: /)"
+        "--root", metavar="DIRECTORY", default=root, help="stands before every path of a file (default: %(default)s)"
     )
     parser.set_defaults(command=function, json=False)
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the commands on a node; returns its exit code."""
+def main(arguments: Sequence[str] | None = None, root: str = "/") -> int:
+    """Run one of the commands on the node whose files are under ``root``; returns its exit code."""
     parser = argparse.ArgumentParser(prog="guard", description="Guard a node, witness for nodes, or answer DRBD.")
-    add(parser.add_subparsers(metavar="COMMAND", required=True))
+    add(parser.add_subparsers(metavar="COMMAND", required=True), root)
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))

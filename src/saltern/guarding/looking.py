@@ -48,6 +48,12 @@ def judge(
     """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here."""
     good = _GOOD[witnessed]
     here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
+    # Of the two halves of a migration only that which has the name may go on by itself.
+    named = frozenset(
+        each.name
+        for each in domains
+        if any((found.uuid, found.name) == (each.uuid, each.name) for found in xen.domains)
+    )
     sides = {each.name: [running.get(name) for name in each.resources] for each in domains}
     reasons = {}
     for each in domains:
@@ -60,7 +66,7 @@ def judge(
         running=here,
         startable=frozenset(sides) - reasons.keys(),
         against={name: reason for name, reason in reasons.items() if name not in here},
-        lost=here - connected,
+        lost=named - connected,
         connected=connected,
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
         same=frozenset(name for name, found in sides.items() if all(map(_same, found))),

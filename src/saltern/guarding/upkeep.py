@@ -4,12 +4,12 @@ Each function looks, does what is missing, and looks again; with ``test`` it onl
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from saltern.act import perform
-from saltern.argv import systemd
+from saltern.argv import drbdsetup, systemd
 from saltern.errors import Refused
 from saltern.guarding.local import NoGuard
 from saltern.guarding.plain import to_plain
@@ -17,13 +17,16 @@ from saltern.guarding.settings import GuardSettings, WitnessSettings, parse_guar
 from saltern.guarding.told import Told
 from saltern.guarding.transport import make_key, read_key
 from saltern.model.action import WriteFile
+from saltern.model.desired import RESOURCE_DIRECTORY, resource_file
 from saltern.model.observed import Unit
 from saltern.model.places import GUARD_KEY, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
-from saltern.observe import Observation
+from saltern.model.running import DiskState, Generation, RunningResource
+from saltern.observe import Observation, generation, read_running, read_version
 from saltern.parse import systemctl_show
 from saltern.plan.configuration import GUARD_SCRIPT_FILE, file_step
 from saltern.plan.step import Change
-from saltern.render import guard_unit
+from saltern.render import drbd_resource, guard_unit
+from saltern.render.header import is_ours
 from saltern.run import Host
 
 PATIENCE_S: Final = 60.0
@@ -70,9 +73,10 @@ def script(host: Host, *, test: bool) -> Kept:
 
 
 def told(host: Host, found: Told, *, test: bool) -> Kept:
-    """Write what the guard, with its unit, or the witness of this machine is told.
+    """Write what the guard, with its unit, or the witness of this machine is told. DRBD asks no more of what it is not told.
 
-    Raises ``FileError`` for settings that it would refuse, and ``Refused`` where nobody's key is known to make any.
+    Raises ``FileError`` for settings that it would refuse, and ``Refused`` where nobody's key is known to make any, or a Primary
+    waits for an answer that it would not get.
     """
     if found.silent and test:
         return Kept(comment=f"what {' and '.join(found.silent)} would have told by then would be written")
@@ -94,7 +98,12 @@ def _write(host: Host, settings: GuardSettings | WitnessSettings, *, test: bool)
         parse_witness(text, WITNESS_SETTINGS)
         return _private(host, WITNESS_SETTINGS, text, test=test)
     parse_guard(text, GUARD_SETTINGS)
-    return _both(_files(host, [_UNIT_FILE], test=test), _private(host, GUARD_SETTINGS, text, test=test))
+    told = {name for domain in settings.domains for name in domain.resources}
+    return _both(
+        _not_asked(host, told, test=test),
+        _files(host, [_UNIT_FILE], test=test),
+        _private(host, GUARD_SETTINGS, text, test=test),
+    )
 
 
 def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:
@@ -117,13 +126,15 @@ def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:
 
 
 def guard_gone(host: Host, *, test: bool) -> Kept:
-    """End the guard in order, and take away what it was told; its key stays.
+    """End the guard in order, and take away what it was told; its key stays. Before that DRBD is told to ask it no more.
 
-    Raises ``Refused`` when it does not end in time; it does later, by itself, when it is known elsewhere that it is off.
+    Raises ``Refused`` when it does not end in time; it does later, by itself, when it is known elsewhere that it is off. It
+    does not end while a Primary waits for its answer.
     """
+    unasked = _not_asked(host, (), test=test)
     there = [path for path in (GUARD_SETTINGS, GUARD_UNIT) if host.mode(path) is not None]
     if not there:
-        return Kept(comment="there is no guard on this node")
+        return _both(unasked, Kept(comment="there is no guard on this node"))
     if not test:
         host.run(systemd.disable())
         host.run(systemd.stop())
@@ -132,10 +143,60 @@ def guard_gone(host: Host, *, test: bool) -> Kept:
             host.remove(path)
         host.run(systemd.reload())
     gone: Change = {"old": "there", "new": None}
-    return Kept(
+    ended = Kept(
         comment="this node is no longer guarded: what it runs is not taken over",
         changes={f"file {path}": gone for path in there},
     )
+    return _both(unasked, ended)
+
+
+# --- Fencing -----------------------------------------------------------------------------------------------------
+def _not_asked(host: Host, told: Collection[str], *, test: bool) -> Kept:
+    """Have DRBD ask nobody about the resources that the guard is not ``told`` of: the kernel first, then their files.
+
+    In the other order there would be a moment in which a Primary that loses its partner waits for a handler that is not there.
+    """
+    asking = {name: text for name, text in _asking(host) if name not in told}
+    if not asking:
+        return Kept(comment="")
+    version = read_version(host)
+    running = read_running(host, version)
+    for name in asking:
+        if name in running and running[name].suspended:
+            raise Refused(
+                f"resource {name}",
+                "its I/O is suspended: it may be waiting for an answer of the guard of this node, which would not come any more",
+                "Bring its partner back, or see `cluster.explain` for what the guard waits for; then apply again",
+            )
+    for name, text in {} if test else asking.items():
+        for argv in _no_fencing(running.get(name), generation(version)):
+            host.run(argv)
+        perform(host, WriteFile(path=resource_file(name), text=drbd_resource.without_guard(text), mode=_PRIVATE))
+    gone: Change = {"old": "the guard is asked", "new": "nobody is asked"}
+    return Kept(
+        comment=f"DRBD goes on alone with {', '.join(asking)} without asking",
+        changes={f"fencing of {name}": gone for name in asking},
+    )
+
+
+def _asking(host: Host) -> Iterator[tuple[str, str]]:
+    """The resources about which DRBD asks the guard, and their files."""
+    for file in host.names(str(RESOURCE_DIRECTORY)):
+        text = host.read_text(str(RESOURCE_DIRECTORY / file)) if file.endswith(".res") else None
+        if text is not None and is_ours(text) and drbd_resource.asks_guard(text):
+            yield file.removesuffix(".res"), text
+
+
+def _no_fencing(side: RunningResource | None, found: Generation) -> Iterator[list[str]]:
+    """The commands by which the kernel goes on alone: for each disk of 8.4, for each connection of 9."""
+    if side is None:
+        return
+    if found is Generation.V84:
+        for minor in [each.minor for each in side.devices.values() if each.disk is not DiskState.DISKLESS]:
+            yield drbdsetup.no_fencing_of_disk(minor)
+    else:
+        for connection in side.connections:
+            yield drbdsetup.no_fencing_of_connection(side.name, connection.peer_node_id)
 
 
 # --- Files -------------------------------------------------------------------------------------------------------
@@ -163,7 +224,7 @@ def _private(host: Host, path: str, text: str, *, test: bool) -> Kept:
 def _both(*kept: Kept) -> Kept:
     changed = [each for each in kept if each.changes] or kept
     changes = {name: change for each in kept for name, change in each.changes.items()}
-    return Kept(comment="; ".join(each.comment for each in changed), changes=changes)
+    return Kept(comment="; ".join(each.comment for each in changed if each.comment), changes=changes)
 
 
 # --- The service -------------------------------------------------------------------------------------------------

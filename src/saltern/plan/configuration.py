@@ -31,14 +31,24 @@ GUARD_SCRIPT_FILE = (GUARD_SCRIPT, guard_script.render(), guard_script.MODE)
 
 
 def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
-    """Write the configuration of a resource for the DRBD generation of this node.
+    """Write the configuration of a resource for the DRBD generation of this node; whether DRBD asks the guard stays as it is.
 
     Raises ``Refused`` when the file is somebody else's, when metadata and volumes of this side do not belong together, when
     a number is in use here by anything else, when the resource would change its nodes, minors, disks or metadata, and when
     it is up and would have to be taken apart.
     """
+    found = view.file(resource_file(resource.name))
+    return _resource_step(resource, node_slice, view, guarded=drbd_resource.asks_guard(found or ""))
+
+
+def guarded_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
+    """Write the configuration of a resource about which DRBD asks the guard of this node; raises as ``resource_step``."""
+    return _resource_step(resource, node_slice, view, guarded=True)
+
+
+def _resource_step(resource: Resource, node_slice: NodeSlice, view: View, *, guarded: bool) -> Step:
     path = resource_file(resource.name)
-    text = drbd_resource.render(resource, view.generation)
+    text = drbd_resource.render(resource, view.generation, guarded=guarded)
     found = view.file(path)
     if found == text:
         return Step(comment=f"{path} is as it should be")

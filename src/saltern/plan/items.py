@@ -11,6 +11,7 @@ from saltern.plan import (
     activation,
     configuration,
     domain,
+    fencing,
     metadata,
     operation,
     role,
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     FIRST_SYNCHRONISATION = "first synchronisation"
     SIZE = "size"
     ROLE = "role"
+    FENCING = "fencing"
     SCRIPT = "script"
     OPERATION = "operation"
     DOMAIN_CONFIGURATION = "domain configuration"
@@ -94,10 +96,13 @@ def items_of(domain: str, node_slice: NodeSlice) -> Iterator[Item]:
 
 
 def on_request(node_slice: NodeSlice) -> Iterator[Item]:
-    """What is done only when it is asked for: keys, which only Salt brings from node to node, and what is given up by name."""
+    """What is done only when it is asked for: keys, which only Salt brings from node to node; what relies on a guard, which a
+    state of its own has started; and what is given up by name.
+    """
     yield Item(Kind.MIGRATION_KEY)
     yield Item(Kind.TRUST)
     for name in node_slice.resources:
+        yield Item(Kind.FENCING, name)
         yield Item(Kind.LOST_METADATA, name)
 
 
@@ -108,6 +113,7 @@ _RESOURCE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {
     Kind.FIRST_SYNCHRONISATION: synchronisation.first_step,
     Kind.SIZE: synchronisation.size_step,
     Kind.ROLE: role.step,
+    Kind.FENCING: fencing.step,
     Kind.LOST_METADATA: metadata.wipe_step,
 }
 _NODE_STEPS: dict[Kind, Callable[..., Step | Wait]] = {

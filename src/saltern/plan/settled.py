@@ -15,7 +15,8 @@ from saltern.secrets import HIDDEN, redact
 
 def require_configured(resource: Resource, view: View) -> None:
     """Raises ``Refused`` unless the resource's file says, word by word, what the topology says."""
-    if not _says(view.file(resource_file(resource.name)), drbd_resource.render(resource, view.generation)):
+    found = view.file(resource_file(resource.name))
+    if not _says(found, drbd_resource.render(resource, view.generation, guarded=drbd_resource.asks_guard(found or ""))):
         raise Refused(
             f"resource {resource.name}",
             "it is not configured on this node as the topology says",

@@ -84,6 +84,11 @@ class View(Protocol):
         """What a partner has told of its keys; ``None`` when it has not yet."""
         ...
 
+    @property
+    def guarded(self) -> frozenset[str] | None:
+        """The resources that the guard of this node is told of; ``None`` where there is none."""
+        ...
+
     def metadata(self, resource: Resource) -> Metadata:
         """The metadata of this node's side of a resource."""
         ...

@@ -3,10 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from saltern.errors import RenderError
 from saltern.model.desired import Resource, ResourceHost
+from saltern.model.places import GUARD_SCRIPT
 from saltern.model.running import Generation
 from saltern.render.header import HEADER
 
@@ -34,6 +36,11 @@ _OWN: Final[Mapping[tuple[str, str], tuple[str | None, str]]] = {
     ("net", "allow-two-primaries"): ("no", "it is switched on for a migration only, never in the file"),
     ("options", "auto-promote"): ("no", "roles are Saltern's"),
 }
+# What makes DRBD ask the guard of its node: a Primary that loses its partner waits for the handler (drbd.conf(5)).
+_GUARDED: Final[Mapping[str, Mapping[str, str]]] = {
+    "net": {"fencing": "resource-and-stonith"},
+    "handlers": {"fence-peer": f"{GUARD_SCRIPT} fence-peer"},
+}
 # drbdadm_scanner.fl of both generations: what may stand without quotes, and what would then be read as a keyword.
 _WORD: Final = re.compile(r"[A-Za-z0-9/._-]{1,128}")
 _NAME: Final = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]{0,127}")
@@ -53,11 +60,15 @@ _OPTION: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _QUOTED_MAX: Final = 255
 
 
-def render(resource: Resource, generation: Generation) -> str:
+def render(resource: Resource, generation: Generation, *, guarded: bool = False) -> str:
     """The text of ``/etc/drbd.d/RESOURCE.res``: the same input always gives the same text.
 
-    Raises ``RenderError`` for an option that Saltern keeps to itself and for a value that the file cannot hold.
+    Where it is ``guarded``, DRBD asks the guard of the node before a side goes on alone. Raises ``RenderError`` for an option
+    that Saltern keeps to itself and for a value that the file cannot hold.
     """
+    if guarded:
+        both = {name: {**resource.sections.get(name, {}), **options} for name, options in _GUARDED.items()}
+        resource = replace(resource, sections={**resource.sections, **both})
     sections = _sections(resource, generation)
     lines = [HEADER, f"resource {_name(resource, 'name', resource.name)} {{"]
     for section in _SECTIONS:
@@ -65,6 +76,32 @@ def render(resource: Resource, generation: Generation) -> str:
     for host in resource.hosts:
         lines += _host(resource, host, generation)
     return "\n".join([*lines, "}", ""])
+
+
+def asks_guard(text: str) -> bool:
+    """Whether a file that was rendered here has DRBD ask the guard."""
+    return any(_HANDLER in line for line in text.splitlines())
+
+
+def without_guard(text: str) -> str:
+    """A file that was rendered here as it would be for a resource that is not guarded."""
+    lines = [line for line in text.splitlines() if line.strip() not in (_HANDLER, _POLICY)]
+    kept = [
+        line
+        for line, after, before in zip(lines, [*lines[1:], ""], ["", *lines[:-1]], strict=True)
+        if not (_opens(line) and after == _END) and not (line == _END and _opens(before))
+    ]
+    return "\n".join([*kept, ""])
+
+
+_POLICY: Final = "fencing resource-and-stonith;"
+_HANDLER: Final = f'fence-peer "{GUARD_SCRIPT} fence-peer";'
+_END: Final = "    }"
+
+
+def _opens(line: str) -> bool:
+    """Whether a line begins a section of options."""
+    return line.strip().removesuffix(" {") in _SECTIONS
 
 
 def _sections(resource: Resource, generation: Generation) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The file by which a node guards, witnesses, and answers DRBD: it finds the core by its own place."""
+"""The file by which a node guards, witnesses, and answers DRBD: it finds the core, and the node, by its own place."""
 
 from typing import Final
 
@@ -16,12 +16,14 @@ _TEXT: Final = '''\
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+core = os.path.dirname(os.path.abspath(__file__))
+root = core[: -len(os.path.dirname("{script}"))] or "/"
+sys.path.insert(0, core)
 if sys.version_info < (3, 11):
     sys.exit("Python 3.11 or newer is needed, /usr/bin/python3 is " + sys.version.split()[0])
 from saltern.guarding.command import main
 
-sys.exit(main())
+sys.exit(main(root=root))
 '''
 
 

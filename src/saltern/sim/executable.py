@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saltern.sim import fence_agent, tools
+from saltern.sim.outside import TRIES, Asked, Detached, answer
 from saltern.sim.store import opened
 
 _LISTEN_S = 0.1
@@ -81,19 +82,40 @@ def _listen(world_file: str, node: str, argv: list[str]) -> int:
 
 
 def _run(world_file: str, node: str, argv: list[str]) -> tools.Result | None:
-    """The answer, or ``None`` for a command that would hang."""
+    """The answer, or ``None`` for a command that would hang. What it waits for outside of the world runs in between."""
+    for tries_left in range(TRIES, 0, -1):
+        try:
+            return _answer(
+                world_file, node, argv, Detached(world_file, may_wait=argv[0] != "xl"), log=tries_left == TRIES
+            )
+        except Asked as asked:
+            answer(world_file, asked.call)
+    return _answer(world_file, node, argv, Detached(world_file, may_wait=False), log=False)
+
+
+def _answer(world_file: str, node: str, argv: list[str], outside: Detached, *, log: bool) -> tools.Result | None:
+    """As ``_run``; raises ``Asked``, with the world as it is until then."""
     with opened(world_file, changes=tools.changes_something(argv)) as world:
         found = world.nodes[node]
         if not found.powered:
             return tools.Result(_NO_POWER, "", f"{node} has no power\n")
-        log = Path(found.root) / "var" / "log" / "commands.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(shlex.join(argv) + "\n")
+        if log:
+            _log(found.root, argv)
+        world.outside = outside
         try:
             return tools.run(world, node, argv)
         except tools.NeverEnds:
             return None
+        except Asked as asked:
+            waits = asked
+    raise waits
+
+
+def _log(root: str, argv: list[str]) -> None:
+    log = Path(root) / "var" / "log" / "commands.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(shlex.join(argv) + "\n")
 
 
 if __name__ == "__main__":

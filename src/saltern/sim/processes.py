@@ -68,10 +68,13 @@ def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
     """What a process does, to its end; yields for how long it sleeps. A world that is read from JSON begins it anew."""
     from saltern import block_script, migration, start_stop
     from saltern.sim import xen
+    from saltern.sim.drbd import handlers
 
     match process.argv:
         case (program, domid) if program == REAPER:
             xen.reap(host, int(domid))
+        case ("drbdadm", "fence-peer", resource, number):
+            handlers.begun(host.world, host.world.nodes[host.name], resource, int(number))
         case (program, "close", resource) if program == BLOCK_SCRIPT:
             yield from block_script.closing(host, resource)
         case (program, "send", domain, identifier) if program == OPERATION_SCRIPT:

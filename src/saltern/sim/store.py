@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from saltern.sim import watchdog
+from saltern.sim.outside import Detached
 from saltern.sim.world import BOOT_ID, World
 
 FRESH_S = 2.0
@@ -30,6 +31,7 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
         file = Path(path)
         world = World.from_json(file.read_text(encoding="utf-8"))
         # The file was written when its world had the time that it says.
+        world.outside = Detached(path, may_wait=False)
         age_s = max(0.0, time.time() - file.stat().st_mtime)
         awoken = world.awoken
         world.advance(age_s)

@@ -21,6 +21,7 @@ from saltern.sim.model import (
 )
 
 if TYPE_CHECKING:
+    from saltern.sim.drbd.handlers import Outside
     from saltern.sim.host import SimHost
 
 __all__ = ["BlockDevice", "NodeSpec", "SimDomain", "SimNode", "VolumeGroup", "World"]
@@ -62,6 +63,7 @@ class World:
     management_network: bool = False  # nodes reach each other, but for replication, by another way than their link
     offset_s: float = 0.0  # of the clock of the machine whose programs use the nodes as well, where there are such
     interleaved: bool = False  # somebody else than time lets processes run
+    outside: "Outside | None" = None  # runs what is no part of the simulation
 
     @classmethod
     def create(cls, specs: Sequence[NodeSpec], *, seed: int = 0, time_s: float = 0.0) -> "World":
@@ -213,7 +215,9 @@ class World:
     def to_json(self) -> str:
         """The whole world as text; files of nodes that live in a directory stay there."""
         links = [sorted(link) for link in self.cut_links]
-        return json.dumps(vars(self) | {"cut_links": sorted(links)}, default=_plain, separators=(",", ":"))
+        return json.dumps(
+            vars(self) | {"cut_links": sorted(links), "outside": None}, default=_plain, separators=(",", ":")
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "World":

@@ -123,6 +123,12 @@ def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool)
     alone = f"{node} is not connected to the other side ({side['connection']})"
     if side["role"] == "down":
         return f"it is not up on {node}", "`salt '*' state.apply` brings it up, or tells why not"
+    if side["io"] == "suspended":
+        what = f"its I/O is suspended on {node}: a guest there waits with what it writes"
+        return (
+            what,
+            f"it goes on when {other} is back, or the guard of {node} has proof; `cluster.explain` tells what it lacks",
+        )
     if side["connection"] == "StandAlone":
         return f"{alone}: cut by hand, or a split-brain", "see docs/howto/refusals.md"
     if side["connection"] != "Connected":

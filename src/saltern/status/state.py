@@ -149,7 +149,9 @@ def _disk(disk: DomainDisk, resource: Resource, answers: Mapping[str, Answer]) -
 def _side(answer: Answer, resource: str) -> dict[str, str]:
     found = answer.resources.get(resource)
     if found is None:
-        return dict.fromkeys(("role", "disk", "connection", "replication"), "unknown" if answer.trouble else "down")
+        return dict.fromkeys(
+            ("role", "disk", "connection", "replication", "io"), "unknown" if answer.trouble else "down"
+        )
     device = _first(found["devices"])
     connections = found["connections"]
     peer = _first(connections[0]["volumes"]) if connections else None
@@ -158,6 +160,7 @@ def _side(answer: Answer, resource: str) -> dict[str, str]:
         "disk": device["disk"] if device else "Diskless",
         "connection": connections[0]["state"] if connections else "StandAlone",
         "replication": peer["replication"] if peer else "Off",
+        "io": "suspended" if found["suspended"] else "running",
     }
 
 

@@ -53,6 +53,7 @@ RULES: Final = {
     "home-is-partner": "Home and partner differ.",
     "witness-apart": "The witness is on neither side of any domain.",
     "takeover-proof": "Where nodes are taken over from, something proves them dead: leases with a witness, or an agent for each.",
+    "guarded-disk": "With automatic takeover, DRBD acknowledges what both nodes have got, and asks the guard alone.",
     "unknown-domain": "Dependencies are domains of the topology.",
     "depends-on-itself": "A domain does not depend on itself.",
     "dependency-cycle": "Dependencies do not form a cycle.",

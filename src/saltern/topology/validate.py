@@ -59,6 +59,7 @@ def violations(
     found += witness_among_nodes(cluster)
     found += unproven_takeover(cluster)
     found += unknown_fenced_nodes(cluster, loaded.nodes)
+    found += unguardable_disks(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += unmatched_networks(cluster)
@@ -403,6 +404,35 @@ def unknown_fenced_nodes(cluster: Cluster, nodes: frozenset[str]) -> Iterator[Vi
     for name in cluster.takeover.fencing if cluster.takeover is not None else ():
         if name not in nodes:
             yield _unknown("unknown-node", f"{FENCING}:{name}", f"the node {name!r}", name, nodes)
+
+
+_FENCING: Final = (("net", "fencing"), ("handlers", "fence-peer"))
+
+
+def unguardable_disks(cluster: Cluster) -> Iterator[Violation]:
+    """Disks that a guard could not answer for: DRBD does not fence with protocol A, and has one handler and one policy."""
+    if cluster.takeover is None:
+        return
+    for domain in cluster.domains.values():
+        for disk in domain.disks:
+            paths = (f"{DOMAINS}:{domain.name}:disks:{disk.device}", TAKEOVER)
+            if disk.drbd.protocol == "A":
+                yield Violation(
+                    rule="guarded-disk",
+                    paths=paths,
+                    found="protocol A: the guest is told that something is written before the partner has it",
+                    allowed="protocol C or B, or no `takeover`",
+                    remedy="write `protocol: C` for the disk, or for its domain: what its partner takes over is then complete",
+                )
+            for section, option in _FENCING:
+                if option in disk.drbd.sections.get(section, {}):
+                    yield Violation(
+                        rule="guarded-disk",
+                        paths=paths,
+                        found=f"`{option}` under `{section}`, where DRBD is to ask the guard",
+                        allowed=f"no `{option}`, or no `takeover`",
+                        remedy=f"take `{option}` out: Saltern writes it for each disk that is guarded",
+                    )
 
 
 def unknown_dependencies(cluster: Cluster, domains: frozenset[str]) -> Iterator[Violation]:

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from saltern.guarding import fence_peer
 from saltern.guarding.local import LocalDoor, NoGuard, Question, Reply, ask
+from saltern.run import DEFAULT_TIMEOUT_S
 
 
 @pytest.fixture
@@ -82,6 +84,35 @@ def test_without_a_resource_nothing_goes_on(root: str, environ: dict[str, str]) 
 
 def test_without_a_guard_nothing_goes_on(root: str) -> None:
     assert fence_peer.run({"DRBD_RESOURCE": "dns"}, root, 0.1) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "waits"),
+    [
+        ("echo 'exists resource name:dns role:Primary suspended:fencing'; echo 'exists -'", True),
+        ("echo 'exists resource name:dns role:Secondary suspended:no'; echo 'exists -'", False),
+        ("exit 10", True),
+    ],
+)
+def test_without_a_guard_a_primary_waits_for_one_and_a_promotion_is_refused(
+    root: str, monkeypatch: pytest.MonkeyPatch, shown: str, waits: bool
+) -> None:
+    program = Path(root, "bin", "drbdsetup")
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{shown}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(fence_peer, "_PROMOTION_S", 0.0)
+    pauses: list[float] = []
+    clock = SimpleNamespace(sleep=pauses.append, monotonic=iter(range(100)).__next__)
+    monkeypatch.setattr(fence_peer, "time", clock)
+    assert fence_peer.run({"DRBD_RESOURCE": "dns"}, root, 5.0) == 1
+    assert bool(pauses) is waits
+
+
+def test_drbd_is_answered_before_drbdadm_gives_the_handler_up() -> None:
+    assert fence_peer.PATIENCE_S < 600  # cmd-timeout-long in drbd.conf(5)
+    assert 4 * fence_peer._PROMOTION_S < DEFAULT_TIMEOUT_S
 
 
 def test_the_socket_is_for_root_only(root: str) -> None:

@@ -151,3 +151,13 @@ def test_a_look_that_fails_tells_nothing(world: World) -> None:
     world.power_cut("dom0")
     with pytest.raises((CommandTimeout, CommandFailed, OSError)):
         look(world.host("dom0"), [DNS], 0.0, witnessed=True)
+
+
+@pytest.mark.parametrize("name", ["dns--incoming", "dns--migratedaway"])
+def test_a_half_of_a_migration_does_not_ask_to_go_on_alone(world: World, name: str) -> None:
+    """Of two Primaries that lose each other, the one whose guest has the name asks; the other one waits."""
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    world.nodes["dom0"].domains[0].name = name
+    seen = look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen
+    assert (seen.running, seen.lost) == ({"dns"}, set())

@@ -43,6 +43,13 @@ def test_a_cluster_in_good_order_has_nothing_wrong() -> None:
     assert "Noticed" not in text
 
 
+def test_a_guest_that_waits_with_what_it_writes_is_told() -> None:
+    waits = resource(role="Primary", state="Connecting", suspended=True)
+    (text,) = [each for each in wrong(answer(waits, domain()), SILENT) if each.startswith("resource dns")]
+    assert text.startswith("resource dns: its I/O is suspended on dom0")
+    assert "when dom0m is back, or the guard of dom0 has proof" in text
+
+
 def test_a_domain_that_runs_nowhere_is_told() -> None:
     assert wrong(answer(resource()), PARTNER) == [
         "domain dns: it runs nowhere; `salt '*' state.apply` starts it, or tells why not"

@@ -160,3 +160,22 @@ def test_the_inequality_is_told_with_what_would_be_enough() -> None:
     (found,) = violations({"witness": WITNESS, "lease": {"takeover": 18}})
     assert "takeover is 18 s" in found.found
     assert "18.3 s" in found.found
+
+
+@pytest.mark.parametrize(
+    ("drbd", "found"),
+    [
+        ({"protocol": "A"}, "protocol A"),
+        ({"net": {"fencing": "resource-only"}}, "`fencing` under `net`"),
+        ({"handlers": {"fence-peer": "/usr/local/bin/fence"}}, "`fence-peer` under `handlers`"),
+    ],
+)
+def test_a_disk_about_which_drbd_would_not_ask_the_guard_is_refused(drbd: dict[str, Any], found: str) -> None:
+    (told,) = violations({"witness": WITNESS}, dns={"drbd": drbd})
+    assert (told.rule, "saltern:takeover" in told.paths) == ("guarded-disk", True)
+    assert found in told.found
+    assert slices(None, dns={"drbd": drbd})["dom0"].resources, "without takeover it is as good as any"
+
+
+def test_protocol_b_can_be_guarded() -> None:
+    assert slices({"witness": WITNESS}, dns={"drbd": {"protocol": "B"}})["dom0"].resources["dns"].protocol == "B"

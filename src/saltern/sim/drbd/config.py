@@ -144,6 +144,10 @@ class Config:
             return merged
         return _before(merged, resource.connection.get("net", {}))
 
+    def handlers(self, resource: Resource) -> Options:
+        """The ``handlers`` that apply, by name."""
+        return self._merged(resource, "handlers")
+
     def disk_options(self, resource: Resource, volume: Volume) -> Options:
         """The ``disk`` options that apply, in the order in which drbdadm passes them on."""
         options = _before(self._merged(resource, "disk"), volume.options)

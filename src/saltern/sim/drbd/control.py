@@ -6,7 +6,7 @@ After drbd_nl.c and drbd_state.c of DRBD 8.4.11.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from saltern.sim.drbd import metadata, resync, store, wire
+from saltern.sim.drbd import fencing, metadata, resync, store, wire
 from saltern.sim.drbd.failure import Code, Failure
 from saltern.sim.drbd.kernel import (
     CONNECTING,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saltern.sim.model import BlockDevice
     from saltern.sim.world import SimNode, World
 
+_TRIES = 4  # of a promotion (max_tries in drbd_set_role)
 NOT_ON_DISK_BLOCKS = 64  # the last word of a bitmap that grows from nothing stays clear (transcripts 051, 263)
 
 
@@ -97,6 +98,7 @@ def attach(
     resource, device = device_of(node, minor)
     if device.disk != Disk.DISKLESS:
         raise Failure(Code.DISK_CONFIGURED)
+    fencing.check_protocol({} if resource.connection is None else resource.connection.options, [options])
     data, meta_device = _open(node, device, data_path, meta_path, slot)
     remembered = metadata.read(meta_device, slot)
     if remembered is None or remembered.version != _metadata_version(node) or not metadata.slot_fits(meta_device, slot):
@@ -154,18 +156,12 @@ def _take_over(node: "SimNode", resource: Resource, device: Device, remembered: 
         device.disk = Disk.INCONSISTENT
     elif not remembered.was_up_to_date:
         device.disk = Disk.OUTDATED
-    elif device.peer_disk == Disk.OUTDATED or not _fencing(resource, device):
+    elif device.peer_disk == Disk.OUTDATED or not fencing.is_on(resource, device):
         device.disk = Disk.UP_TO_DATE
     else:
         device.disk = Disk.CONSISTENT
     device.counters.al_writes += 8
     store.write_flags(node, resource, device)
-
-
-def _fencing(resource: Resource, device: Device) -> bool:
-    """Whether the peer must be fenced before this side may go on alone: an option of the disk on 8.4, of the net on 9."""
-    net = {} if resource.connection is None else resource.connection.options
-    return (device.options.get("fencing") or net.get("fencing", "dont-care")) != "dont-care"
 
 
 def detach(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
@@ -312,16 +308,10 @@ def primary(world: "World", node: "SimNode", resource: Resource, *, force: bool 
     if resource.primary:
         return
     wire.notice_silence(world, node, resource)
-    refusal = _refusal_to_promote(resource, force=False)
-    forced = refusal is Code.NO_UP_TO_DATE_DISK and force and _refusal_to_promote(resource, force=True) is None
-    fenced = refusal is Code.PRIMARY_NOP and force
-    if refusal is not None and not (forced or fenced):
-        raise Failure(refusal)
+    forced = _may_be_primary(world, node, resource, force=force)
     for device in resource.devices.values():
         if forced and Disk.INCONSISTENT <= device.disk < Disk.UP_TO_DATE:
             device.disk = Disk.UP_TO_DATE
-        if fenced:
-            device.peer_disk = Disk.OUTDATED
     resource.role = PRIMARY
     if resource.connection is not None:
         resource.connection.discard_my_data = False
@@ -331,6 +321,33 @@ def primary(world: "World", node: "SimNode", resource: Resource, *, force: bool 
     wire.tell(world, node, resource)
     if forced:
         wire.reconsider(world, node, resource)
+
+
+def _may_be_primary(world: "World", node: "SimNode", resource: Resource, *, force: bool) -> bool:
+    """Have the peer fenced where that is asked for; whether the disk has to be declared good by force.
+
+    A peer that cannot be fenced is given some more tries, and then counts as old where ``force`` says so.
+    """
+    refusal, forced = _refusal_to_promote(resource, force=False), False
+    for _ in range(_TRIES):
+        if refusal is Code.NO_UP_TO_DATE_DISK and force and not forced:
+            forced = True
+        elif refusal is Code.PRIMARY_NOP or _only_consistent(resource, refusal):
+            if not fencing.fence_peer(world, node, resource) and refusal is Code.PRIMARY_NOP and force:
+                for device in resource.devices.values():
+                    device.peer_disk = Disk.OUTDATED
+        else:
+            break
+        refusal = _refusal_to_promote(resource, force=forced)
+    if refusal is not None:
+        raise Failure(refusal)
+    return forced
+
+
+def _only_consistent(resource: Resource, refusal: Code | None) -> bool:
+    """Whether nothing but the doubt about the peer's data keeps a disk from being UpToDate."""
+    disks = [device.disk for device in resource.devices.values()]
+    return refusal is Code.NO_UP_TO_DATE_DISK and not resource.connected and min(disks, default=None) == Disk.CONSISTENT
 
 
 def _refusal_to_promote(resource: Resource, *, force: bool) -> Code | None:
@@ -345,7 +362,7 @@ def _refusal_to_promote(resource: Resource, *, force: bool) -> Code | None:
         disk = Disk.UP_TO_DATE if force and device.disk >= Disk.INCONSISTENT else device.disk
         if not resource.connected and disk < Disk.UP_TO_DATE:
             return Code.NO_UP_TO_DATE_DISK
-        if not resource.connected and device.peer_disk >= Disk.UNKNOWN and _fencing(resource, device):
+        if not resource.connected and device.peer_disk >= Disk.UNKNOWN and fencing.is_on(resource, device):
             return Code.PRIMARY_NOP
         if disk <= Disk.INCONSISTENT and device.peer_disk <= Disk.INCONSISTENT:
             return Code.NO_UP_TO_DATE_DISK
@@ -390,6 +407,7 @@ def connect(
     if discard_my_data and resource.primary:
         raise Failure(Code.DISCARD_IMPOSSIBLE)
     _check_texts(options)
+    fencing.check_protocol(options, [device.options for device in resource.devices.values()])
     connection = resource.connection
     assert connection is not None  # noqa: S101 - 8.4 has one from the beginning
     connection.local, connection.remote, connection.options = local, remote, dict(options)
@@ -415,7 +433,7 @@ def disconnect(world: "World", node: "SimNode", resource: Resource) -> None:
     if end is not None and end[1].primary != resource.primary:
         left_behind = resource if end[1].primary else end[1]
         for device in left_behind.devices.values():
-            if device.disk > Disk.OUTDATED and _fencing(left_behind, device):
+            if device.disk > Disk.OUTDATED and fencing.is_on(left_behind, device):
                 device.disk = Disk.OUTDATED
         wire.tell(world, node, resource)
     wire.lose(world, node, resource, STANDALONE)
@@ -450,6 +468,7 @@ def net_options(
     _check_texts(options)
     changed = dict(options) if set_defaults else {**connection.options, **options}
     _check_two_primaries(resource, connection, changed)
+    fencing.check_protocol(changed, [changed, *(device.options for device in resource.devices.values())])
     connection.options = changed
     if connection.up:
         connection.unsent = {name: changed[name] for name in wire.AGREED if name in changed}
@@ -475,6 +494,7 @@ def new_peer(resource: Resource, peer_node_id: int, name: str, options: Mapping[
     """Make a connection of 9, which needs a path before it can be established."""
     if resource.connection is not None:
         raise Failure(Code.INVALID_REQUEST, "peer node id already exists")
+    fencing.check_protocol(options, [options])
     resource.connection = Connection(peer_node_id=peer_node_id, peer_name=name, options=dict(options))
 
 
@@ -517,6 +537,9 @@ def pause(world: "World", node: "SimNode", minor: int, *, on: bool) -> None:
     wire.tell(world, node, resource)
 
 
-def suspend_io(node: "SimNode", minor: int, *, on: bool) -> None:
-    """Hold back whatever the users of a resource write, or let it go on again."""
-    device_of(node, minor)[0].suspended = on
+def suspend_io(world: "World", node: "SimNode", minor: int, *, on: bool) -> None:
+    """Hold back whatever the users of a resource write, or let it go on again, for whatever reason it waits."""
+    resource, _ = device_of(node, minor)
+    resource.suspended = on
+    if not on:
+        fencing.go_on(world, node, resource)

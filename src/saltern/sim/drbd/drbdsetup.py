@@ -318,7 +318,7 @@ def _pause_sync(call: Call) -> Result:
 
 
 def _suspend_io(call: Call) -> Result:
-    control.suspend_io(call.node, int(call.words[0]), on=call.command == "suspend-io")
+    control.suspend_io(call.world, call.node, int(call.words[0]), on=call.command == "suspend-io")
     return Result()
 
 

@@ -84,7 +84,7 @@ def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: b
 
 def suspension(resource: Resource) -> str:
     """Who suspended the I/O of a resource."""
-    return "user" if resource.suspended else "no"
+    return ",".join(who for who, on in (("user", resource.suspended), ("fencing", resource.unfenced)) if on) or "no"
 
 
 def _yes(on: bool) -> str:
@@ -93,7 +93,7 @@ def _yes(on: bool) -> str:
 
 def blocked(resource: Resource) -> str:
     """Where the I/O of a device is held up."""
-    return "upper" if resource.suspended else "no"
+    return "upper" if resource.frozen else "no"
 
 
 def device_statistics(resource: Resource, device: Device) -> list[str]:

@@ -26,6 +26,7 @@ class Code(IntEnum):
     NOT_PROTOCOL_C = 139
     DATA_NOT_CURRENT = 150
     CONNECTED = 151
+    STONITH_AND_PROTOCOL_A = 154
     RES_NOT_KNOWN = 158
     RES_IN_USE = 159
     MINOR_CONFIGURED = 160
@@ -70,6 +71,7 @@ _TEXTS = {
     Code.NOT_PROTOCOL_C: "Protocol C required",
     Code.DATA_NOT_CURRENT: "Can only attach to the data we lost last (see kernel log).",
     Code.CONNECTED: "Need to be StandAlone",
+    Code.STONITH_AND_PROTOCOL_A: "Fencing policy resource-and-stonith only with prot B or C allowed",
     Code.RES_NOT_KNOWN: "Unknown resource",
     Code.RES_IN_USE: "Resource still in use (delete all minors first)",
     Code.MINOR_CONFIGURED: "Minor still configured (down it first)",

@@ -68,7 +68,7 @@ def write(world: "World", node: str, minor: int, block: int, value: int) -> bool
     wire.notice_silence(world, here, resource)  # a write waits for the peer's answer
     end = wire.reachable(world, here, resource)
     far = end[1].devices.get(device.volume) if end is not None else None
-    if resource.suspended:
+    if resource.frozen:
         return False
     targets = [(here, device)] if store.attached(device) else []
     if end is not None and far is not None and store.attached(far):

@@ -81,7 +81,7 @@ class Device:
     it last told. ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a
     block that time has already paid for, ``sync_bytes_per_s`` its speed; the same serve a comparison of both sides.
     ``paused`` and ``peer_paused`` tell on which side an administrator holds synchronisations back. ``openers`` maps who
-    holds the device to whether for writing.
+    holds the device to whether for writing. ``new_generation`` is due as soon as I/O goes on (NEW_CUR_UUID).
     """
 
     minor: int
@@ -106,6 +106,7 @@ class Device:
     paused: bool = False
     peer_paused: bool = False
     al_suspended: bool = False  # everything is out of sync in any case: writes are not noted
+    new_generation: bool = False
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
     openers: dict[str, bool] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
@@ -169,8 +170,20 @@ class Connection:
 
 
 @dataclass
+class Handler:
+    """A handler that the kernel waits for, by its number; the two sides had met so often when it was started."""
+
+    number: int
+    meetings: int
+
+
+@dataclass
 class Resource:
-    """A resource: a role, volumes and a connection (``None`` on 9 before new-peer); its I/O may be suspended."""
+    """A resource: a role, volumes and a connection (``None`` on 9 before new-peer).
+
+    Its I/O is ``suspended`` by an administrator, or waits since the peer is ``unfenced`` and out of sight (susp_fen).
+    ``handlers`` are those that run; ``meetings`` counts how often it was connected.
+    """
 
     name: str
     role: str = SECONDARY
@@ -179,7 +192,10 @@ class Resource:
     devices: dict[int, Device] = field(default_factory=dict)
     connection: Connection | None = None
     suspended: bool = False
+    unfenced: bool = False
     auto_promoted: bool = False
+    meetings: int = 0
+    handlers: list[Handler] = field(default_factory=list)
 
     @property
     def primary(self) -> bool:
@@ -190,6 +206,11 @@ class Resource:
     def connected(self) -> bool:
         """Whether this side talks with its peer."""
         return self.connection is not None and self.connection.up
+
+    @property
+    def frozen(self) -> bool:
+        """Whether what its users write has to wait."""
+        return self.suspended or self.unfenced
 
     @property
     def in_use(self) -> bool:
@@ -230,13 +251,15 @@ class DrbdNode:
 def _resource_to_json(resource: Resource) -> dict[str, object]:
     devices = [vars(device) | {"counters": vars(device.counters)} for device in resource.devices.values()]
     connection = None if resource.connection is None else vars(resource.connection)
-    return vars(resource) | {"devices": devices, "connection": connection}
+    handlers = [vars(handler) for handler in resource.handlers]
+    return vars(resource) | {"devices": devices, "connection": connection, "handlers": handlers}
 
 
 def _resource_from_json(fields: dict[str, Any]) -> Resource:
     devices = {device["volume"]: _device_from_json(device) for device in fields["devices"]}
     connection = None if fields["connection"] is None else Connection(**fields["connection"])
-    return Resource(**(fields | {"devices": devices, "connection": connection}))
+    handlers = [Handler(**handler) for handler in fields["handlers"]]
+    return Resource(**(fields | {"devices": devices, "connection": connection, "handlers": handlers}))
 
 
 def _device_from_json(fields: dict[str, Any]) -> Device:

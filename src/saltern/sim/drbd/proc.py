@@ -49,7 +49,7 @@ def _device(node: "SimNode", resource: Resource, device: Device) -> str:
 
 def _flags(resource: Resource, device: Device) -> str:
     """Six letters: I/O suspended, synchronisation held back by dependency, peer and user, congestion, activity log."""
-    return f"{'s' if resource.suspended else 'r'}-{'p' if device.peer_paused else '-'}{'u' if device.paused else '-'}--"
+    return f"{'s' if resource.frozen else 'r'}-{'p' if device.peer_paused else '-'}{'u' if device.paused else '-'}--"
 
 
 def _progress(device: Device, left_kib: int) -> str:

@@ -14,7 +14,7 @@ _WIDTH = 80
 
 def status_text(node: "SimNode", resource: Resource, *, verbose: bool, statistics: bool) -> str:
     """The block of one resource, with the empty line that ends it. A StandAlone connection of 8.4 is not shown."""
-    suspended = f" suspended:{events.suspension(resource)}" if verbose or resource.suspended else ""
+    suspended = f" suspended:{events.suspension(resource)}" if verbose or resource.frozen else ""
     lines = [f"{resource.name} role:{resource.role}{suspended}"]
     if statistics:
         lines.append("    write-ordering:flush")
@@ -48,7 +48,7 @@ def _device(
     if node.drbd_version == "9" and verbose:
         words += [f"backing_dev:{device.backing or 'none'}", "quorum:yes"]
     if not statistics:
-        blocked = [f"blocked:{events.blocked(resource)}"] if verbose or resource.suspended else []
+        blocked = [f"blocked:{events.blocked(resource)}"] if verbose or resource.frozen else []
         return _wrap(2, 6, words + blocked)
     return [*_wrap(2, 6, words), *_wrap(6, 6, events.device_statistics(resource, device))]
 
@@ -99,10 +99,10 @@ def _resource_object(node: "SimNode", resource: Resource) -> dict[str, object]:
         "name": resource.name,
         "node-id": resource.node_id,
         "role": resource.role,
-        "suspended": resource.suspended,
+        "suspended": resource.frozen,
         "suspended-user": resource.suspended,
         "suspended-no-data": False,
-        "suspended-fencing": False,
+        "suspended-fencing": resource.unfenced,
         "suspended-quorum": False,
         "force-io-failures": False,
         "write-ordering": "flush",

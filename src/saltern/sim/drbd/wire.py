@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from saltern.sim.drbd import resync, store
+from saltern.sim.drbd import fencing, resync, store
 from saltern.sim.drbd.handshake import Decision, Outcome, Side, decide
 from saltern.sim.drbd.kernel import (
     CONNECTED,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HANDSHAKE_S: Final = 0.3  # from looking for the peer to being connected
 PING_S: Final = 1.0  # how long a silent peer goes unnoticed; the real defaults add up to 10.5 s
 RETRY_S: Final = 0.6  # from losing a peer to looking for it again (transcript 173)
+
+_KEPT: Final = (Disk.INCONSISTENT, Disk.OUTDATED)  # what is still known of a peer's disk when the peer is gone
 
 AGREED: Final = {  # options on which both sides must agree, with their defaults
     "protocol": "C",
@@ -136,7 +138,9 @@ def see_peer_disk(world: "World", node: "SimNode", resource: Resource, device: D
     peer_primary = resource.connection is not None and resource.connection.peer_role == PRIMARY
     if had and not has and (resource.primary or peer_primary) and device.disk >= Disk.UP_TO_DATE:
         remembered = store.meta(node, device)
-        if remembered.bitmap_uuid == 0:
+        if remembered.bitmap_uuid == 0 and resource.frozen:
+            device.new_generation = True
+        elif remembered.bitmap_uuid == 0:
             remembered.new_current((world.random64() & ~1) | resource.primary)
 
 
@@ -149,14 +153,18 @@ def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_
     connection.peer_role = UNKNOWN
     connection.peer = connection.peer_resource = ""
     connection.session = 0
+    if was_up and any(device.peer_disk not in _KEPT for device in resource.devices.values()):
+        fencing.hold_back(resource)
     for device in resource.devices.values():
         device.replication = OFF
         device.peer_paused = False
         device.sync_blocks = 0
         if was_up:
-            kept = device.peer_disk in (Disk.INCONSISTENT, Disk.OUTDATED)
+            kept = device.peer_disk in _KEPT
             see_peer_disk(world, node, resource, device, device.peer_disk if kept else Disk.UNKNOWN)
         store.write_flags(node, resource, device)
+    if was_up:
+        fencing.peer_lost(world, node, resource)
 
 
 def deliver(world: "World", node: "SimNode", resource: Resource) -> None:
@@ -211,6 +219,8 @@ def _meet(world: "World", end: End, other: End) -> None:
         connection.peer, connection.peer_resource = far_node.name, far.name
         connection.session = session
         connection.discard_my_data = False
+    for _, met in (end, other):
+        fencing.met(met)
     for device, peer_device, decision, peer_decision in decisions:
         _establish(world, end, device, decision, other, peer_device, peer_decision)
     tell(world, node, resource)
