@@ -63,9 +63,10 @@ def ext_pillar(minion_id, pillar, _config=None):
 
 
 def _is_master(minion_id, topology):
-    """Whether it is the master itself that orchestrates, whose id ends in ``_master``, and no node that is called so."""
+    """Whether it is the master itself that orchestrates, under the id of its own configuration, and no node that is called so."""
     nodes = topology.get("nodes") if isinstance(topology, dict) else None
-    return minion_id.endswith("_master") and not (isinstance(nodes, dict) and minion_id in nodes)
+    own = __opts__.get("__role") == "master" and minion_id == __opts__["id"]
+    return own and not (isinstance(nodes, dict) and minion_id in nodes)
 
 
 def _refused(reason):

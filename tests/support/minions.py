@@ -51,15 +51,15 @@ class Salted:
         with store.opened(str(self._nodes / cluster.WORLD)) as world:
             yield world
 
-    def empty(self) -> None:
-        """Make both nodes anew, each with an empty volume group; the core is left to those that have it."""
-        cores = {node: self.directory / f"core-{node}" for node in NODES if self.core(node).exists()}
+    def empty(self, nodes: dict[str, str] = NODES) -> None:
+        """Make the nodes anew, each with an empty volume group; the core is left to those that have it."""
+        cores = {node: self.directory / f"core-{node}" for node in nodes if self.core(node).exists()}
         for node, aside in cores.items():
             self.core(node).rename(aside)
         shutil.rmtree(self._nodes, ignore_errors=True)
         specs = [
             NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
-            for name, address in NODES.items()
+            for name, address in nodes.items()
         ]
         cluster.create(str(self._nodes), specs)
         for node, aside in cores.items():
