@@ -94,7 +94,16 @@ def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, S
 def decide(fleet: Fleet, selection: Selection) -> tuple[Planned, ...]:
     """What is to be done now; raises ``Refused`` where it cannot. Nothing is changed."""
     specs = plan.concerned(selection, fleet.shares)
-    return plan.decide(selection, specs, look(fleet, specs))
+    return _decide(fleet, selection, specs, look(fleet, specs))
+
+
+def _decide(
+    fleet: Fleet, selection: Selection, specs: Mapping[str, DomainSpec], surveys: Mapping[str, Mapping[str, Survey]]
+) -> tuple[Planned, ...]:
+    planned = plan.decide(selection, specs, surveys)
+    for line in plan.maintained(selection, planned, surveys):
+        fleet.tell(line)
+    return planned
 
 
 def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, since: str) -> tuple[Planned, ...]:
@@ -106,7 +115,7 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     surveys = look(fleet, specs)
     if _settle_left(fleet, surveys):
         surveys = look(fleet, specs)
-    planned = plan.decide(selection, specs, surveys)
+    planned = _decide(fleet, selection, specs, surveys)
     entries: dict[str, list[object]] = {}
     for each in planned:
         spec = specs[each.domain]
