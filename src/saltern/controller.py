@@ -94,16 +94,7 @@ def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, S
 def decide(fleet: Fleet, selection: Selection) -> tuple[Planned, ...]:
     """What is to be done now; raises ``Refused`` where it cannot. Nothing is changed."""
     specs = plan.concerned(selection, fleet.shares)
-    return _decide(fleet, selection, specs, look(fleet, specs))
-
-
-def _decide(
-    fleet: Fleet, selection: Selection, specs: Mapping[str, DomainSpec], surveys: Mapping[str, Mapping[str, Survey]]
-) -> tuple[Planned, ...]:
-    planned = plan.decide(selection, specs, surveys)
-    for line in plan.maintained(selection, planned, surveys):
-        fleet.tell(line)
-    return planned
+    return plan.decide(selection, specs, look(fleet, specs))
 
 
 def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, since: str) -> tuple[Planned, ...]:
@@ -115,7 +106,9 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     surveys = look(fleet, specs)
     if _settle_left(fleet, surveys):
         surveys = look(fleet, specs)
-    planned = _decide(fleet, selection, specs, surveys)
+    planned = plan.decide(selection, specs, surveys)
+    for line in plan.maintained(selection, planned, surveys):
+        fleet.tell(line)
     entries: dict[str, list[object]] = {}
     for each in planned:
         spec = specs[each.domain]

@@ -83,5 +83,9 @@ def test_an_orchestration_of_the_master_is_given_nothing_and_not_stopped_by_an_i
         compiled = compile_pillar(loaders["dom0"], override, master=master, minion_id=master)
         assert compiled == {"saltern": {}, **(override or {})}
     assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id="printer_master")
+    edit(pillar, "  domains:\n", f"  takeover: {{witness: {{minion: {master}}}}}\n  domains:\n")
+    assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id=master)
+    edit(pillar, f"minion: {master}", "minion: printer")
+    assert "_errors" not in compile_pillar(loaders["dom0"], master=master, minion_id=master)
     edit(pillar, "    dom0:\n", f"    {master}:\n")
     assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id=master)
