@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 import salt._logging
 from minions import CHECKOUT, NODES, Salted, minion_python
+from saltfactories.daemons.master import SaltMaster
+from saltfactories.daemons.minion import SaltMinion
 from saltfactories.manager import FactoriesManager
+
+# A machine that has other work takes its time.
+_START_S = 600
 
 # What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
 salt._logging.shutdown_temp_handler()
@@ -54,29 +59,22 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
     shutil.copytree(CHECKOUT / "pillar", pillar)
     site = directory / "site"  # states of the user's own
     site.mkdir()
-    common = {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
     master = salt_factories.salt_master_daemon(
         "master",
         overrides={
-            **common,
+            **_common(),
             "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")] + [str(site)]},
             "pillar_roots": {"base": [str(pillar)]},
             "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
             "runner_dirs": [str(CHECKOUT / "salt/_runners")],
             "states_dirs": [str(CHECKOUT / "salt/_states")],
             "ext_pillar": [{"saltern": {}}],
+            "reactor": [{"salt/minion/*/start": [str(CHECKOUT / "reactor/return_automatic.sls")]}],
             "worker_threads": 3,
         },
+        start_timeout=_START_S,
     )
-    minions = {}
-    for name in NODES:
-        root = directory / "nodes" / name
-        minion = master.salt_minion_daemon(
-            name, overrides={**common, "enable_gpu_grains": False, "saltern": {"root": str(root)}}
-        )
-        minion.python_executable = minion_python(directory / "python" / name)
-        minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
-        minions[name] = minion
+    minions = {name: _minion(master, directory, name) for name in NODES}
     salted = Salted(directory, pillar, master, minions)
     salted.empty()
     with master.started():
@@ -86,6 +84,22 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
         yield salted
         for minion in minions.values():
             minion.terminate()
+
+
+def _common() -> dict[str, Any]:
+    return {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
+
+
+def _minion(master: SaltMaster, directory: Path, name: str) -> SaltMinion:
+    root = directory / "nodes" / name
+    minion = master.salt_minion_daemon(
+        name,
+        overrides={**_common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
+        start_timeout=_START_S,
+    )
+    minion.python_executable = minion_python(directory / "python" / name)
+    minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
+    return minion
 
 
 @pytest.fixture
@@ -123,3 +137,39 @@ def converged(salted: Salted, _converged: Path) -> Salted:
     """The same, with both nodes as an apply has left them, and no command in their logs."""
     salted.restore(_converged)
     return salted
+
+
+@pytest.fixture
+def three(salted: Salted) -> Iterator[Salted]:
+    """Three nodes with one domain, vpn, at home on dom0m with its replica on dom0; BEFORE is kept in ``before``."""
+    salted.empty({**NODES, "dom1": "192.168.1.192"})
+    topology = salted.pillar / "saltern" / "init.sls"
+    topology.write_text(THREE)
+    (topology.parent / "allocation.sls").write_text("{}\n")
+    assert salted.run("topology.allocate")[0] == 0
+    shutil.rmtree(salted.directory / "before", ignore_errors=True)
+    shutil.copytree(topology.parent, salted.directory / "before")
+    minion = _minion(salted.master, salted.directory, "dom1")
+    minion.start()
+    salted.bootstrap()
+    salted.apply_layers()
+    salted.synchronise()
+    yield salted
+    minion.terminate()
+    salted.master.salt_key_cli().run("--delete", "dom1", "--yes")
+    shutil.rmtree(salted.directory / "python" / "dom1")
+
+
+THREE = """
+saltern:
+  nodes:
+    dom0: {address: 192.168.1.190, volume_group: XEN}
+    dom0m: {address: 192.168.1.191, volume_group: XEN}
+    dom1: {address: 192.168.1.192, volume_group: XEN}
+  domains:
+    vpn:
+      home: dom0m
+      partner: dom0
+      memory: 64M
+      disks: {xvda: {size: 1G}}
+"""

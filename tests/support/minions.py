@@ -23,6 +23,8 @@ from saltern.units import GIB
 CHECKOUT = Path(__file__).parents[2]
 NODES = {"dom0": "192.168.1.190", "dom0m": "192.168.1.191"}
 Returned = dict[str, dict[str, dict[str, Any]]]
+# A machine that has other work takes its time.
+_PATIENCE_S = 900
 
 
 def minion_python(home: Path) -> str:
@@ -51,15 +53,15 @@ class Salted:
         with store.opened(str(self._nodes / cluster.WORLD)) as world:
             yield world
 
-    def empty(self) -> None:
-        """Make both nodes anew, each with an empty volume group; the core is left to those that have it."""
-        cores = {node: self.directory / f"core-{node}" for node in NODES if self.core(node).exists()}
+    def empty(self, nodes: dict[str, str] = NODES) -> None:
+        """Make the nodes anew, each with an empty volume group; the core is left to those that have it."""
+        cores = {node: self.directory / f"core-{node}" for node in nodes if self.core(node).exists()}
         for node, aside in cores.items():
             self.core(node).rename(aside)
         shutil.rmtree(self._nodes, ignore_errors=True)
         specs = [
             NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
-            for name, address in NODES.items()
+            for name, address in nodes.items()
         ]
         cluster.create(str(self._nodes), specs)
         for node, aside in cores.items():
@@ -111,7 +113,7 @@ class Salted:
     # --- Salt ----------------------------------------------------------------------------------------------------
     def salt(self, function: str, *arguments: str, target: str = "*", **named: Any) -> dict[str, Any]:
         """What the minions return, by minion."""
-        done = self.master.salt_cli(timeout=120).run(function, *arguments, minion_tgt=target, **named)
+        done = self.master.salt_cli(timeout=_PATIENCE_S).run(function, *arguments, minion_tgt=target, **named)
         if target != "*":
             return {target: done.data}
         assert isinstance(done.data, dict), done
@@ -119,7 +121,7 @@ class Salted:
 
     def run(self, function: str, *arguments: str) -> tuple[int, Any]:
         """The exit code and the data of a runner."""
-        done = self.master.salt_run_cli(timeout=120).run(function, *arguments)
+        done = self.master.salt_run_cli(timeout=_PATIENCE_S).run(function, *arguments)
         return done.returncode, done.data
 
     def apply(self, *arguments: str, target: str = "*", test: bool = False) -> Returned:
@@ -170,7 +172,7 @@ class Salted:
 
     def begin_apply(self) -> None:
         """Begin ``state.apply`` on all minions, and do not wait for its end."""
-        done = self.master.salt_cli(timeout=120).run("--async", "state.apply", minion_tgt="*")
+        done = self.master.salt_cli(timeout=_PATIENCE_S).run("--async", "state.apply", minion_tgt="*")
         assert done.returncode == 0, done
 
     def edit(self, old: str, new: str) -> None:
