@@ -26,7 +26,7 @@ _LEFT_OUT: Final = frozenset(
         "time_s",
         "zero_s",
     }
-    | {"frozen_since_s", "rate", "noise", "_without", "_make", "_numbers", "_events"}
+    | {"frozen_since_s", "rate", "noise", "_without", "_often", "_awaited", "_make", "_numbers", "_events"}
     | {"_copies", "_copies_of", "_twice", "_calm", "_looked", "watched"}
     | {"_times", "_partners", "_wards", "_proof", "_guarded", "_shared", "_nodes"}
 )

@@ -80,6 +80,7 @@ _TAKES_S: Final = {
     "boot": 1.0,
     "thaw": 0.1,
     "proof": 0.0,
+    "weather": 0.0,
     "start": 0.2,
     "outdate": 0.1,
     "agent": 0.5,

@@ -28,7 +28,8 @@ _STEP_S: Final = 0.5
 _TELL_THEMSELVES: Final = frozenset({"_tick", "_arrive", "_replicate", "_bite"})
 
 
-# What may happen to a message beside its delay, and to a clock; a world leaves out those that it is told to.
+# What may happen to a message beside its delay, and to a clock; a world leaves out those that it is told to. In a storm
+# that happens to many more.
 NOISE: Final = ("lost", "late", "doubled", "drift")
 _FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
 
@@ -161,10 +162,12 @@ class World:
         self.taken_over = 0
         self.log: list[str] = []
         self.noted_s = 0.0
+        self._awaited: dict[str, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._numbers = itertools.count()
         self.homes = homes(nodes) if placed is None else placed
         names = sorted({name for pair in self.homes.values() for name in pair})
+        self._often = self.noise["weather",].choice((1.0, 1.0, 5.0, 15.0))
         lease, agents = self.noise["proof",].choice(((True, False), (True, True), (False, True)))
         self.proof = proof or Proof(lease, frozenset(names if agents else ()))
         self.agents = Agents(self)
@@ -172,15 +175,25 @@ class World:
         self.machines = {name: self._machine(name) for name in [*names, WITNESS]}
         self.sides = {(domain, node): Side() for domain, pair in self.homes.items() for node in pair}
         self._copies = [
-            Copies(domain, self.machines[home], self.machines[partner], self.sides[domain, home], self.sides[domain, partner])
+            Copies(
+                domain,
+                self.machines[home],
+                self.machines[partner],
+                self.sides[domain, home],
+                self.sides[domain, partner],
+            )
             for domain, (home, partner) in self.homes.items()
         ]
-        both_ways = sorted([*self._copies, *(each.from_partner() for each in self._copies)], key=lambda each: each.domain)
+        both_ways = sorted(
+            [*self._copies, *(each.from_partner() for each in self._copies)], key=lambda each: each.domain
+        )
         self._copies_of = {
             name: [each for each in both_ways if each.home is machine] for name, machine in self.machines.items()
         }
         self._twice: set[str] = set()  # domains that may be running on both nodes
-        self._calm: set[str] = set()  # domains whose copies are connected and the same, and stay so until something changes
+        self._calm: set[str] = (
+            set()
+        )  # domains whose copies are connected and the same, and stay so until something changes
         self._looked: dict[str, Seen] = {}  # what is seen of a node, until something changes
         self.acknowledged = dict.fromkeys(self.homes, 0)
         self._cut: set[tuple[str, str]] = set()  # one-way
@@ -243,6 +256,13 @@ class World:
         """Add a line to the story."""
         self.noted_s = self.time_s
         self.log.append(f"{self.time_s:8.2f} {text}")
+        for words in [each for each in self._awaited if each in text]:
+            for do, args in self._awaited.pop(words):
+                do(*args)
+
+    def await_line(self, words: str, do: Callable[..., None], *args: Any) -> None:
+        """Have something done at the first line of the story that has these words."""
+        self._awaited.setdefault(words, []).append((do, args))
 
     # --- Guards and witness ----------------------------------------------------------------------------------------
     def _begin(self, machine: Machine) -> None:
@@ -281,6 +301,8 @@ class World:
         guard = machine.part
         for act in acts:
             if machine.part is guard and machine.powered:
+                if machine.facts.paused:
+                    _check_pause(machine, act)
                 self._do(machine, act)
         if machine.part is guard and guard is not None:
             self._let_go_on(machine, guard)
@@ -288,8 +310,6 @@ class World:
     def _do(self, machine: Machine, act: Any) -> None:
         match act:
             case Send():
-                if isinstance(act.message, Deny):
-                    self._check_pause(machine)
                 self._send(machine.name, act.to, act.message)
             case WindUp():
                 machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
@@ -299,10 +319,8 @@ class World:
             case Stop():
                 self._stop(machine, act.domain)
             case Start():
-                self._check_pause(machine)
                 self._begin_start(machine, act.domain)
             case Fence():
-                self._check_pause(machine)
                 self._check_fencing(machine, act.node)
                 self.agents.fence(machine, act.node)
             case Outdate():
@@ -383,7 +401,7 @@ class World:
     def _send(self, sender: str, to: str, message: Any) -> None:
         noise = self.noise["message", sender, to]
         # As many numbers for each message, whatever becomes of it.
-        chance, delay_s, much_s = noise.random(), noise.uniform(0.001, 0.3), noise.uniform(0, 20)
+        chance, delay_s, much_s = noise.random() / self._often, noise.uniform(0.001, 0.3), noise.uniform(0, 20)
         fate = self._fate(chance) if chance < _FATES[-1][1] else ""
         if fate == "lost" or (sender, to) in self._cut:
             return
@@ -518,14 +536,11 @@ class World:
         self.at(_STEP_S, self._replicate)
 
     def _exchange(self, copies: Copies) -> None:
-        """What gets from one copy to the other. One that changes nothing but counts, and does not wait, need not be done again."""
+        """What gets from one copy to the other. If that changes nothing but counts, and waits for nothing, so does the next."""
         domain, home, partner, mine, theirs = copies
         before = self._state(copies)
         reached = self._reaches(home, partner)
-        if reached:
-            waits = self._reach(copies)
-        else:
-            waits = self._lose(copies)
+        waits = self._reach(copies) if reached else self._lose(copies)
         if domain in home.running:
             self._write(domain, home, mine, theirs, reached)
         if domain in partner.running:
@@ -646,10 +661,6 @@ class World:
             alive = all(machine.powered and not machine.frozen for machine in (first, second))
             if alive and not self._has_just_thawed(first) and not self._has_just_thawed(second):
                 raise Violation("one live instance", f"{domain} lives on {one} and {other}")
-
-    def _check_pause(self, machine: Machine) -> None:
-        if machine.facts.paused:
-            raise Violation("a paused node takes nothing over", machine.name)
 
     def _check_fencing(self, machine: Machine, node: str) -> None:
         """Where the agent is the proof, the guard's silence alone is no reason to take the power from a node that works."""
@@ -824,3 +835,8 @@ class World:
         self.power_off(machine.name)
         self.changed()
         self.at(self.noise["boot", machine.name].uniform(5, 60), self.power_on, machine.name)
+
+
+def _check_pause(machine: Machine, act: Any) -> None:
+    if isinstance(act, Start | Fence) or (isinstance(act, Send) and isinstance(act.message, Deny)):
+        raise Violation("a paused node takes nothing over", machine.name)
