@@ -71,9 +71,11 @@ lint: $(READY) ## Check format, style, types, the direction of imports, SLS and 
 	@test ! -e salt/__init__.py || { echo 'salt/__init__.py must not exist: it would hide Salt'; exit 1; }
 
 N ?= 1000
+FROM ?= 0
+JOBS ?= $(shell nproc)
 .PHONY: soak
-soak: $(READY) ## Take simulated clusters through N=1000 schedules of faults; `python -m soak --help` has more
-	@$(BIN)/python -m soak -n $(N)
+soak: $(READY) ## Take simulated clusters through N=1000 schedules of faults, FROM=0 on, with JOBS processes
+	@$(BIN)/python -m soak -n $(N) --from $(FROM) --jobs $(JOBS)
 
 .PHONY: bench
 bench: $(READY) ## Measure, and print the figures as a table

@@ -1,13 +1,17 @@
 """Clusters through seeded schedules of faults, as many as wanted: `make soak N=...`."""
 
 import argparse
+import gc
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,11 +26,41 @@ _BLOCK: Final = 50
 
 
 class Done(NamedTuple):
-    """What has come of a block of seeds, up to the first one that broke a rule."""
+    """What has come of a block of seeds, up to the first one that broke a rule, and the processor's time that it took."""
 
+    seeds: range
     schedules: int
     taken_over: int
+    processor_s: float
     broken: int | None
+
+
+@dataclass
+class Tally:
+    """What has come of all seeds so far. Blocks do not end in their order."""
+
+    seeds: range
+    schedules: int = 0
+    taken_over: int = 0
+    processor_s: float = 0.0
+    broken: int | None = None
+    ended: set[int] = field(default_factory=set)  # the first seeds of blocks
+
+    def add(self, done: Done) -> None:
+        """One block more."""
+        self.schedules += done.schedules
+        self.taken_over += done.taken_over
+        self.processor_s += done.processor_s
+        if done.broken is not None:
+            self.broken = done.broken if self.broken is None else min(done.broken, self.broken)
+        else:
+            self.ended.add(done.seeds.start)
+
+    @property
+    def next(self) -> int:
+        """All seeds before this one have broken nothing."""
+        begins = range(self.seeds.start, self.seeds.stop, _BLOCK)
+        return next((begin for begin in begins if begin not in self.ended), self.seeds.stop)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     parser.add_argument("-n", type=_positive, default=1000, help="how many schedules (default: 1000)")
-    parser.add_argument("--first", type=int, default=0, help="the seed of the first one (default: 0)")
+    parser.add_argument(
+        "--from", dest="first", type=int, default=0, metavar="SEED", help="the seed of the first one (default: 0)"
+    )
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one for each core)")
     parser.add_argument(
         "--nodes", type=int, choices=range(2, 7), help="in clusters of that size only (default: 2 to 6)"
@@ -68,58 +104,86 @@ def _positive(text: str) -> int:
 # --- Many ----------------------------------------------------------------------------------------------------------
 def _soak(given: argparse.Namespace, progress: Progress) -> int:
     began_s = time.monotonic()
-    done = taken_over = 0
-    broken: int | None = None
-    for block in _blocks(given):
-        done, taken_over = done + block.schedules, taken_over + block.taken_over
-        broken = block.broken
-        rate = done / (time.monotonic() - began_s)
-        progress.show(f"{done} of {given.n} schedules, {taken_over} domains taken over, {rate:.1f} schedules/s")
-        if broken is not None:
-            break
+    tally = Tally(range(given.first, given.first + given.n))
+    interrupted = False
+    try:
+        for done in _blocks(tally, given.jobs, given.nodes):
+            tally.add(done)
+            progress.show(_how_far(tally, time.monotonic() - began_s))
+    except KeyboardInterrupt:
+        interrupted = True
     progress.end()
-    seconds = time.monotonic() - began_s
-    found: dict[str, Any] = {
-        "schedules": done,
-        "taken_over": taken_over,
+    violation = None if tally.broken is None else _violation(trial.of_seed(tally.broken, given.nodes), progress)
+    found = _found(tally, time.monotonic() - began_s) | {"jobs": given.jobs, "violation": violation}
+    print(json.dumps(found, indent=2) if given.out == "json" else "\n".join(_summary(found)))
+    if violation is not None:
+        return 1
+    return 130 if interrupted else 0
+
+
+def _how_far(tally: Tally, seconds: float) -> str:
+    rate = tally.schedules / seconds
+    left_s = round((len(tally.seeds) - tally.schedules) / rate) if rate else 0
+    return (
+        f"{tally.schedules} of {len(tally.seeds)} schedules, {tally.taken_over} domains taken over, "
+        f"{rate:.1f} schedules/s, {timedelta(seconds=left_s)} left"
+    )
+
+
+def _found(tally: Tally, seconds: float) -> dict[str, Any]:
+    return {
+        "from": tally.seeds.start,
+        "next": tally.next,
+        "schedules": tally.schedules,
+        "taken_over": tally.taken_over,
         "seconds": round(seconds, 1),
-        "schedules_per_second": round(done / seconds, 1),
-        "jobs": given.jobs,
-        "violation": None if broken is None else _violation(trial.of_seed(broken, given.nodes), progress),
+        "schedules_per_second": round(tally.schedules / seconds, 1),
+        "processor_ms": round(1000 * tally.processor_s / max(tally.schedules, 1), 2),
     }
-    if given.out == "json":
-        print(json.dumps(found, indent=2))
+
+
+def _summary(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"{found['schedules']} schedules in {found['seconds']} s: {found['schedules_per_second']} a second, "
+        f"{found['processor_ms']} ms of processor for each, {found['taken_over']} domains taken over"
+    )
+    if found["violation"] is not None:
+        yield _told(found["violation"])
     else:
-        print(
-            f"{done} schedules in {seconds:.0f} s: {found['schedules_per_second']} a second, {taken_over} domains taken over"
-        )
-        print("no rule was broken" if broken is None else _told(found["violation"]))
-    return 0 if broken is None else 1
+        yield f"no rule was broken by the seeds from {found['from']} up to {found['next']}; on from there: --from {found['next']}"
 
 
-def _blocks(given: argparse.Namespace) -> Iterator[Done]:
-    """Blocks as they end. As many are under way as there are processes, so that little is in vain when one breaks a rule."""
-    seeds = range(given.first, given.first + given.n)
+def _blocks(tally: Tally, jobs: int, nodes: int | None) -> Iterator[Done]:
+    """Blocks as they end, until one has broken a rule; as many are under way as there are processes, and one more."""
+    seeds = tally.seeds
     begins = iter(range(seeds.start, seeds.stop, _BLOCK))
-    with ProcessPoolExecutor(given.jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts) as pool:
         under_way: set[Future[Done]] = set()
         while True:
-            while len(under_way) <= given.jobs and (begin := next(begins, None)) is not None:
-                under_way.add(pool.submit(_block, range(begin, min(begin + _BLOCK, seeds.stop)), given.nodes))
+            while tally.broken is None and len(under_way) <= jobs and (begin := next(begins, None)) is not None:
+                under_way.add(pool.submit(_block, range(begin, min(begin + _BLOCK, seeds.stop)), nodes))
             if not under_way:
                 return
             ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in ended)
 
 
+def _leave_interrupts() -> None:
+    """To the process that tells how far it has come."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _block(seeds: range, nodes: int | None) -> Done:
+    gc.collect()
+    gc.disable()  # what a world leaves behind is little, and looking for it takes long
+    began_s = time.process_time()
     taken_over = 0
     for done, seed in enumerate(seeds, 1):
-        world, violation = trial.attempt(trial.of_seed(seed, nodes))
-        taken_over += world.taken_over
-        if violation is not None:
-            return Done(done, taken_over, seed)
-    return Done(len(seeds), taken_over, None)
+        tried = trial.attempt(trial.of_seed(seed, nodes))
+        taken_over += tried.world.taken_over
+        if tried.violation is not None:
+            return Done(seeds, done, taken_over, time.process_time() - began_s, seed)
+    return Done(seeds, len(seeds), taken_over, time.process_time() - began_s, None)
 
 
 def _scenario(directory: Path) -> int:
@@ -135,7 +199,7 @@ def _scenario(directory: Path) -> int:
 
 # --- One -----------------------------------------------------------------------------------------------------------
 def _replay(case: Case, out: str, progress: Progress) -> int:
-    world, violation = trial.attempt(case)
+    world, _, violation = trial.attempt(case)
     if violation is not None:
         found = _violation(case, progress)
         print(json.dumps(found, indent=2) if out == "json" else _told(found))
@@ -147,11 +211,12 @@ def _replay(case: Case, out: str, progress: Progress) -> int:
 
 def _violation(case: Case, progress: Progress) -> dict[str, Any]:
     """What a broken rule is told with: its seed, the story, and the least that breaks it."""
-    world, violation = trial.attempt(case)
+    world, befell, violation = trial.attempt(case)
     assert violation is not None  # noqa: S101 - for the type checker
-    least = shrink(case, trial.attempt, lambda smaller: progress.show(f"shrinking: {len(smaller.events)} events"))
+    befallen = replace(case, events=tuple(befell), ambushes=())  # in their time, whatever they had waited for
+    least = shrink(befallen, trial.attempt, lambda smaller: progress.show(f"shrinking: {len(smaller.events)} events"))
     progress.end()
-    shrunk, again = trial.attempt(least)
+    shrunk, _, again = trial.attempt(least)
     return {
         "rule": violation.rule,
         "text": str(violation),

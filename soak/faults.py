@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from saltern.guard.knowledge import WITNESS
+from saltern.guard.times import Times
 from soak.agents import HOW
 from soak.world import World, homes, node_names
 
@@ -45,6 +46,13 @@ class Event(NamedTuple):
     who: tuple[str, ...]
 
 
+class Ambush(NamedTuple):
+    """``events`` befall a cluster, each so long after it, as soon as its story has a line with these ``words``."""
+
+    words: str
+    events: tuple[Event, ...]
+
+
 def run(seed: int, nodes: int = 2, events: Iterable[Event] | None = None, **parts: Any) -> World:
     """The world after a schedule: that of its seed, or the given one."""
     world = World(seed, nodes, **parts)
@@ -53,10 +61,52 @@ def run(seed: int, nodes: int = 2, events: Iterable[Event] | None = None, **part
     return world
 
 
-def befall(world: World, events: Iterable[Event]) -> None:
-    """Have all of them happen in their time."""
+def befall(world: World, events: Iterable[Event], ambushes: Iterable[Ambush] = ()) -> list[Event]:
+    """Have all of them happen in their time. What has befallen the world is added to what is given back."""
+    befell: list[Event] = []
     for event in events:
-        world.at(event.at_s, EVENTS[event.what], world, *event.who)
+        world.at(event.at_s, _happen, world, event, befell)
+    for ambush in ambushes:
+        world.await_line(ambush.words, _spring, world, ambush, befell)
+    return befell
+
+
+def _spring(world: World, ambush: Ambush, befell: list[Event]) -> None:
+    for event in ambush.events:
+        world.at(event.at_s, _happen, world, event, befell)
+
+
+def _happen(world: World, event: Event, befell: list[Event]) -> None:
+    befell.append(event._replace(at_s=world.time_s))
+    EVENTS[event.what](world, *event.who)
+
+
+# --- A schedule ----------------------------------------------------------------------------------------------------
+_TIMES: Final = Times()
+# After these a guard does something, or has to have done it.
+_WAITS_S: Final = (
+    0.0,
+    _TIMES.dead_s,
+    _TIMES.lease_s,
+    _TIMES.lease_s + _TIMES.watchdog_s,
+    _TIMES.dead_s + _TIMES.takeover_s,
+)
+# What stands in a story when something is at stake.
+_WORDS: Final = (
+    "goes on alone",
+    "is outdated",
+    "takes over",
+    "starts at home",
+    "has stopped",
+    "begins to move",
+    "gives",
+    "fenced",
+    "is told",
+    "boots",
+    "thaws",
+    "is to end",
+    "mended:",
+)
 
 
 def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
@@ -66,9 +116,13 @@ def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
     """
     dice = random.Random(f"{seed} faults")  # noqa: S311 - a schedule, no secret
     names = node_names(nodes)
-    agents = (Event(0.0, "agent", (name, dice.choice(HOW))) for name in names if dice.random() < 0.5)
-    faults = (_fault(dice, dice.uniform(3, within_s), names) for _ in range(dice.randint(2, 7)))
-    events = sorted([*agents, *(event for fault in faults for event in fault)])
+    agents = [Event(0.0, "agent", (name, dice.choice(HOW))) for name in names if dice.random() < 0.5]
+    swarm = _Swarm(dice, names)
+    events = list(agents)
+    at_s: float | None = None
+    for _ in range(dice.randint(2, 7)):
+        at_s = _when(dice, at_s, within_s)
+        events += swarm.fault(at_s)
     return sorted([*events, *_people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
 
 
@@ -78,63 +132,148 @@ def _people(dice: random.Random, events: list[Event]) -> Iterator[Event]:
             yield Event(event.at_s + dice.uniform(3, 50), "confirm", event.who)
 
 
-def _fault(dice: random.Random, at_s: float, nodes: list[str]) -> Iterator[Event]:
-    machines = [*nodes, WITNESS]
-    name = dice.choice(machines)
-    if dice.random() < 0.3:  # something is being done meanwhile
-        yield Event(max(at_s - dice.uniform(0, 15), 0), "move", (dice.choice(sorted(homes(len(nodes)))),))
-    match dice.choices(range(8), weights=(3, 3, 2, 1, 4, 4, 3, 4))[0]:
-        case 0:
-            yield from _for_a_while(dice, at_s, ("power_off", "power_on"), (name,), ends=0.7)
-        case 1:
-            yield from _for_a_while(dice, at_s, ("freeze", "thaw"), (name,), ends=1.0)
-        case 2:
-            yield Event(at_s, "kill", (name,))
-            yield Event(at_s + dice.choice((0.2, 2, 15)), "revive", (name,))
-        case 3:
-            yield Event(at_s, "stick", (name,))
-        case 4:
-            yield from _isolation(dice, at_s, name, machines)
-        case 5:
-            other = dice.choice([each for each in machines if each != name])
-            ways = [(name, other), (other, name)][: dice.randint(1, 2)]
-            yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
-        case 6:
-            yield from _all_for_a_while(dice, at_s, ("part", "join"), _pairs(name, nodes))
-        case _:
-            yield from _deed(dice, at_s, dice.choice(nodes), nodes)
+def ambushes(seed: int, nodes: int) -> list[Ambush]:
+    """Often none; else up to three faults at moments of its story, which nobody can know before."""
+    dice = random.Random(f"{seed} ambushes")  # noqa: S311 - a schedule, no secret
+    swarm = _Swarm(dice, node_names(nodes))
+    return [
+        Ambush(dice.choice(_WORDS), tuple(sorted(swarm.fault(dice.choice((0.2, 2, 20)) * dice.uniform(0.1, 1)))))
+        for _ in range(dice.choice((0, 0, 1, 2, 3)))
+    ]
 
 
-def _deed(dice: random.Random, at_s: float, node: str, nodes: list[str]) -> Iterator[Event]:
-    """What is done to a cluster, or goes wrong with what it stands on."""
-    match dice.randrange(5):
-        case 0:
-            yield Event(at_s, "agent", (node, dice.choice(HOW)))
-        case 1:
-            yield from _outage(dice, at_s, nodes)
-        case 2:
-            yield Event(at_s, "leave", (node,))
-            for what, after_s in (("kill", 10), ("revive", dice.uniform(10, 40))):
-                yield Event(at_s + after_s, what, (node,))
-        case 3:
-            yield from _for_a_while(dice, at_s, ("pause", "resume"), (node,), ends=0.7)
-        case 4:
-            yield Event(at_s, "shut", (dice.choice(sorted(homes(len(nodes)))),))
+def _when(dice: random.Random, before_s: float | None, within_s: float) -> float:
+    """Anywhere; or so long after the one before as something takes that is waited for."""
+    if before_s is None or dice.random() < 0.5:
+        return dice.uniform(3, within_s)
+    return min(max(before_s + dice.choice(_WAITS_S) + dice.uniform(-2, 2), 3.0), within_s)
 
 
-def _outage(dice: random.Random, at_s: float, nodes: list[str]) -> Iterator[Event]:
+class _Swarm:
+    """A part of all faults, and often of all machines: what is left out leaves room for what needs several of the others."""
+
+    def __init__(self, dice: random.Random, nodes: list[str]) -> None:
+        self._dice = dice
+        self._nodes = nodes
+        first = dice.randrange(len(nodes))
+        near = [nodes[first], nodes[(first + 1) % len(nodes)]]
+        self._befallen = [*(near if dice.random() < 0.5 else nodes), WITNESS]
+        self._kinds = {kind: weight for kind, weight in _KINDS.items() if dice.random() < 0.5} or _KINDS
+        self._meanwhile = [kind for kind in (_move, _restart, _apply) if dice.random() < 0.3]
+
+    def fault(self, at_s: float) -> Iterator[Event]:
+        """One of them, and often something that is done in any cluster, right then."""
+        dice = self._dice
+        kind = dice.choices(list(self._kinds), weights=list(self._kinds.values()))[0]
+        yield from kind(dice, at_s, dice.choice(self._befallen), self._nodes)
+        if self._meanwhile and dice.random() < 0.7:
+            then_s = max(at_s + dice.choice((2, 15)) * dice.uniform(-1, 1), 0.01)
+            yield from dice.choice(self._meanwhile)(dice, then_s, dice.choice(self._befallen), self._nodes)
+
+
+def _power(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield from _for_a_while(dice, at_s, ("power_off", "power_on"), (name,), ends=0.7)
+
+
+def _freeze(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield from _for_a_while(dice, at_s, ("freeze", "thaw"), (name,), ends=1.0)
+
+
+def _restart(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "kill", (name,))
+    yield Event(at_s + dice.choice((0.2, 2, 15)), "revive", (name,))
+
+
+def _stick(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "stick", (name,))
+
+
+def _isolate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
+    yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
+    if dice.random() < 0.8:
+        yield from _all_for_a_while(dice, at_s, ("part", "join"), _pairs(name, nodes))
+
+
+def _separate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """Two that see all others, or one that does not hear another one."""
+    other = dice.choice(_others(name, nodes))
+    ways = [(name, other), (other, name)][: dice.randint(1, 2)]
+    yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
+    if WITNESS not in (name, other) and dice.random() < 0.5:
+        yield from _all_for_a_while(dice, at_s, ("part", "join"), [(name, other)])
+
+
+def _flap(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """Isolated, again and again."""
+    ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
+    for _ in range(dice.randint(2, 4)):
+        for what, end, pairs in (("cut", "mend", ways), ("part", "join", _pairs(name, nodes))):
+            lasts_s = dice.choice((2, 10, 40)) * dice.uniform(0.5, 1)
+            yield from (Event(at_s, what, pair) for pair in pairs)
+            yield from (Event(at_s + lasts_s, end, pair) for pair in pairs)
+        at_s += lasts_s + dice.choice((1, 5, 20)) * dice.uniform(0.5, 1)
+
+
+def _replication(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield from _all_for_a_while(dice, at_s, ("part", "join"), _pairs(name, nodes))
+
+
+def _outage(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     """All lose their power within a moment, and not all come back, nor at the same time."""
     for node in nodes:
         off_s = at_s + dice.choice((0, dice.uniform(0, 5)))
         yield from _for_a_while(dice, off_s, ("power_off", "power_on"), (node,), ends=0.8)
 
 
-def _isolation(dice: random.Random, at_s: float, name: str, machines: list[str]) -> Iterator[Event]:
-    others = [other for other in machines if other != name]
-    ways = [way for other in others for way in ((name, other), (other, name))]
-    yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
-    if dice.random() < 0.8:
-        yield from _all_for_a_while(dice, at_s, ("part", "join"), _pairs(name, machines[:-1]))
+def _agent(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "agent", (dice.choice(nodes), dice.choice(HOW)))
+
+
+def _leave(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """An upgrade of a guard, or of the witness."""
+    yield Event(at_s, "kill" if name == WITNESS else "leave", (name,))
+    for what, after_s in (("kill", 10), ("revive", dice.uniform(10, 60))):
+        yield Event(at_s + after_s, what, (name,))
+
+
+def _pause(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield from _for_a_while(dice, at_s, ("pause", "resume"), (dice.choice(nodes),), ends=0.7)
+
+
+def _move(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "move", (dice.choice(sorted(homes(len(nodes)))),))
+
+
+def _shut(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "shut", (dice.choice(sorted(homes(len(nodes)))),))
+
+
+def _apply(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """Of all domains."""
+    yield from (Event(at_s, "apply", (domain,)) for domain in sorted(homes(len(nodes))))
+
+
+_KINDS: Final[dict[Callable[[random.Random, float, str, list[str]], Iterator[Event]], int]] = {
+    _power: 6,
+    _freeze: 3,
+    _restart: 3,
+    _stick: 1,
+    _isolate: 4,
+    _separate: 5,
+    _flap: 2,
+    _replication: 3,
+    _outage: 1,
+    _agent: 1,
+    _leave: 2,
+    _pause: 1,
+    _move: 1,
+    _shut: 1,
+}
+
+
+def _others(name: str, nodes: list[str]) -> list[str]:
+    return [other for other in (*nodes, WITNESS) if other != name]
 
 
 def _pairs(name: str, nodes: list[str]) -> list[tuple[str, str]]:

@@ -26,11 +26,11 @@ class Moves:
 
     def receives(self, node: str) -> frozenset[str]:
         """The domains that are on their way to a node: their disks are Primary there, and memory is taken."""
-        return frozenset(domain for domain, move in self.going.items() if move.target == node)
+        return frozenset([domain for domain, move in self.going.items() if move.target == node])
 
     def concern(self, node: str) -> frozenset[str]:
         """The domains with which something is being done on a node."""
-        return frozenset(domain for domain, move in self.going.items() if node in (move.source, move.target))
+        return frozenset([domain for domain, move in self.going.items() if node in (move.source, move.target)])
 
     def begin(self, domain: str) -> None:
         """Where it can be done: it runs on one side, both are connected and UpToDate, and there is room."""
@@ -101,7 +101,7 @@ class Moves:
         if target.frozen:
             world.at(1.0, self._arrive, move)
             return
-        target.running.add(move.domain)
+        world.live(target, move.domain)
         self._over(move, f"has moved to {move.target}")
 
     def _over(self, move: Move, how: str) -> None:

@@ -27,8 +27,9 @@ _LEFT_OUT: Final = frozenset(
         "zero_s",
         "knows_leased_s",
     }
-    | {"frozen_since_s", "rate", "noise", "_without", "_make", "_numbers", "_events", "_sides_of"}
-    | {"_times", "_partners", "_wards", "_proof"}
+    | {"frozen_since_s", "rate", "noise", "_without", "_often", "_awaited", "_make", "_numbers", "_events"}
+    | {"_copies", "_copies_of", "_twice", "_calm", "_looked", "watched"}
+    | {"_times", "_partners", "_wards", "_proof", "_guarded", "_shared", "_nodes"}
 )
 # Nothing asks whether something is longer ago.
 _LONGEST_S: Final = 9.0

@@ -80,6 +80,7 @@ _TAKES_S: Final = {
     "boot": 1.0,
     "thaw": 0.1,
     "proof": 0.0,
+    "weather": 0.0,
     "start": 0.2,
     "outdate": 0.1,
     "agent": 0.5,
@@ -171,6 +172,7 @@ class SmallWorld(World):
         self.left -= faults
         for what, who in done:
             EVENTS[what](self, *who)
+        self.changed()
 
     def is_message(self) -> bool:
         """Whether what comes next is a message."""
@@ -199,6 +201,9 @@ class SmallWorld(World):
         self._events = sorted(event for event in self._events if not _is_void(event[2].__name__, event[3]))
         for machine in self.machines.values():
             machine.queue = _last_two(machine.queue)
+            machine.watched = False
+            if not machine.frozen:
+                self._watch(machine)
         in_flight = {args[2].number for _, _, do, args in self._events if do == self._arrive}
         in_flight |= {message.number for machine in self.machines.values() for _, message in machine.queue}
         for machine in self.machines.values():
@@ -208,12 +213,12 @@ class SmallWorld(World):
 
 
 def _is_void(what: str, args: tuple[Any, ...]) -> bool:
-    """What is due to a guard that is no more, to a watchdog that was wound up since, or to a boot that has ended."""
+    """What is due to a guard that is no more, or to a boot that has ended; and all looks at watchdogs, which are put anew."""
     match what:
         case "_tick":
             return args[0].part is not args[1]
         case "_bite":
-            return bool(args[0].watchdog_s != args[1])
+            return True
         case "_end" | "_take_over":
             return bool(args[0].boots != args[2])
     return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from saltern.guard.times import Times
-from soak.faults import END_S, Event, befall, schedule
+from soak.faults import END_S, Ambush, Event, ambushes, befall, schedule
 from soak.world import Violation, World
 
 # Two beats until a node counts as lost, and four in a lease: fewer than a topology may say, and so less work for the same
@@ -26,6 +26,7 @@ class Case:
     seed: int
     nodes: int
     events: tuple[Event, ...]
+    ambushes: tuple[Ambush, ...] = ()
     without: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -35,9 +36,10 @@ class Case:
 
 
 class Trial(NamedTuple):
-    """The world in the end, and the rule that it broke."""
+    """The world in the end, what has befallen it, and the rule that it broke."""
 
     world: World
+    befell: list[Event]
     violation: Violation | None
 
 
@@ -45,17 +47,18 @@ def of_seed(seed: int, nodes: int | None = None) -> Case:
     """The case of a seed, in a cluster of so many nodes or of 2 to 6."""
     if nodes is None:
         nodes = random.Random(f"{seed} nodes").choice(_NODES)  # noqa: S311 - a schedule, no secret
-    return Case(seed=seed, nodes=nodes, events=tuple(schedule(seed, nodes, _FAULTS_S)))
+    events = schedule(seed, nodes, _FAULTS_S)
+    return Case(seed=seed, nodes=nodes, events=tuple(events), ambushes=tuple(ambushes(seed, nodes)))
 
 
 def attempt(case: Case, **parts: Any) -> Trial:
     """Run it, in a world that is made with these parts, until long after everything has settled."""
     world = World(case.seed, case.nodes, without=case.without, **({"times": TIMES} | parts))
-    befall(world, case.events)
+    befell = befall(world, case.events, case.ambushes)
     last_s = max((event.at_s for event in case.events), default=0.0)
     try:
         while world.time_s < min(END_S, max(last_s, world.noted_s) + _SETTLED_S):
             world.run(world.time_s + _LOOK_S)
     except Violation as violation:
-        return Trial(world, violation)
-    return Trial(world, None)
+        return Trial(world, befell, violation)
+    return Trial(world, befell, None)

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
@@ -24,9 +24,12 @@ from soak.moves import Moves
 
 _DETECT_S: Final = (2.0, 6.0)  # until DRBD notices that its partner is gone
 _STEP_S: Final = 0.5
+# After these everything is as it was before, or they say that it is not.
+_TELL_THEMSELVES: Final = frozenset({"_tick", "_arrive", "_replicate", "_bite"})
 
 
-# What may happen to a message beside its delay, and to a clock; a world leaves out those that it is told to.
+# What may happen to a message beside its delay, and to a clock; a world leaves out those that it is told to. In a storm
+# that happens to many more.
 NOISE: Final = ("lost", "late", "doubled", "drift")
 _FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
 
@@ -42,17 +45,15 @@ class Violation(AssertionError):
         self.rule = rule
 
 
-class Noise:
+class Noise(dict[tuple[str, ...], random.Random]):
     """Random numbers by purpose: what is left out of a schedule then changes nothing elsewhere."""
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self._seed = seed
-        self._made: dict[tuple[str, ...], random.Random] = {}
 
-    def __getitem__(self, purpose: tuple[str, ...]) -> random.Random:
-        made = self._made.get(purpose)
-        if made is None:
-            made = self._made[purpose] = random.Random(f"{self._seed} {purpose}")  # noqa: S311 - no secret
+    def __missing__(self, purpose: tuple[str, ...]) -> random.Random:
+        made = self[purpose] = random.Random(f"{self._seed} {purpose}")  # noqa: S311 - no secret
         return made
 
 
@@ -83,10 +84,11 @@ class Machine:
     frozen_since_s: float = 0.0
     thawed_s: float | None = None
     watchdog_s: float | None = None  # when it resets the node, by the world's clock
+    watched: bool = False  # that moment is waited for
     part: Any = None  # its guard, or witness; None while that is dead
     facts: Facts = field(default_factory=lambda: Facts(boot=1))
     promises: Promises = field(default_factory=Promises)
-    renewed: dict[str, float] = field(default_factory=dict)
+    renewed: dict[str, float] = field(default_factory=dict)  # what a guard that was killed has left behind
     running: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)  # by a person, and to stay so
@@ -95,6 +97,25 @@ class Machine:
     heard: set[str] = field(default_factory=set)  # the nodes that its guard has heard since the boot
     stuck: bool = False  # a domain of it does not die
     queue: list[tuple[str, Any]] = field(default_factory=list)
+
+
+class Copies(NamedTuple):
+    """A domain, and what is on its home and on its partner."""
+
+    domain: str
+    home: Machine
+    partner: Machine
+    mine: Side
+    theirs: Side
+
+    @property
+    def are_up_to_date(self) -> bool:
+        """Whether both are."""
+        return self.mine.disk == self.theirs.disk == "UpToDate"
+
+    def from_partner(self) -> "Copies":
+        """The same, from over there."""
+        return Copies(self.domain, self.partner, self.home, self.theirs, self.mine)
 
 
 def node_names(nodes: int) -> list[str]:
@@ -141,20 +162,39 @@ class World:
         self.taken_over = 0
         self.log: list[str] = []
         self.noted_s = 0.0
+        self._awaited: dict[str, list[tuple[Callable[..., None], tuple[Any, ...]]]] = {}
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._numbers = itertools.count()
         self.homes = homes(nodes) if placed is None else placed
         names = sorted({name for pair in self.homes.values() for name in pair})
+        self._often = self.noise["weather",].choice((1.0, 1.0, 5.0, 15.0))
         lease, agents = self.noise["proof",].choice(((True, False), (True, True), (False, True)))
         self.proof = proof or Proof(lease, frozenset(names if agents else ()))
         self.agents = Agents(self)
         self.moves = Moves(self)
         self.machines = {name: self._machine(name) for name in [*names, WITNESS]}
         self.sides = {(domain, node): Side() for domain, pair in self.homes.items() for node in pair}
-        self._sides_of = {
-            name: {domain: side for (domain, node), side in self.sides.items() if node == name}
-            for name in self.machines
+        self._copies = [
+            Copies(
+                domain,
+                self.machines[home],
+                self.machines[partner],
+                self.sides[domain, home],
+                self.sides[domain, partner],
+            )
+            for domain, (home, partner) in self.homes.items()
+        ]
+        both_ways = sorted(
+            [*self._copies, *(each.from_partner() for each in self._copies)], key=lambda each: each.domain
+        )
+        self._copies_of = {
+            name: [each for each in both_ways if each.home is machine] for name, machine in self.machines.items()
         }
+        self._twice: set[str] = set()  # domains that may be running on both nodes
+        self._calm: set[str] = (
+            set()
+        )  # domains whose copies are connected and the same, and stay so until something changes
+        self._looked: dict[str, Seen] = {}  # what is seen of a node, until something changes
         self.acknowledged = dict.fromkeys(self.homes, 0)
         self._cut: set[tuple[str, str]] = set()  # one-way
         self._replication_cut: set[frozenset[str]] = set()
@@ -185,7 +225,7 @@ class World:
 
     def run(self, until_s: float) -> None:
         """Let time pass."""
-        while self.next_s <= until_s:
+        while self._events and self._events[0][0] <= until_s:
             self.step()
         self.time_s = until_s
 
@@ -198,7 +238,15 @@ class World:
         """What happens next."""
         self.time_s, _, do, args = heapq.heappop(self._events)
         do(*args)
-        self._check_instances()
+        if do.__name__ not in _TELL_THEMSELVES:
+            self.changed()
+        if self._twice:
+            self._check_instances()
+
+    def changed(self) -> None:
+        """Look at everything anew."""
+        self._calm.clear()
+        self._looked.clear()
 
     def clock(self, machine: Machine) -> float:
         """What its clock shows."""
@@ -208,6 +256,13 @@ class World:
         """Add a line to the story."""
         self.noted_s = self.time_s
         self.log.append(f"{self.time_s:8.2f} {text}")
+        for words in [each for each in self._awaited if each in text]:
+            for do, args in self._awaited.pop(words):
+                do(*args)
+
+    def await_line(self, words: str, do: Callable[..., None], *args: Any) -> None:
+        """Have something done at the first line of the story that has these words."""
+        self._awaited.setdefault(words, []).append((do, args))
 
     # --- Guards and witness ----------------------------------------------------------------------------------------
     def _begin(self, machine: Machine) -> None:
@@ -228,10 +283,11 @@ class World:
             self.times,
             machine.facts,
             self.clock(machine),
-            dict(machine.renewed),
+            machine.renewed,
             proof=self.proof,
             wards=self.wards,
         )
+        machine.renewed = {}
         self.at(self.noise["tick", machine.name].uniform(0, 0.5), self._tick, machine, machine.part)
 
     def _tick(self, machine: Machine, guard: Guard) -> None:
@@ -239,35 +295,32 @@ class World:
             return
         if not machine.frozen:
             self._act(machine, guard.act(self._seen(machine), self.clock(machine)))
-            machine.connected.clear()
         self.at(self.noise["tick", machine.name].uniform(0.2, self.times.beat_s), self._tick, machine, guard)
 
     def _act(self, machine: Machine, acts: list[Any]) -> None:
         guard = machine.part
         for act in acts:
             if machine.part is guard and machine.powered:
+                if machine.facts.paused:
+                    _check_pause(machine, act)
                 self._do(machine, act)
         if machine.part is guard and guard is not None:
-            machine.renewed = guard.renewed
             self._let_go_on(machine, guard)
 
     def _do(self, machine: Machine, act: Any) -> None:
         match act:
-            case Keep():
-                machine.facts = act.facts
             case Send():
-                self._check_pause(machine, isinstance(act.message, Deny))
                 self._send(machine.name, act.to, act.message)
             case WindUp():
                 machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
-                self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
+                self._watch(machine)
+            case Keep():
+                machine.facts = act.facts
             case Stop():
                 self._stop(machine, act.domain)
             case Start():
-                self._check_pause(machine, True)
                 self._begin_start(machine, act.domain)
             case Fence():
-                self._check_pause(machine, True)
                 self._check_fencing(machine, act.node)
                 self.agents.fence(machine, act.node)
             case Outdate():
@@ -278,52 +331,60 @@ class World:
             case Disarm():
                 self.note(f"the guard of {machine.name} ends")
                 machine.watchdog_s = machine.part = None
-                machine.renewed = {}
 
     def _let_go_on(self, machine: Machine, guard: Guard) -> None:
         """What the fence-peer handler does."""
-        for domain in sorted(machine.running):
-            side = self.sides[domain, machine.name]
-            if side.suspended and side.handler is not guard:
+        for domain, _, _, side, _ in self._copies_of[machine.name]:
+            if not side.suspended or domain not in machine.running:
+                continue
+            if side.handler is not guard:
                 guard.lost(domain)
                 side.handler = guard
-            if side.suspended and guard.may_go_on(domain):
+            if guard.may_go_on(domain):
                 self.note(f"{machine.name} goes on alone with {domain}")
                 side.suspended = False
+                self.changed()
 
     def _seen(self, machine: Machine) -> Seen:
-        sides = self._sides_of[machine.name]
+        if machine.connected:
+            seen = self._look(machine)
+            machine.connected.clear()
+            return seen
+        if machine.name not in self._looked:
+            self._looked[machine.name] = self._look(machine)
+        return self._looked[machine.name]
+
+    def _look(self, machine: Machine) -> Seen:
+        copies = self._copies_of[machine.name]
         received = self.moves.receives(machine.name)
         against = {
-            domain: objection(self._found(machine, domain, side), witnessed=self.proof.lease)
-            for domain, side in sides.items()
-            if domain not in machine.running | machine.starting
+            each.domain: objection(self._found(each), witnessed=self.proof.lease)
+            for each in copies
+            if each.domain not in machine.running and each.domain not in machine.starting
         }
         return Seen(
-            running=frozenset(machine.running) | EVERYWHERE,
+            running=EVERYWHERE.union(machine.running),
             starting=received.union(machine.starting),
-            startable=frozenset(domain for domain, reason in against.items() if reason is None),
+            startable=frozenset([domain for domain, reason in against.items() if reason is None]),
             against={domain: reason for domain, reason in against.items() if reason is not None},
             lost=frozenset(
-                domain
-                for domain, side in sides.items()
-                if (domain in machine.running and side.suspended) or (domain in machine.starting and not side.connected)
+                [
+                    domain
+                    for domain, _, _, side, _ in copies
+                    if (domain in machine.running and side.suspended)
+                    or (domain in machine.starting and not side.connected)
+                ]
             ),
-            same=frozenset(
-                domain
-                for domain, side in sides.items()
-                if side.connected
-                and side.disk == self.sides[domain, self._other(domain, machine.name)].disk == "UpToDate"
-            ),
-            connected=frozenset(machine.connected | {domain for domain, side in sides.items() if side.connected}),
+            same=frozenset([each.domain for each in copies if each.mine.connected and each.are_up_to_date]),
+            connected=frozenset([each.domain for each in copies if each.mine.connected]).union(machine.connected),
             free_bytes=self.free(machine) + len(machine.starting) + len(received),
         )
 
-    def _found(self, machine: Machine, domain: str, side: Side) -> Found:
-        primary = side.connected and domain in self.machines[self._other(domain, machine.name)].running
+    def _found(self, copies: Copies) -> Found:
+        domain, machine, there, side, _ = copies
         return Found(
             disks={domain: side.disk},
-            primary_there=frozenset({domain} if primary else ()),
+            primary_there=frozenset([domain]) if side.connected and domain in there.running else frozenset(),
             stopped="a person" if domain in machine.stopped else None,
             operation="it moves" if domain in self.moves.concern(machine.name) else None,
         )
@@ -340,7 +401,7 @@ class World:
     def _send(self, sender: str, to: str, message: Any) -> None:
         noise = self.noise["message", sender, to]
         # As many numbers for each message, whatever becomes of it.
-        chance, delay_s, much_s = noise.random(), noise.uniform(0.001, 0.3), noise.uniform(0, 20)
+        chance, delay_s, much_s = noise.random() / self._often, noise.uniform(0.001, 0.3), noise.uniform(0, 20)
         fate = self._fate(chance) if chance < _FATES[-1][1] else ""
         if fate == "lost" or (sender, to) in self._cut:
             return
@@ -391,6 +452,7 @@ class World:
             )
         if domain not in machine.running | machine.starting:
             machine.starting.add(domain)
+            self.changed()
             delay_s = self.noise["start", machine.name].uniform(0.1, 3)
             self.at(delay_s, self._take_over, machine, domain, machine.boots)
 
@@ -421,14 +483,22 @@ class World:
                 "old data are never started",
                 f"{machine.name} starts {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
             )
-        machine.running.add(domain)
+        self.live(machine, domain)
         side.disk, side.handler, side.suspended = "UpToDate", None, not side.connected
+
+    def live(self, machine: Machine, domain: str) -> None:
+        """From now on it runs there."""
+        machine.running.add(domain)
+        self.changed()
+        if domain in self.machines[self._other(domain, machine.name)].running:
+            self._twice.add(domain)
 
     def _stop(self, machine: Machine, domain: str) -> None:
         if domain in EVERYWHERE:
             raise Violation("what runs on several nodes goes on", f"{machine.name} stops {domain}")
         machine.starting.discard(domain)
         self.moves.cancel(domain, machine.name)
+        self.changed()
         if not machine.stuck:
             self.at(self.noise["stop", machine.name].expovariate(2), self._end, machine, domain, machine.boots)
 
@@ -458,65 +528,98 @@ class World:
             self._act(machine, guard.outdated(domain, done))
 
     def _replicate(self) -> None:
-        for domain, (home, partner) in self.homes.items():
-            self._connect(domain, home, partner)
-            for node, other in ((home, partner), (partner, home)):
-                self._write(domain, node, other)
-            self._come_home(domain)
+        for copies in self._copies:
+            if copies.domain not in self._calm:
+                self._exchange(copies)
+            if self.noise["home", copies.domain].random() < 0.02:
+                self.apply(copies.domain)
         self.at(_STEP_S, self._replicate)
+
+    def _exchange(self, copies: Copies) -> None:
+        """What gets from one copy to the other. If that changes nothing but counts, and waits for nothing, so does the next."""
+        domain, home, partner, mine, theirs = copies
+        before = self._state(copies)
+        reached = self._reaches(home, partner)
+        waits = self._reach(copies) if reached else self._lose(copies)
+        if domain in home.running:
+            self._write(domain, home, mine, theirs, reached)
+        if domain in partner.running:
+            self._write(domain, partner, theirs, mine, reached)
+        if not waits and self._state(copies) == before:
+            self._calm.add(domain)
+
+    def _state(self, copies: Copies) -> tuple[object, ...]:
+        """All that an exchange goes by; of the data, which are newer, and whether they are the last."""
+        domain, _, _, mine, theirs = copies
+        last, ahead = self.acknowledged[domain], mine.version - theirs.version
+        return (
+            ahead > 0,
+            ahead < 0,
+            mine.version == last,
+            theirs.version == last,
+            *(mine.connected, mine.disk, mine.suspended, mine.wrote_alone),
+            *(theirs.connected, theirs.disk, theirs.suspended, theirs.wrote_alone),
+        )
 
     def reachable(self, one: str, other: str) -> bool:
         """Whether replication gets from the one to the other."""
-        first, second = self.machines[one], self.machines[other]
-        up = first.powered and second.powered and not first.frozen and not second.frozen
-        return up and not (self._replication_cut and frozenset((one, other)) in self._replication_cut)
+        return self._reaches(self.machines[one], self.machines[other])
 
-    def _connect(self, domain: str, one: str, other: str) -> None:
-        mine, theirs = self.sides[domain, one], self.sides[domain, other]
-        if not self.reachable(one, other):
-            since_s = self._out_of_sight_s.setdefault(
-                domain, self.time_s + self.noise["link", domain].uniform(*_DETECT_S)
-            )
-            if self.time_s >= since_s:
-                self._notice(domain, one, other)
-            return
+    def _reaches(self, one: Machine, other: Machine) -> bool:
+        up = one.powered and other.powered and not one.frozen and not other.frozen
+        return up and not (self._replication_cut and frozenset((one.name, other.name)) in self._replication_cut)
+
+    def _lose(self, copies: Copies) -> bool:
+        """Whether it is still to come that they notice."""
+        since_s = self._out_of_sight_s.get(copies.domain)
+        if since_s is None:
+            since_s = self.time_s + self.noise["link", copies.domain].uniform(*_DETECT_S)
+            self._out_of_sight_s[copies.domain] = since_s
+        if self.time_s < since_s:
+            return True
+        self._notice(copies)
+        return False
+
+    def _reach(self, copies: Copies) -> bool:
+        """Whether something is on its way."""
+        domain, _, _, mine, theirs = copies
         self._out_of_sight_s.pop(domain, None)
         if mine.connected != theirs.connected:  # one of them has not noticed yet that it was left
-            self._notice(domain, one, other)
-            return
+            self._notice(copies)
+            return False
         if not mine.connected:
-            self._meet(domain, one, other)
+            self._meet(copies)
         for side, peer in ((mine, theirs), (theirs, mine)):
             if side.synchronises_until_s is not None and self.time_s >= side.synchronises_until_s:
                 side.synchronises_until_s, side.disk, side.version = None, "UpToDate", peer.version
+                self.changed()
+        return mine.synchronises_until_s is not None or theirs.synchronises_until_s is not None
 
-    def _notice(self, domain: str, *nodes: str) -> None:
+    def _notice(self, copies: Copies) -> None:
         """Those that live see that the connection is gone."""
-        for node in nodes:
-            machine, side = self.machines[node], self.sides[domain, node]
+        domain, home, partner, mine, theirs = copies
+        for machine, side in ((home, mine), (partner, theirs)):
             if side.connected and machine.powered and not machine.frozen:
-                self._disconnect(domain, node, side)
+                side.connected, side.synchronises_until_s, side.handler = False, None, None
+                side.suspended = domain in self._primaries(machine.name)
+                self.changed()
 
-    def _disconnect(self, domain: str, node: str, side: Side) -> None:
-        side.connected, side.synchronises_until_s, side.handler = False, None, None
-        side.suspended = domain in self._primaries(node)
-
-    def _meet(self, domain: str, one: str, other: str) -> None:
-        mine, theirs = self.sides[domain, one], self.sides[domain, other]
-        if all(domain in self.machines[node].running for node in (one, other)):
+    def _meet(self, copies: Copies) -> None:
+        domain, home, partner, mine, theirs = copies
+        if domain in home.running and domain in partner.running:
             return  # StandAlone, until one of them has stopped
         if mine.wrote_alone and theirs.wrote_alone:
             raise Violation("no split-brain", f"split-brain of {domain}: both sides have written alone")
         old, new = (mine, theirs) if mine.version < theirs.version or theirs.wrote_alone else (theirs, mine)
         if old.version > new.version:
             raise Violation("no split-brain", f"{domain}: the side that did not write alone is the newer one")
-        old_node = one if old is mine else other
-        if old.version < new.version and domain in self._primaries(old_node):
+        old_machine = home if old is mine else partner
+        if old.version < new.version and domain in self._primaries(old_machine.name):
             return  # "I shall become SyncTarget, but I am primary!"
-        for side in (mine, theirs):
+        for machine, side in ((home, mine), (partner, theirs)):
             side.connected, side.suspended, side.wrote_alone = True, False, False
-        for node in (one, other):
-            self.machines[node].connected.add(domain)
+            machine.connected.add(domain)
+        self.changed()
         if old.version < new.version or old.disk != "UpToDate":
             if new.disk == "Consistent":
                 new.disk = "UpToDate"
@@ -530,16 +633,15 @@ class World:
         machine = self.machines[node]
         return frozenset(machine.running | machine.starting) | self.moves.receives(node)
 
-    def _write(self, domain: str, node: str, other: str) -> None:
-        machine, side, peer = self.machines[node], self.sides[domain, node], self.sides[domain, other]
-        if domain not in machine.running or machine.frozen or side.suspended:
+    def _write(self, domain: str, machine: Machine, side: Side, peer: Side, reached: bool) -> None:
+        if machine.frozen or side.suspended:
             return
-        if side.connected and not (peer.connected and self.reachable(node, other)):
+        if side.connected and not (peer.connected and reached):
             return  # it hangs: nothing is acknowledged
         if side.version != self.acknowledged[domain]:
             raise Violation(
                 "no acknowledged write is lost",
-                f"{node} writes {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
+                f"{machine.name} writes {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
             )
         side.version += 1
         if side.connected and peer.disk == "UpToDate":
@@ -548,23 +650,17 @@ class World:
             side.wrote_alone = True
         self.acknowledged[domain] = side.version
 
-    def _come_home(self, domain: str) -> None:
-        if self.noise["home", domain].random() < 0.02:
-            self.apply(domain)
-
     def _check_instances(self) -> None:
         """Rule 1: one live instance; beside it, for the time of a lease, one that was frozen and cannot know yet."""
-        for domain, (one, other) in self.homes.items():
+        for domain in [each for each in self.homes if each in self._twice]:
+            one, other = self.homes[domain]
             first, second = self.machines[one], self.machines[other]
             if domain not in first.running or domain not in second.running:
+                self._twice.discard(domain)
                 continue
             alive = all(machine.powered and not machine.frozen for machine in (first, second))
             if alive and not self._has_just_thawed(first) and not self._has_just_thawed(second):
                 raise Violation("one live instance", f"{domain} lives on {one} and {other}")
-
-    def _check_pause(self, machine: Machine, takes_over: bool) -> None:
-        if machine.facts.paused and takes_over:
-            raise Violation("a paused node takes nothing over", machine.name)
 
     def _check_fencing(self, machine: Machine, node: str) -> None:
         """Where the agent is the proof, the guard's silence alone is no reason to take the power from a node that works."""
@@ -591,7 +687,7 @@ class World:
         machine.renewed = {}
         machine.thawed_s = None
         self.moves.lost(name)
-        for side in self._sides_of[name].values():
+        for _, _, _, side, _ in self._copies_of[name]:
             side.connected, side.suspended, side.synchronises_until_s = False, False, None
 
     def power_on(self, name: str) -> None:
@@ -603,7 +699,7 @@ class World:
         machine.powered, machine.zero_s, machine.stuck = True, self.time_s, False
         machine.boots += 1
         machine.facts = machine.facts.after_boot(machine.boots)
-        for side in self._sides_of[name].values():
+        for _, _, _, side, _ in self._copies_of[name]:
             if side.disk == "UpToDate":
                 side.disk = "Consistent"
         self.at(self.noise["boot", name].uniform(1, 10), self._begin, machine)
@@ -627,7 +723,7 @@ class World:
             machine.zero_s += stood_s
         if machine.watchdog_s is not None:  # Xen stood still as well
             machine.watchdog_s += stood_s
-            self.at(machine.watchdog_s - self.time_s, self._bite, machine, machine.watchdog_s)
+            self._watch(machine)
         for sender, message in machine.queue:
             self.at(self.noise["thaw", name].uniform(0, 0.2), self._arrive, sender, name, message)
         machine.queue.clear()
@@ -637,6 +733,7 @@ class World:
         machine = self.machines[name]
         if machine.part is not None and not machine.frozen:
             self.note(f"the guard of {name} is killed")
+            machine.renewed = machine.part.renewed if name != WITNESS else {}
             machine.part = None
 
     def revive(self, name: str) -> None:
@@ -733,8 +830,25 @@ class World:
         self.note(f"replication mended: {one} and {other}")
         self._replication_cut.discard(frozenset((one, other)))
 
-    def _bite(self, machine: Machine, deadline_s: float) -> None:
-        if machine.powered and not machine.frozen and machine.watchdog_s == deadline_s:
-            self.note(f"the watchdog resets {machine.name}")
-            self.power_off(machine.name)
-            self.at(self.noise["boot", machine.name].uniform(5, 60), self.power_on, machine.name)
+    def _watch(self, machine: Machine) -> None:
+        """One look is enough: it comes no later than when the watchdog bites, and then again if that was wound up since."""
+        if not machine.watched and machine.watchdog_s is not None:
+            machine.watched = True
+            self.at(machine.watchdog_s - self.time_s, self._bite, machine)
+
+    def _bite(self, machine: Machine) -> None:
+        machine.watched = False
+        if machine.watchdog_s is None or machine.frozen:
+            return
+        if machine.watchdog_s > self.time_s:
+            self._watch(machine)
+            return
+        self.note(f"the watchdog resets {machine.name}")
+        self.power_off(machine.name)
+        self.changed()
+        self.at(self.noise["boot", machine.name].uniform(5, 60), self.power_on, machine.name)
+
+
+def _check_pause(machine: Machine, act: Any) -> None:
+    if isinstance(act, Start | Fence) or (isinstance(act, Send) and isinstance(act.message, Deny)):
+        raise Violation("a paused node takes nothing over", machine.name)

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_takeover import MUTATIONS
 
 from soak import small
+from soak.mutations import RULES
 from soak.small import ONE, OTHER
 
 
@@ -32,7 +32,7 @@ WAYS: dict[str, set[str]] = {
 
 @pytest.mark.parametrize("rule", WAYS)
 def test_a_rule_that_is_switched_off_is_missed_in_a_small_cluster(rule: str) -> None:
-    parts: dict[str, Any] = dict(MUTATIONS[rule].parts)
+    parts: dict[str, Any] = dict(RULES[rule])
     if "times" in parts:
         parts["times"] = replace(small.TIMES, takeover_s=1.0)
     only = frozenset(WAYS[rule])

@@ -1,19 +1,16 @@
 """Takeover in whole clusters, by every proof, under every kind of fault: one instance, and no acknowledged write is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
 
-from saltern.guard.acts import Act, Outdate, Send
-from saltern.guard.facts import Facts, Proof, Seen
-from saltern.guard.guard import Guard
+from saltern.guard.facts import Proof
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Answer, Beat, GoOn, Granted, No, Yes
 from saltern.guard.times import Times, wrong
-from saltern.guard.witness import Promises, Witness
 from soak.faults import Event, run, schedule
+from soak.mutations import RULES
 from soak.trial import Case, attempt, of_seed
 from soak.world import NOISE, Noise, Violation, World, node_names
 
@@ -89,156 +86,6 @@ def test_what_was_lent_and_used_is_not_given_back_with_the_denial() -> None:
         assert attempt(replace(case, seed=seed), proof=LEASE).violation is None
 
 
-class Hasty(Guard):
-    """Counts its lease from when it was answered."""
-
-    def answered(self, by: str, answer: Answer, now_s: float) -> list[Any]:
-        acts = super().answered(by, answer, now_s)
-        peer = self._peers[by]
-        if isinstance(answer, Yes) and peer.renewed_s is not None:
-            peer.renewed_s = now_s
-        return acts
-
-
-class Forgetful(Witness):
-    """Has nothing on its disk."""
-
-    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
-        super().__init__(times, Promises(refusals=promises.refusals), since_s)
-
-
-class Generous(Guard):
-    """Goes on alone without a promise."""
-
-    def may_go_on(self, domain: str) -> bool:
-        return True
-
-
-class Polite(Guard):
-    """Answers a node that it has taken over from."""
-
-    def beat(self, beat: Beat, now_s: float) -> tuple[Yes | No | None, list[Any]]:
-        answer, acts = super().beat(beat, now_s)
-        return (Yes(answer.number) if isinstance(answer, No) else answer), acts
-
-
-class Sure(Guard):
-    """Declares a node dead as soon as the witness has denied it."""
-
-    def _is_dead(self, peer: Any, now_s: float) -> bool:
-        return True
-
-
-class Blind(Guard):
-    """Takes over whatever copy it has."""
-
-    def _declare(self, name: str, peer: Any) -> Any:
-        peer.alone = frozenset()
-        peer.denial = type(peer.denial)(
-            number=peer.denial.number, refusal=peer.denial.refusal, since_s=peer.denial.since_s, alone=frozenset()
-        )
-        return super()._declare(name, peer)
-
-
-class Careless(Guard):
-    """Does not stop when its lease ends."""
-
-    def lease_until_s(self, domain: str) -> float:
-        return float("inf")
-
-
-class Gullible(Guard):
-    """Believes a fence agent although there is a lease."""
-
-    def _is_dead(self, peer: Any, now_s: float) -> bool:
-        return peer.fencing.off or super()._is_dead(peer, now_s)
-
-
-class Impatient(Guard):
-    """Takes a fence agent that has failed for one that has not."""
-
-    def fenced(self, node: str, off: bool, now_s: float) -> None:
-        super().fenced(node, True, now_s)
-
-
-class Stubborn(Guard):
-    """Believes what a fence agent says of a node that was heard meanwhile."""
-
-    def _comes_to_life(self, name: str, peer: Any) -> Any:
-        yield from super()._comes_to_life(name, peer)
-        peer.fencing.void = False
-
-
-class Deaf(Guard):
-    """Fences whoever is silent, whatever DRBD says."""
-
-    def _look(self, seen: Seen, now_s: float) -> Any:
-        return []
-
-
-class Quick(Guard):
-    """Answers and does not mark its copy."""
-
-    def asked(self, asked: GoOn, now_s: float) -> list[Act]:
-        acts = [act for act in super().asked(asked, now_s) if not isinstance(act, Outdate)]
-        return [*acts, Send(asked.by, Granted(asked.number, asked.domain, given=True))]
-
-
-class Desperate(Guard):
-    """Starts what there is."""
-
-    def act(self, seen: Seen, now_s: float) -> list[Act]:
-        return super().act(replace(seen, startable=seen.startable | seen.against.keys()), now_s)
-
-
-class Restless(Guard):
-    """Is not paused."""
-
-    def pause(self) -> list[Act]:
-        acts = super().pause()
-        self.facts = self.facts._replace(paused=False)
-        return acts
-
-
-class Abrupt(Guard):
-    """Ends when it is told to, whoever knows."""
-
-    def _may_leave(self) -> bool:
-        return self._leaves_from is not None
-
-
-class Relentless(Witness):
-    """Denies a node whose guard was stopped on purpose."""
-
-    def _protection(self, beat: Beat) -> None:
-        pass
-
-
-class Remembering(Facts):
-    """Takes what was known before a boot for known."""
-
-    def after_boot(self, boot: int) -> Facts:
-        return self._replace(boot=boot)
-
-
-class Old(Desperate):
-    """Has such facts. That a copy which was not connected since the boot is not started from would be enough, too."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.facts = Remembering(*self.facts)
-
-
-class Total(Guard):
-    """Stops everything that runs where a lease has ended."""
-
-    def _held(self, seen: Seen) -> frozenset[str]:
-        return seen.running | seen.starting
-
-    def lease_until_s(self, domain: str) -> float:
-        return super().lease_until_s(domain if domain in self._partners else min(self._partners))
-
-
 class LateAnswers(Noise):
     """What the witness says to node1 takes 19 s."""
 
@@ -283,59 +130,49 @@ HEARD_MEANWHILE = [
 
 
 class Mutation(NamedTuple):
-    """A rule that is switched off, and events in which it is missed, at the latest in one of twenty worlds."""
+    """The events in which a rule that is switched off is missed, at the latest in one of twenty worlds."""
 
-    parts: dict[str, Any]
     events: list[Event]
     proof: Proof = LEASE
     noise: type[Noise] = Noise
 
 
 FENCING, BOTH = fencing(), fencing(lease=True)
-MUTATIONS: dict[str, Mutation] = {
-    "the lease counts from the answer": Mutation({"guard": Hasty}, ISOLATED, noise=LateAnswers),
+MISSED: dict[str, Mutation] = {
+    "the lease counts from the answer": Mutation(ISOLATED, noise=LateAnswers),
     "the witness forgets what it has promised": Mutation(
-        {"witness": Forgetful},
         [*ALONE_THEN_LOST, Event(30, "kill", (WITNESS,)), Event(31, "revive", (WITNESS,))],
     ),
-    "a side goes on alone without a promise": Mutation({"guard": Generous}, ISOLATED),
+    "a side goes on alone without a promise": Mutation(ISOLATED),
     "whoever was taken over from is answered": Mutation(
-        {"guard": Polite}, [Event(20, "freeze", ("node1",)), Event(60, "thaw", ("node1",))]
+        [Event(20, "freeze", ("node1",)), Event(60, "thaw", ("node1",))]
     ),
-    "a denial is proof": Mutation({"guard": Sure}, STUCK),
-    "an old copy is started": Mutation({"guard": Blind}, ALONE_THEN_LOST),
-    "a lease that has ended stops nothing": Mutation({"guard": Careless}, ISOLATED),
-    "takeover is shorter than lease and watchdog": Mutation({"times": Times(takeover_s=9.0)}, STUCK),
-    "a fence agent is believed where there is a lease": Mutation(
-        {"guard": Gullible}, [Event(0, "agent", ("node1", "lies")), *STUCK], BOTH
-    ),
+    "a denial is proof": Mutation(STUCK),
+    "an old copy is started": Mutation(ALONE_THEN_LOST),
+    "a lease that has ended stops nothing": Mutation(ISOLATED),
+    "takeover is shorter than lease and watchdog": Mutation(STUCK),
+    "a fence agent is believed where there is a lease": Mutation([Event(0, "agent", ("node1", "lies")), *STUCK], BOTH),
     "a fence agent that fails has fenced": Mutation(
-        {"guard": Impatient}, [*(Event(0, "agent", (node, "fails")) for node in ("node1", "node2")), *APART], FENCING
+        [*(Event(0, "agent", (node, "fails")) for node in ("node1", "node2")), *APART], FENCING
     ),
-    "a fence agent is believed about a node that was heard since": Mutation(
-        {"guard": Stubborn}, HEARD_MEANWHILE, FENCING
-    ),
-    "a node that replicates is fenced": Mutation({"guard": Deaf}, [Event(20, "kill", ("node1",))], FENCING),
-    "a copy is not marked, and it is said to be": Mutation({"guard": Quick}, OUTDATED_THEN_LOST, FENCING),
-    "a copy that is Outdated is started": Mutation({"guard": Desperate}, OUTDATED_THEN_LOST, FENCING),
-    "a paused node takes over": Mutation(
-        {"guard": Restless}, [Event(10, "pause", ("node2",)), Event(20, "power_off", ("node1",))]
-    ),
-    "a guard ends before that is known": Mutation({"guard": Abrupt}, [*ISOLATED, Event(21, "leave", ("node1",))]),
+    "a fence agent is believed about a node that was heard since": Mutation(HEARD_MEANWHILE, FENCING),
+    "a node that replicates is fenced": Mutation([Event(20, "kill", ("node1",))], FENCING),
+    "a copy is not marked, and it is said to be": Mutation(OUTDATED_THEN_LOST, FENCING),
+    "a copy that is Outdated is started": Mutation(OUTDATED_THEN_LOST, FENCING),
+    "a paused node takes over": Mutation([Event(10, "pause", ("node2",)), Event(20, "power_off", ("node1",))]),
+    "a guard ends before that is known": Mutation([*ISOLATED, Event(21, "leave", ("node1",))]),
     "the witness denies a node whose guard is off": Mutation(
-        {"witness": Relentless},
         [Event(19, "cut", ("node1", "node2")), Event(20, "leave", ("node1",)), Event(30, "part", ("node1", "node2"))],
     ),
     "who was met before a boot is met": Mutation(
-        {"guard": Old},
         [*(Event(20, "power_off", (node,)) for node in ("node1", "node2")), Event(30, "power_on", ("node2",))],
         FENCING,
     ),
-    "what runs on several nodes is stopped": Mutation({"guard": Total}, ISOLATED),
+    "what runs on several nodes is stopped": Mutation(ISOLATED),
 }
 
 
-def is_missed(mutation: Mutation, seed: int, parts: dict[str, Any]) -> bool:
+def is_missed(mutation: Mutation, seed: int, parts: Mapping[str, Any]) -> bool:
     try:
         run(seed, events=mutation.events, proof=mutation.proof, noise=mutation.noise, **parts)
     except Violation:
@@ -343,10 +180,10 @@ def is_missed(mutation: Mutation, seed: int, parts: dict[str, Any]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("rule", MUTATIONS)
+@pytest.mark.parametrize("rule", RULES)
 def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
-    mutation = MUTATIONS[rule]
-    seed = next((seed for seed in range(20) if is_missed(mutation, seed, mutation.parts)), None)
+    mutation = MISSED[rule]
+    seed = next((seed for seed in range(20) if is_missed(mutation, seed, RULES[rule])), None)
     assert seed is not None
     assert not is_missed(mutation, seed, {})
 

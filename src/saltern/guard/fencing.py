@@ -32,4 +32,6 @@ class Fencing:
     def heard(self) -> None:
         """The node lives."""
         self.void = self.under_way
-        self.off, self.retry = False, Retry()
+        self.off = False
+        if self.retry.failures:
+            self.retry = Retry()

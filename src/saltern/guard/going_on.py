@@ -53,19 +53,23 @@ class GoingOn(Proofs):
         self._granted.add(domain)
 
     def _waiting(self, seen: Seen) -> list[str]:
-        return sorted(seen.lost & self._partners.keys() - self._granted)
+        return sorted((seen.lost & self._guarded) - self._granted)
 
     # --- What is to be done ----------------------------------------------------------------------------------------
     def _not_alone_any_more(self, seen: Seen) -> Iterator[Act]:
         """Where both copies are the same, the promise is given up here before the witness is told that it may forget it."""
-        for domain in seen.same | (seen.connected - seen.lost):
-            self.lost(domain)
-        yield from self._keep(alone=self.facts.alone - seen.same)
+        if self._granted or self._asked:
+            for domain in seen.same | (seen.connected - seen.lost):
+                self.lost(domain)
+        if self.facts.alone & seen.same:
+            yield from self._keep(alone=self.facts.alone - seen.same)
 
     def _go_on_by_proof(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """A witness is asked all the same: the node that was dead may be back, and knows only what is known there."""
+        if self._proof.lease:
+            return
         for domain in self._waiting(seen):
-            if not self._proof.lease and self._is_proven(self._partners[domain], now_s):
+            if self._is_proven(self._partners[domain], now_s):
                 yield from self._go_alone(domain)
 
     def _ask_to_go_on(self, seen: Seen) -> Iterator[Act]:

@@ -29,8 +29,10 @@ class Guard(GoingOn):
         declared = self.facts.declared.get(beat.node)
         if declared is not None and not _is_past(declared, beat):
             return No(beat.number, declared.refusal, declared=True), []
-        acts = [*self._keep(met=self.facts.met | {beat.node}), *self._protection(beat)]
-        acts += self._comes_to_life(beat.node, peer)
+        acts: list[Act] = []
+        if beat.node not in self.facts.met:
+            acts += self._keep(met=self.facts.met | {beat.node})
+        acts += [*self._protection(beat), *self._comes_to_life(beat.node, peer)]
         peer.answered_s = now_s
         return Yes(beat.number), acts
 
@@ -58,7 +60,7 @@ class Guard(GoingOn):
     def pause(self) -> list[Act]:
         """Take nothing over until ``resume``, also after a boot. What was begun against another node and is no proof yet ends."""
         acts = list(self._keep(paused=True))
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             acts += self._let_live(name, peer)
         return acts
 
@@ -98,24 +100,24 @@ class Guard(GoingOn):
 
     def _protection(self, beat: Beat) -> Iterator[Act]:
         """It is off from the first beat that says so to the first one of a guard that is subject to the proofs again."""
-        off = {node: each for node, each in self.facts.off.items() if node != beat.node}
+        said = self.facts.off.get(beat.node)
         if beat.leaving:
-            yield from self._keep(off={**off, beat.node: (beat.boot, beat.number)})
-        elif (beat.leased or not self._proof.lease) and self.facts.off.get(beat.node, (0, 0)) < (
-            beat.boot,
-            beat.number,
-        ):
-            yield from self._keep(off=off)
+            yield from self._keep(off={**self.facts.off, beat.node: (beat.boot, beat.number)})
+        elif said is not None and (beat.leased or not self._proof.lease) and said < (beat.boot, beat.number):
+            yield from self._keep(off={node: each for node, each in self.facts.off.items() if node != beat.node})
 
     def _orphans(self, seen: Seen, now_s: float) -> Iterator[Act]:
-        for domain in seen.running:
-            self._starts.pop(domain, None)
+        for domain in self._starts.keys() & seen.running:
+            del self._starts[domain]
+        if not self.facts.declared:
+            self._refused = {}
+            return
         orphans = {
             domain: self._against(domain, self.facts.declared[partner], seen, now_s)
             for domain, partner in self._partners.items()
             if domain not in seen.running and self._is_proven(partner, now_s)
         }
-        found = plan(orphans, self._wards, seen.starting & self._partners.keys(), seen.free_bytes)
+        found = plan(orphans, self._wards, seen.starting & self._guarded, seen.free_bytes)
         yield from map(Start, found.start)
         for domain, reason in sorted(found.refused.items()):
             if self._refused.get(domain) != reason:

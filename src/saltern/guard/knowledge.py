@@ -36,6 +36,10 @@ class Knowledge:
         self.node = node
         self.facts = facts
         self._partners = partners
+        self._guarded = frozenset(partners)
+        self._shared = {
+            name: frozenset(each for each in partners if partners[each] == name) for name in partners.values()
+        }
         self._times = times
         self._proof = proof
         self._wards = {domain: (wards or {}).get(domain, Ward()) for domain in partners}
@@ -45,6 +49,9 @@ class Knowledge:
         self._peers = {
             name: Peer(answered_s=now_s, heard_s=now_s, renewed_s=(renewed or {}).get(name)) for name in sorted(others)
         }
+        self._nodes = [
+            (name, peer) for name, peer in self._peers.items() if name != WITNESS
+        ]  # the partners, without it
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
         self._granted: set[str] = set()  # domains that may go on, since they were lost last
         self._outdating: dict[str, int] = {}  # the request of a partner that is answered when the copy is marked
@@ -52,16 +59,12 @@ class Knowledge:
         self._why_not: dict[str, str] = {}  # what was said then
         self._refused: Mapping[str, str] = {}
 
-    def _nodes(self) -> Iterator[tuple[str, Peer]]:
-        """The partners, without the witness."""
-        return ((name, peer) for name, peer in self._peers.items() if name != WITNESS)
-
     def _domains_of(self, partner: str) -> frozenset[str]:
-        return frozenset(domain for domain, each in self._partners.items() if each == partner)
+        return self._shared.get(partner, frozenset())
 
     def _held(self, seen: Seen) -> frozenset[str]:
         """The guarded domains that run here, or are about to."""
-        return (seen.running | seen.starting) & self._partners.keys()
+        return (seen.running | seen.starting) & self._guarded
 
     def _keep(self, **changed: Any) -> Iterator[Act]:
         facts = self.facts._replace(**changed)

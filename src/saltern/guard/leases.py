@@ -42,8 +42,10 @@ class Leases(Knowledge):
             self._leaves_from = self._number
 
     def _renewed_s(self, partner: str) -> float | None:
-        renewed = [self._peers[name].renewed_s for name in (partner, WITNESS)]
-        return max((each for each in renewed if each is not None), default=None)
+        by_partner_s, by_witness_s = self._peers[partner].renewed_s, self._peers[WITNESS].renewed_s
+        if by_partner_s is None or by_witness_s is None:
+            return by_witness_s if by_partner_s is None else by_partner_s
+        return max(by_partner_s, by_witness_s)
 
     def _has_the_witness(self, now_s: float) -> bool:
         """What the witness said last is so: it waits for longer than a lease before it lets anybody else do the same."""
@@ -76,7 +78,7 @@ class Leases(Knowledge):
 
         Who is proven dead has no part in it: nobody fences a node that it has not heard since its boot.
         """
-        partners = [peer for name, peer in self._nodes() if name not in self.facts.declared]
+        partners = [peer for name, peer in self._nodes if name not in self.facts.declared]
         needed = [self._peers[WITNESS]] if self._proof.lease else partners
         return self._leaves_from is not None and all(peer.knows_off for peer in needed)
 

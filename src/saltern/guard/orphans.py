@@ -67,7 +67,7 @@ def plan(
     ``starting`` are those that are being started: what they take is not free any more. ``free_bytes`` is ``None`` where it is
     not known, and then nothing is started.
     """
-    if not orphans:  # nearly always
+    if not orphans:
         return Plan((), {}, {})
     ranks = _Ranks(wards)
     refused = {name: reason for name, reason in orphans.items() if reason is not None}
@@ -77,13 +77,13 @@ def plan(
     else:
         taken_bytes = sum(wards[name].memory_bytes for name in starting)
         refused |= _without_room(able, ranks, wards, free_bytes - taken_bytes)
-    to_come = frozenset(able) - refused.keys()
+    to_come = frozenset(able).difference(refused)
     waiting = {
         name: f"it waits for {', '.join(sorted(before))}"
         for name in sorted(to_come)
         if (before := ranks.before(name, to_come | starting))
     }
-    return Plan(tuple(sorted(to_come - waiting.keys())), waiting, refused)
+    return Plan(tuple(sorted(to_come.difference(waiting))), waiting, refused)
 
 
 def _without_room(

@@ -33,7 +33,8 @@ class Proofs(Leases):
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
     def _comes_to_life(self, name: str, peer: Peer) -> Iterator[Act]:
-        yield from self._keep(declared=_without(self.facts.declared, name))
+        if name in self.facts.declared:
+            yield from self._keep(declared=_without(self.facts.declared, name))
         peer.fencing.heard()
         yield from self._let_live(name, peer)
 
@@ -48,7 +49,7 @@ class Proofs(Leases):
         if answer.number <= self._told.number:
             return
         self._told = answer
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             if peer.denial is not None and peer.denial.number < answer.number:
                 peer.denial = peer.denial if (name, peer.denial.refusal) in answer.denies else None
         for name, refusal in answer.denies:
@@ -76,7 +77,7 @@ class Proofs(Leases):
         """Where an agent is the proof, a node that replicates, or may do so, is not lost, whatever has become of its guard."""
         if self._proof.lease:
             return
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             if seen.replicating is None:
                 peer.heard_s = now_s
             elif self._domains_of(name) & (seen.connected | seen.replicating):
@@ -85,12 +86,14 @@ class Proofs(Leases):
 
     def _is_lost(self, name: str, peer: Peer, now_s: float) -> bool:
         """Whether it is time to look for a proof: it was there since the boot, and is silent, but not because it was to be."""
+        if now_s - peer.heard_s < self._times.dead_s:
+            return False
         known = name in self.facts.met and name not in self.facts.declared and name not in self.facts.off
-        return known and not self.facts.paused and now_s - peer.heard_s >= self._times.dead_s
+        return known and not self.facts.paused
 
     def _ask_to_deny(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """Asked at every beat, until it is answered."""
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             if self._is_lost(name, peer, now_s) and peer.denial is None and self._proof.lease:
                 number = self._next()
                 peer.asked = peer.asked or number
@@ -98,7 +101,7 @@ class Proofs(Leases):
                 yield Send(WITNESS, Deny(name, peer.boot, domains, self.node, self.facts.boot, number))
 
     def _fence(self, now_s: float) -> Iterator[Act]:
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             if name in self._proof.fenced and peer.fencing.may_begin(now_s) and self._is_due(name, peer, now_s):
                 peer.fencing.under_way = True
                 yield Fence(name)
@@ -111,7 +114,7 @@ class Proofs(Leases):
         return self._is_lost(name, peer, now_s - (self._times.duel_s if gives_way else 0.0))
 
     def _watch(self, now_s: float) -> Iterator[Act]:
-        for name, peer in self._nodes():
+        for name, peer in self._nodes:
             if peer.fencing.off and not self._proof.lease and self._is_lost(name, peer, now_s):
                 yield from self._declare(name, peer)
             if peer.denial is not None and peer.leased and self._is_dead(peer, now_s) and self._has_the_witness(now_s):

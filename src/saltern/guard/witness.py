@@ -83,13 +83,18 @@ class Witness:
         denials = [denial for (node, _), denial in self.promises.denied.items() if node == beat.node]
         if any(denial.stands(beat) for denial in denials):
             return No(beat.number, max(denial.refusal for denial in denials), declared=False)
-        self._lift({(node, by) for node, by in self.promises.denied if node == beat.node})
+        if denials:
+            self._lift({(node, by) for node, by in self.promises.denied if node == beat.node})
         self._protection(beat)
-        # Only to learn again what a witness knew that was lost; what is known of another node stands.
-        for domain in beat.alone - (self.promises.alone.keys() - self._lent(beat.node)):
-            self._promise(domain, beat.node)
+        if beat.alone:
+            self._learn(beat)
         denies = frozenset((node, each.refusal) for (node, by), each in self.promises.denied.items() if by == beat.node)
         return Yes(beat.number, denies, self._alone(beat.node))
+
+    def _learn(self, beat: Beat) -> None:
+        """Only again what a witness knew that was lost; what is known of another node stands."""
+        for domain in beat.alone.difference(self.promises.alone.keys() - self._lent(beat.node)):
+            self._promise(domain, beat.node)
 
     def _protection(self, beat: Beat) -> None:
         """It is off from the first beat that says so to the first of a guard that stops its domains when it is not answered."""
@@ -114,7 +119,7 @@ class Witness:
 
     def _deny_now(self, deny: Deny) -> None:
         """Whoever asks may write alone before it is heard of again. So its copies are the good ones from now on."""
-        lent = deny.domains - self.promises.alone.keys()
+        lent = deny.domains.difference(self.promises.alone)
         refusal = self.promises.refusals + 1
         self.promises = self.promises._replace(
             denied={**self.promises.denied, (deny.node, deny.by): Denial(deny.denied_boot, refusal, lent)},
@@ -161,6 +166,5 @@ class Witness:
         return any(denied == node for denied, _ in self.promises.denied)
 
     def _lift(self, denials: set[tuple[str, str]]) -> None:
-        if denials:
-            denied = {each: denial for each, denial in self.promises.denied.items() if each not in denials}
-            self.promises = self.promises._replace(denied=denied)
+        denied = {each: denial for each, denial in self.promises.denied.items() if each not in denials}
+        self.promises = self.promises._replace(denied=denied)

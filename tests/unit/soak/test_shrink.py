@@ -20,7 +20,7 @@ def breaks(rule_of, end_s=100.0):
     def run(case):
         rule = rule_of({event.who[0] for event in case.events}, case.without)
         violation = None if rule is None else Violation(rule, "broken")
-        return Trial(SimpleNamespace(time_s=end_s), violation)
+        return Trial(SimpleNamespace(time_s=end_s), [], violation)
 
     return run
 

@@ -25,6 +25,31 @@ def test_schedules_that_break_nothing_end_well(capsys):
     assert told["schedules_per_second"] > 0
 
 
+def test_a_long_run_is_done_in_pieces(capsys):
+    assert command.main(["-n", "2", "--from", "5", "--jobs", "1", "--out", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["from"], told["next"]) == (5, 7)
+
+
+def test_a_piece_that_was_interrupted_is_gone_on_with_after_what_is_known():
+    tally = command.Tally(range(100, 300))
+    for begin in (100, 200, 250):
+        tally.add(command.Done(range(begin, begin + 50), 50, 1, 0.5, None))
+    assert (tally.schedules, tally.taken_over, tally.next) == (150, 3, 150)
+    tally.add(command.Done(range(150, 200), 50, 0, 0.5, None))
+    assert tally.next == 300
+
+
+def test_a_run_that_is_interrupted_says_where_to_go_on(capsys, monkeypatch):
+    def blocks(tally, jobs, nodes):
+        yield command.Done(range(50), 50, 0, 0.5, None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_blocks", blocks)
+    assert command.main(["-n", "200"]) == 130
+    assert "--from 50" in capsys.readouterr().out
+
+
 @pytest.fixture
 def broken(monkeypatch):
     """The first seed that breaks a rule when nobody waits for a lease."""

@@ -1,0 +1,247 @@
+"""Guards and witnesses, each without one rule; and how many schedules it takes until that is missed.
+
+`python -m soak.mutations` tells it. A rule that no schedule misses is one that the schedules do not check.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from saltern.guard.acts import Act, Outdate, Send
+from saltern.guard.facts import Facts, Seen
+from saltern.guard.guard import Guard
+from saltern.guard.messages import Answer, Beat, GoOn, Granted, No, Yes
+from saltern.guard.times import Times
+from saltern.guard.witness import Promises, Witness
+from saltern.progress import Progress
+from soak import trial
+
+
+class Hasty(Guard):
+    """Counts its lease from when it was answered."""
+
+    def answered(self, by: str, answer: Answer, now_s: float) -> list[Any]:
+        acts = super().answered(by, answer, now_s)
+        peer = self._peers[by]
+        if isinstance(answer, Yes) and peer.renewed_s is not None:
+            peer.renewed_s = now_s
+        return acts
+
+
+class Forgetful(Witness):
+    """Has nothing on its disk."""
+
+    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
+        super().__init__(times, Promises(refusals=promises.refusals), since_s)
+
+
+class Generous(Guard):
+    """Goes on alone without a promise."""
+
+    def may_go_on(self, domain: str) -> bool:
+        return True
+
+
+class Polite(Guard):
+    """Answers a node that it has taken over from."""
+
+    def beat(self, beat: Beat, now_s: float) -> tuple[Yes | No | None, list[Any]]:
+        answer, acts = super().beat(beat, now_s)
+        return (Yes(answer.number) if isinstance(answer, No) else answer), acts
+
+
+class Sure(Guard):
+    """Declares a node dead as soon as the witness has denied it."""
+
+    def _is_dead(self, peer: Any, now_s: float) -> bool:
+        return True
+
+
+class Blind(Guard):
+    """Takes over whatever copy it has."""
+
+    def _declare(self, name: str, peer: Any) -> Any:
+        peer.alone = frozenset()
+        if peer.denial is not None:
+            peer.denial = replace(peer.denial, alone=frozenset())
+        return super()._declare(name, peer)
+
+
+class Careless(Guard):
+    """Does not stop when its lease ends."""
+
+    def lease_until_s(self, domain: str) -> float:
+        return float("inf")
+
+
+class Gullible(Guard):
+    """Believes a fence agent although there is a lease."""
+
+    def _is_dead(self, peer: Any, now_s: float) -> bool:
+        return peer.fencing.off or super()._is_dead(peer, now_s)
+
+
+class Impatient(Guard):
+    """Takes a fence agent that has failed for one that has not."""
+
+    def fenced(self, node: str, off: bool, now_s: float) -> None:
+        super().fenced(node, True, now_s)
+
+
+class Stubborn(Guard):
+    """Believes what a fence agent says of a node that was heard meanwhile."""
+
+    def _comes_to_life(self, name: str, peer: Any) -> Any:
+        yield from super()._comes_to_life(name, peer)
+        peer.fencing.void = False
+
+
+class Deaf(Guard):
+    """Fences whoever is silent, whatever DRBD says."""
+
+    def _look(self, seen: Seen, now_s: float) -> Any:
+        return []
+
+
+class Quick(Guard):
+    """Answers and does not mark its copy."""
+
+    def asked(self, asked: GoOn, now_s: float) -> list[Act]:
+        acts = [act for act in super().asked(asked, now_s) if not isinstance(act, Outdate)]
+        return [*acts, Send(asked.by, Granted(asked.number, asked.domain, given=True))]
+
+
+class Desperate(Guard):
+    """Starts what there is."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return super().act(replace(seen, startable=seen.startable | seen.against.keys()), now_s)
+
+
+class Restless(Guard):
+    """Is not paused."""
+
+    def pause(self) -> list[Act]:
+        acts = super().pause()
+        self.facts = self.facts._replace(paused=False)
+        return acts
+
+
+class Abrupt(Guard):
+    """Ends when it is told to, whoever knows."""
+
+    def _may_leave(self) -> bool:
+        return self._leaves_from is not None
+
+
+class Relentless(Witness):
+    """Denies a node whose guard was stopped on purpose."""
+
+    def _protection(self, beat: Beat) -> None:
+        pass
+
+
+class Remembering(Facts):
+    """Takes what was known before a boot for known."""
+
+    def after_boot(self, boot: int) -> Facts:
+        return self._replace(boot=boot)
+
+
+class Old(Desperate):
+    """Has such facts. That a copy which was not connected since the boot is not started from would be enough, too."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.facts = Remembering(*self.facts)
+
+
+class Total(Guard):
+    """Stops everything that runs where a lease has ended."""
+
+    def _held(self, seen: Seen) -> frozenset[str]:
+        return seen.running | seen.starting
+
+    def lease_until_s(self, domain: str) -> float:
+        return super().lease_until_s(domain if domain in self._partners else min(self._partners))
+
+
+RULES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "the lease counts from the answer": {"guard": Hasty},
+    "the witness forgets what it has promised": {"witness": Forgetful},
+    "a side goes on alone without a promise": {"guard": Generous},
+    "whoever was taken over from is answered": {"guard": Polite},
+    "a denial is proof": {"guard": Sure},
+    "an old copy is started": {"guard": Blind},
+    "a lease that has ended stops nothing": {"guard": Careless},
+    "takeover is shorter than lease and watchdog": {"times": Times(takeover_s=9.0)},
+    "a fence agent is believed where there is a lease": {"guard": Gullible},
+    "a fence agent that fails has fenced": {"guard": Impatient},
+    "a fence agent is believed about a node that was heard since": {"guard": Stubborn},
+    "a node that replicates is fenced": {"guard": Deaf},
+    "a copy is not marked, and it is said to be": {"guard": Quick},
+    "a copy that is Outdated is started": {"guard": Desperate},
+    "a paused node takes over": {"guard": Restless},
+    "a guard ends before that is known": {"guard": Abrupt},
+    "the witness denies a node whose guard is off": {"witness": Relentless},
+    "who was met before a boot is met": {"guard": Old},
+    "what runs on several nodes is stopped": {"guard": Total},
+}
+
+
+class Missed(NamedTuple):
+    """In the schedule of which seed a rule was missed, if in any, and what was broken for want of it."""
+
+    rule: str
+    schedules: int
+    seed: int | None
+    broken: str
+
+
+def search(rule: str, seeds: range) -> Missed:
+    """Up to the first schedule that misses the rule."""
+    for done, seed in enumerate(seeds, 1):
+        violation = trial.attempt(trial.of_seed(seed), **RULES[rule]).violation
+        if violation is not None:
+            return Missed(rule, done, seed, violation.rule)
+    return Missed(rule, len(seeds), None, "")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 1 when a rule is not missed."""
+    parser = argparse.ArgumentParser(prog="python -m soak.mutations", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("-n", type=int, default=20_000, help="how many schedules at most for each (default: 20000)")
+    parser.add_argument("--from", dest="first", type=int, default=0, metavar="SEED", help="the seed of the first one")
+    parser.add_argument("--rule", choices=RULES, action="append", help="only this one; may be given several times")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one for each core)")
+    parser.add_argument("--out", choices=("text", "json"), default="text", help="how it is told (default: text)")
+    given = parser.parse_args(arguments)
+    progress = Progress(sys.stderr, lambda: shutil.get_terminal_size().columns, time.monotonic)
+    seeds = range(given.first, given.first + given.n)
+    with ProcessPoolExecutor(given.jobs) as pool:
+        found = []
+        for ended in as_completed([pool.submit(search, rule, seeds) for rule in given.rule or RULES]):
+            found.append(ended.result())
+            progress.tell(_line(found[-1]))
+    if given.out == "json":
+        print(json.dumps([each._asdict() for each in found], indent=2))
+    else:
+        print("\n".join(_line(each) for each in sorted(found, key=lambda each: each.schedules)))
+    return 1 if any(each.seed is None for each in found) else 0
+
+
+def _line(missed: Missed) -> str:
+    if missed.seed is None:
+        return f"{missed.schedules:6} not missed: {missed.rule}"
+    return f"{missed.schedules:6} {missed.rule} (seed {missed.seed}: {missed.broken})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
