@@ -9,10 +9,11 @@ base:
     - migration.key
     - guard.key
     - lvm
+    - guard
     - drbd
     - xen
     - migration
-    - guard
+    - guard.gone
   # The one that is the third vote.
   'I@saltern:witness:*':
     - match: compound

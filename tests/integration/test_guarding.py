@@ -148,6 +148,33 @@ def test_a_paused_guard_takes_nothing_over_until_it_goes_on(nodes: Guarded) -> N
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
 
 
+def test_nothing_starts_on_a_node_whose_guard_has_no_lease_whoever_starts_it(nodes: Guarded) -> None:
+    nodes.ask("dom0m", ask="pause", who="anna")  # or it would start there
+    nodes.run("dom0", "xl", "destroy", "dns")
+    nodes.silence("dom0")
+    nodes.eventually("its lease has ended", lambda: not nodes.ask("dom0", ask="start", domain="dns")["allowed"])
+    refused = nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg")
+    assert refused.returncode != 0
+    assert "neither dom0m nor the witness answers" in refused.stderr
+    assert nodes.live("dns") == []
+    nodes.mend()
+    nodes.eventually("it has one again", lambda: nodes.ask("dom0", ask="start", domain="dns")["allowed"])
+    assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
+    assert nodes.live("dns") == ["dom0"]
+
+
+def test_nothing_starts_and_nothing_arrives_on_a_node_whose_guard_is_gone(nodes: Guarded) -> None:
+    nodes.run("dom0", "xl", "destroy", "dns")
+    nodes.kill("dom0")
+    assert "does not answer" in nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").stderr
+    nodes.run("dom0m", "xl", "migrate", "mail", "dom0")
+    assert (nodes.live("dns"), nodes.live("mail")) == ([], ["dom0m"])
+    nodes.start("dom0")
+    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
+    assert nodes.live("dns") == ["dom0"]
+
+
 def test_where_only_the_replication_is_cut_each_domain_goes_on_where_it_is(nodes: Guarded) -> None:
     with nodes.world() as world:
         world.cut_link("dom0", "dom0m")

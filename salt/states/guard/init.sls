@@ -1,5 +1,6 @@
-# The guard: told what the topology says, and running with it. It comes last: by then everybody has told its key. Where the
-# topology has no automatic takeover, or no longer, a guard that is there is ended in order.
+# The guard: told what the topology says, and running with it. It comes before any disk is up: what it does not know of could start
+# here without a lease, and be taken over elsewhere meanwhile; and DRBD would ask it in vain. Domains are started after that, and
+# wait for the lease. Where the topology has no automatic takeover, `guard.gone` ends a guard that is there.
 {%- from "map.jinja" import guard, root with context %}
 include:
   - share
@@ -16,7 +17,4 @@ guard is configured:
   guard.configured: []
 guard is running:
   guard.running: []
-{%- elif 'guard.status' in salt and salt['file.file_exists'](root ~ '/etc/saltern/guard.json') %}
-guard is gone:
-  guard.absent: []
 {%- endif %}

@@ -68,6 +68,7 @@ class GuardService:
         }
         self._guard = Guard(settings.node, partners, settings.times, store.facts, clock(), store.renewed(), wards=wards)
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
+        self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
         self._kept: Mapping[str, float] = self._guard.renewed
         self._door = LocalDoor(root, self._answer)
         self._armed = False
@@ -81,7 +82,9 @@ class GuardService:
             self._transport.poller.register(fd)
         self._looking.start()
         self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
-        self._journal.say("guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}")
+        self._journal.say(
+            "guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}"
+        )
         pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
         while not (self._ending and self._may_end()):
             ready = dict(self._transport.poller.poll(pause_ms))
@@ -158,7 +161,9 @@ class GuardService:
         if look is None:
             return Seen(running=frozenset(self._domains))
         starting = self._doing.starting - look.seen.running
-        here = (self._doing.here_since(look.begun_s) | self._unproven(look, now_s)) - starting
+        here = (
+            self._doing.here_since(look.begun_s) | self._attached_since(look) | self._unproven(look, now_s)
+        ) - starting
         return replace(
             look.seen,
             running=look.seen.running | here,
@@ -169,6 +174,9 @@ class GuardService:
             same=self._since_told(look.seen.same, look),
             connected=self._since_told(look.seen.connected, look),
         )
+
+    def _attached_since(self, look: Look) -> frozenset[str]:
+        return frozenset(name for name, at_s in self._attached_s.items() if at_s >= look.begun_s)
 
     def _since_told(self, domains: frozenset[str], look: Look) -> frozenset[str]:
         return frozenset(name for name in domains if look.begun_s > self._gone_on_s.get(name, -math.inf))
@@ -254,7 +262,8 @@ class GuardService:
             self._watchdog.disarm()
         self._door.close()
         self._transport.close()
-        self._journal.say("guard", "has ended: this node is not protected, and nothing of it is taken over")
+        words = "has ended: this node is not protected, and nothing of it is taken over"
+        self._journal.say("guard", words)
 
     # --- Questions of this node ------------------------------------------------------------------------------------
     def _answer(self, question: Question) -> Reply:
@@ -281,13 +290,15 @@ class GuardService:
                 return self._may_go_on(resource)
             case {"ask": "start", "domain": str(domain)}:
                 return self._may_start(domain)
+            case {"ask": "attach", "resource": str(resource)}:
+                return self._may_attach(resource)
             case {"ask": "wake"}:
                 self._looking.again()
                 return {"awake": True}
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start, wake",
+            "Ask for status, pause, resume, stop, lost, go on, start, attach, wake",
         )
 
     def _is_lost(self, resource: str) -> None:
@@ -321,6 +332,17 @@ class GuardService:
             return {"allowed": True, "why": f"{domain} is not guarded"}
         reason = self._guard.against_start(domain, self._clock())
         return {"allowed": reason is None, "why": reason or f"this node has a lease for {domain}"}
+
+    def _may_attach(self, resource: str) -> Reply:
+        """The same of a domain that Xen has already, and gives a disk to: from now on it runs here, whatever was seen before."""
+        domain = self._settings.domain_of(resource)
+        if domain is None:
+            return {"allowed": True, "why": f"{resource} is no disk of a domain that is guarded here"}
+        reply = self._may_start(domain.name)
+        if reply["allowed"]:
+            self._attached_s[domain.name] = self._clock()
+            self._looking.again()
+        return reply
 
     def _status(self) -> Reply:
         now_s = self._clock()
