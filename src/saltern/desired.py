@@ -98,6 +98,7 @@ def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardS
         witness_address=witness.address,
         witness_port=witness.port,
         times=cluster.takeover.times,
+        notify=cluster.takeover.notify,
     )
 
 
@@ -304,7 +305,7 @@ def domain_to_pillar(domain: DomainSpec) -> dict[str, Any]:
 
 def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
     """What a guard is told as plain data."""
-    return {**asdict(guard), "partners": dict(guard.partners)}
+    return {**asdict(guard), "partners": dict(guard.partners), "notify": list(guard.notify)}
 
 
 def witness_to_pillar(witness: WitnessSpec) -> dict[str, Any]:
@@ -424,6 +425,7 @@ def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
         witness_address=_of(str, data["witness_address"]),
         witness_port=_of(int, data["witness_port"]),
         times=_times_from_pillar(data["times"]),
+        notify=tuple(_of(str, each) for each in data["notify"]),
     )
 
 

@@ -12,6 +12,7 @@ from saltern import operations
 from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
 from saltern.errors import Refused, SalternError
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
@@ -167,7 +168,8 @@ class Doing:
         except (SalternError, OSError) as error:
             reason = str(error)
             words = f"was not started: {reason}"
-        self._journal.tell(f"domain {domain}", words)
+        event = Event.DOMAIN_STARTED if reason is None else Event.DOMAIN_START_FAILED
+        self._journal.tell(f"domain {domain}", words, event)
         with self._lock:
             self._starting.discard(domain)
             # Also after a failure: what a tool has done before it ended is known by the next look.
@@ -189,11 +191,12 @@ class Doing:
         self._wake()
 
     def _stop(self, domain: str) -> None:
+        event = None
         try:
             words = stop(self._host, self._domains[domain])
         except (SalternError, OSError) as error:
-            words = f"could not be ended: {error}"
-        self._journal.say(f"domain {domain}", words)
+            words, event = f"could not be ended: {error}", Event.DOMAIN_NOT_ENDED
+        self._journal.say(f"domain {domain}", words, event)
         with self._lock:
             self._stopping.discard(domain)
         self._wake()

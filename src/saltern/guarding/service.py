@@ -16,6 +16,7 @@ from saltern.guard.messages import Answer, Beat, Denied, GoOn, Granted, Message,
 from saltern.guard.orphans import Ward
 from saltern.guarding import telling
 from saltern.guarding.doing import Doing
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.local import LocalDoor, Question, Reply
 from saltern.guarding.looking import Look, Looking
@@ -83,7 +84,7 @@ class GuardService:
         self._looking.start()
         self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
         self._journal.say(
-            "guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}"
+            "guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}", Event.GUARD_BEGINS
         )
         pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
         while not (self._ending and self._may_end()):
@@ -218,7 +219,7 @@ class GuardService:
     def _do_with_domain(self, act: Start | Stop | Outdate | Refuse) -> None:
         match act:
             case Stop():
-                self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once")
+                self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once", Event.LEASE_ENDED)
                 self._doing.stop(act.domain)
             case Start():
                 self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
@@ -226,7 +227,7 @@ class GuardService:
             case Outdate():
                 self._doing.outdate(act.domain)
             case Refuse():
-                self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}")
+                self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}", Event.DOMAIN_REFUSED)
             case _:
                 assert_never(act)
 
@@ -263,7 +264,7 @@ class GuardService:
         self._door.close()
         self._transport.close()
         words = "has ended: this node is not protected, and nothing of it is taken over"
-        self._journal.say("guard", words)
+        self._journal.say("guard", words, Event.GUARD_ENDED)
 
     # --- Questions of this node ------------------------------------------------------------------------------------
     def _answer(self, question: Question) -> Reply:
@@ -273,12 +274,12 @@ class GuardService:
             case {"ask": "pause", "who": str(who)}:
                 self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
                 self._do(self._guard.pause())
-                self._journal.say("guard", f"was paused by {who}: it takes nothing over")
+                self._journal.say("guard", f"was paused by {who}: it takes nothing over", Event.GUARD_PAUSED)
                 return {"paused": who}
             case {"ask": "resume"}:
                 self._host.remove(GUARD_PAUSED)
                 self._do(self._guard.resume())
-                self._journal.say("guard", "goes on: it takes over again")
+                self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
             case {"ask": "stop"}:
                 self.end()

@@ -62,7 +62,10 @@ class GuardedDomain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each. ``cluster`` is for events."""
+    """All that a guard is told: ``partners`` by node, and the ``domains`` that it shares with each. ``cluster`` is for events.
+
+    ``notify`` is the command that is run for each, if any.
+    """
 
     version: int
     node: str
@@ -72,6 +75,7 @@ class GuardSettings:
     domains: tuple[GuardedDomain, ...]
     times: Times = field(default_factory=Times)
     cluster: str = "cluster"
+    notify: tuple[str, ...] = ()
 
     def domain_of(self, resource: str) -> GuardedDomain | None:
         """Whose disk a resource is."""
@@ -99,6 +103,8 @@ def parse_guard(text: str | None, path: str) -> GuardSettings:
     keys = {f"partners:{name}": party.key for name, party in found.partners.items()} | {"witness": found.witness.key}
     for wrong in (*_general(found.version, found.times), *_strange_keys(keys), *_strange_domains(found)):
         raise FileError(path, wrong, _REMEDY)
+    if found.notify and not found.notify[0].startswith("/"):
+        raise FileError(path, f"notify: {found.notify[0]!r} is no program; allowed: an absolute path", _REMEDY)
     return found
 
 

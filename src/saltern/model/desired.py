@@ -131,7 +131,8 @@ class DomainSpec:
 class GuardSpec:
     """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, and its times.
 
-    Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own.
+    Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own. ``notify`` is the command
+    that the guard runs for each of its events.
     """
 
     address: str
@@ -141,6 +142,7 @@ class GuardSpec:
     witness_address: str
     witness_port: int
     times: Times
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

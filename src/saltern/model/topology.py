@@ -104,12 +104,13 @@ class Witness:
 class Takeover:
     """That the partner of a lost node takes its domains over by itself, and what proves to it that the node is lost.
 
-    Guards listen on ``port`` of the address of each node.
+    Guards listen on ``port`` of the address of each node, and run ``notify`` for each of their events.
     """
 
     witness: Witness
     port: int
     times: Times
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

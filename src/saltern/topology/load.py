@@ -86,7 +86,7 @@ class _Loader(Reader):
         witness, times = self._witness(found["witness"]), self._times(found["lease"])
         if witness is None or times is None:
             return None
-        return Takeover(witness=witness, port=found["port"], times=times)
+        return Takeover(witness=witness, port=found["port"], times=times, notify=found["notify"])
 
     def _witness(self, data: object) -> Witness | None:
         found = None if data is None else self.section(schema.WITNESS, data, f"{TAKEOVER}:witness")
