@@ -210,3 +210,28 @@ def test_on_a_terminal_the_screen_is_renewed_until_ctrl_c_which_is_no_error(
     assert "every 0.2 s; Ctrl-C ends it" in screens[0]
     assert all("Cluster example: dom0 answers, dom0m answers" in each for each in screens[:2])
     assert seen.isascii()
+
+
+def test_a_domain_is_ended_by_way_of_its_other_node_or_else_of_the_node_itself(
+    runners: Any, client: Client, converged: Cluster, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no guard of dom0 has dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
+    assert context.pop("retcode") == 1
+    takeover = "  takeover:\n    witness: {minion: elsewhere, address: 192.168.1.192}\n"
+    converged.edit("  nodes:\n    dom0:", f"{takeover}  nodes:\n    dom0:")
+    asked = []
+
+    def answer(node: str, function: str, arguments: list[Any]) -> dict[str, Any]:
+        asked.append((node, function, arguments))
+        return {"gone": True}
+
+    monkeypatch.setattr(client, "_run", answer)
+    assert runners["cluster.fence_domain"]("dns", "dom0") == {"gone": True}
+    client.silent = {"dom0m"}
+    assert runners["cluster.fence_domain"]("dns", "dom0") == {"gone": True}
+    assert asked == [(node, "guard.fence_domain", ["dns", "dom0"]) for node in ("dom0m", "dom0")]
+    assert "retcode" not in context
+    client.silent = set(NODES)
+    assert "nothing is known of dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
+    assert context.pop("retcode") == 1
+    assert "no guard of elsewhere has dns" in runners["cluster.fence_domain"]("dns", "elsewhere")["error"]

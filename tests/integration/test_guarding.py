@@ -10,7 +10,9 @@ import guarded
 import pytest
 from guarded import WITNESS, Guarded
 
+from saltern.guarding import asked
 from saltern.guarding.fence_peer import FENCED, OUTDATED, UNKNOWN
+from saltern.run import LocalHost
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,16 @@ def test_nothing_starts_and_nothing_arrives_on_a_node_whose_guard_is_gone(nodes:
     nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
     assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
     assert nodes.live("dns") == ["dom0"]
+
+
+def test_a_domain_is_ended_on_either_node_by_its_guard(nodes: Guarded) -> None:
+    told = asked.fence_domain(LocalHost(root=nodes.root("dom0")), nodes.root("dom0"), "mail", "dom0m")
+    assert told == {"domain": "mail", "node": "dom0m", "gone": True}
+    assert nodes.live("mail") == []
+    assert asked.fence_domain(LocalHost(root=nodes.root("dom0")), nodes.root("dom0"), "dns", "dom0")["gone"]
+    assert nodes.live("dns") == []
+    nodes.run("dom0m", "xl", "create", "/etc/xen/mail.cfg")
+    assert nodes.live("mail") == ["dom0m"]
 
 
 def test_where_only_the_replication_is_cut_each_domain_goes_on_where_it_is(nodes: Guarded) -> None:

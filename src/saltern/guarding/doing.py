@@ -25,7 +25,7 @@ _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
 
 
 class Ended(NamedTuple):
-    """What has come to its end: a ``start`` or an ``outdate``; and, in words, why it has not succeeded."""
+    """What has come to its end: a ``start``, a ``stop`` or an ``outdate``; and, in words, why it has not succeeded."""
 
     what: str
     domain: str
@@ -65,6 +65,8 @@ def stop(host: Host, domain: GuardedDomain) -> str:
     if found is None:
         return "it is gone"
     perform(host, EndDomain(domain=found.name or str(found.domid)))
+    if read_xen(host).by_uuid(domain.uuid) is not None:
+        raise Refused(f"domain {domain.name}", "it is still here after `xl destroy`", "It is tried again")
     return "ended"
 
 
@@ -191,12 +193,14 @@ class Doing:
         self._wake()
 
     def _stop(self, domain: str) -> None:
-        event = None
+        reason, event = None, None
         try:
             words = stop(self._host, self._domains[domain])
         except (SalternError, OSError) as error:
-            words, event = f"could not be ended: {error}", Event.DOMAIN_NOT_ENDED
+            reason, event = str(error), Event.DOMAIN_NOT_ENDED
+            words = f"could not be ended: {reason}"
         self._journal.say(f"domain {domain}", words, event)
         with self._lock:
             self._stopping.discard(domain)
+        self._ended.put(Ended("stop", domain, reason))
         self._wake()

@@ -21,6 +21,7 @@ class Event(StrEnum):
     DOMAIN_START_FAILED = "domain-start-failed"
     DOMAIN_REFUSED = "domain-refused"
     DOMAIN_NOT_ENDED = "domain-not-ended"
+    DOMAIN_FENCED = "domain-fenced"
     DATA_ALONE = "data-alone"
     DATA_SAME = "data-same"
 
@@ -39,6 +40,7 @@ MEANINGS: Final[Mapping[Event, str]] = {
     Event.DOMAIN_START_FAILED: "Starting an orphan has failed; it is tried again after a while.",
     Event.DOMAIN_REFUSED: "An orphan is not started here, and why.",
     Event.DOMAIN_NOT_ENDED: "A domain without a lease could not be ended; it is tried again, until the watchdog resets the node.",
+    Event.DOMAIN_FENCED: "A domain is ended here because somebody has ordered that, on this node or on its other one.",
     Event.DATA_ALONE: "A domain goes on here without its other copy, which counts as outdated from now on.",
     Event.DATA_SAME: "Both copies of a domain are the same again, or this node's are no longer the newer ones.",
 }

@@ -1,9 +1,11 @@
 """The guard as a service: it hears, looks, has ``saltern.guard`` decide, and has it done. One thread, which never waits."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, assert_never
 
 from saltern import loaded
@@ -12,10 +14,11 @@ from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, 
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Answer, Beat, Denied, GoOn, Granted, Message, Yes
+from saltern.guard.messages import Answer, Beat, Denied, End, Ended, GoOn, Granted, Message, Yes
 from saltern.guard.orphans import Ward
 from saltern.guarding import telling
 from saltern.guarding.doing import Doing
+from saltern.guarding.ending import Endings, Tickets, one_line
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.local import LocalDoor, Question, Reply
@@ -71,6 +74,9 @@ class GuardService:
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
         self._kept: Mapping[str, float] = self._guard.renewed
+        self._endings = Endings(lambda domain: self._doing.stop(domain), clock)
+        self._tickets = Tickets()
+        self._own_orders = itertools.count(-1, -1)  # none has the number of a message
         self._door = LocalDoor(root, self._answer)
         self._armed = False
         self._ending = False
@@ -115,15 +121,35 @@ class GuardService:
         elif isinstance(content, GoOn) and content.domain in self._domains:
             self._asked[content.domain] = heard
             self._do(self._guard.asked(content, now_s))
+        elif isinstance(content, End):
+            self._obey(heard, content, now_s)
         elif isinstance(content, Message):
             self._journal.say(f"from {heard.sender}", f"dropped: a {type(content).__name__}, which is for {WITNESS}")
         else:
             self._hear_answer(heard.sender, content, now_s)
 
+    def _obey(self, heard: Heard, order: End, now_s: float) -> None:
+        """End a domain because its other node has said so, and answer when it is gone; or answer why not."""
+        against = self._guard.against_order(order, now_s)
+
+        def tell(reason: str | None) -> None:
+            self._transport.answer(
+                heard, Ended(order.number, order.domain, None if reason is None else one_line(reason))
+            )
+
+        if against is not None:
+            self._journal.tell(f"domain {order.domain}", f"is not ended as {heard.sender} has ordered: {against}")
+            tell(against)
+            return
+        self._journal.tell(f"domain {order.domain}", f"is ended: {heard.sender} has ordered it", Event.DOMAIN_FENCED)
+        self._endings.begin(order.domain, tell)
+
     def _hear_answer(self, by: str, answer: Answer, now_s: float) -> None:
         known = self._of_partners(answer)
         if known is None:
             return
+        if isinstance(known, Ended):
+            self._tickets.close(known.number, known.reason)
         acts = self._guard.answered(by, known, now_s)
         for told in telling.heard(by, known):
             self._journal.say(*told)
@@ -148,8 +174,11 @@ class GuardService:
         for ended in self._doing.ended():
             if ended.what == "outdate":
                 self._do(self._guard.outdated(ended.domain, ended.reason is None))
+            elif ended.what == "stop":
+                self._endings.came_of_it(ended.domain, ended.reason)
             elif ended.reason is not None:
                 self._guard.failed(ended.domain, ended.reason, now_s)
+        self._endings.again()
         seen = self._seen(now_s)
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
@@ -284,6 +313,14 @@ class GuardService:
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
+            case {"ask": "wake"}:
+                self._looking.again()
+                return {"awake": True}
+        return self._answer_about(question)
+
+    def _answer_about(self, question: Question) -> Reply:
+        """Of one domain, or one of its disks."""
+        match question:
             case {"ask": "lost", "resource": str(resource)}:
                 self._is_lost(resource)
                 return self._may_go_on(resource)
@@ -293,14 +330,36 @@ class GuardService:
                 return self._may_start(domain)
             case {"ask": "attach", "resource": str(resource)}:
                 return self._may_attach(resource)
-            case {"ask": "wake"}:
-                self._looking.again()
-                return {"awake": True}
+            case {"ask": "end", "domain": str(domain), "node": str(node)}:
+                return self._end_domain(domain, node)
+            case {"ask": "ended", "number": int(number)}:
+                return self._tickets.show(number)
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start, attach, wake",
+            "Ask for status, pause, resume, stop, lost, go on, start, attach, end, ended, wake",
         )
+
+    def _end_domain(self, domain: str, node: str) -> Reply:
+        """Have a domain ended here, or on its other node; ``ended`` tells what has come of it."""
+        known = self._domains.get(domain)
+        if known is None or node not in (self._settings.node, known.partner):
+            found = f"{domain} is not guarded here" if known is None else f"{domain} has nothing to do with {node}"
+            raise Refused("guard", found, "Ask the guard of one of its nodes, with one of these")
+        if node == self._settings.node:
+            number = next(self._own_orders)
+            self._tickets.open(number)
+            self._journal.tell(
+                f"domain {domain}", "is ended: somebody has ordered it on this node", Event.DOMAIN_FENCED
+            )
+            self._endings.begin(domain, partial(self._tickets.close, number))
+            return self._tickets.show(number)
+        order = self._guard.order_end(domain)
+        if order is None:
+            raise Refused("guard", f"{node} was not heard since this guard began", "Try again when it is heard")
+        self._journal.tell(f"domain {domain}", f"is to be ended on {node}: somebody has ordered it here")
+        self._transport.send(node, order)
+        return self._tickets.open(order.number)
 
     def _is_lost(self, resource: str) -> None:
         domain = self._settings.domain_of(resource)

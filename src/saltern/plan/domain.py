@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from saltern.errors import Refused
 from saltern.model.action import ForgetStop, StartDomain
@@ -13,10 +12,6 @@ from saltern.plan import settled
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 from saltern.units import format_size
-
-_UNGUARDED: Final = (
-    "See `guard.status` of this node, and whether its partner and the witness are there; then apply again"
-)
 
 
 def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
@@ -55,7 +50,10 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     _require_memory(domain, view)
     against = view.against_start(domain.name)
     if against is not None:
-        return Wait(reason=f"{domain.name} is not started: {against}", remedy=_UNGUARDED)
+        return Wait(
+            reason=f"{domain.name} is not started: {against}",
+            remedy="See `guard.status` of this node, and whether its partner and the witness are there; then apply again",
+        )
     return Step(
         comment=f"{domain.name} is started",
         actions=(StartDomain(domain=domain.name),),
