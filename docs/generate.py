@@ -20,6 +20,7 @@ import yaml
 
 from saltern import cli, topology
 from saltern.errors import TopologyError
+from saltern.guarding.events import MEANINGS
 from saltern.topology import files, graph, schema
 from saltern.topology.rules import RULES
 
@@ -43,6 +44,7 @@ def pages() -> dict[Path, str]:
         reference / "runners.md": runners(),
         reference / "cli.md": command_line(),
         reference / "errors.md": errors(),
+        reference / "events.md": events(),
         ROOT / "README.md": with_picture((ROOT / "README.md").read_text(encoding="utf-8")),
         ROOT / "ARCHITECTURE.md": with_code_map((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")),
     }
@@ -263,6 +265,42 @@ def runners() -> str:
 
 
 # --- The command line --------------------------------------------------------------------------------------------
+def events() -> str:
+    """What is told of automatic takeover, to whom, and in which form."""
+    meanings = table(["event", "meaning"], ([f"`{event}`", meaning] for event, meaning in MEANINGS.items()))
+    return page("Events", "src/saltern/guarding/events.py", _EVENTS_INTRODUCTION, meanings, _EVENTS_WAYS)
+
+
+_EVENTS_INTRODUCTION = """\
+Every line of a guard's log, in `/var/log/saltern/guard-DATE.jsonl` on its node, has `at` (ISO 8601, with the offset from
+UTC), `subject` and `words`, which are for people and may change. What somebody wants to hear of at once has an `event` as
+well, which stays as it is. The `subject` of an event is `node NAME`, `domain NAME`, `data of DOMAIN`, `lease of DOMAIN`,
+`answers of NAME` or `guard`."""
+
+_EVENTS_WAYS = """\
+## To a command, from the node itself
+
+`saltern:takeover:notify` in the topology is a command that each guard runs for each of these, one after the other, also while
+the master is dead. Standard input is one line of JSON: `cluster`, `node` (whose guard tells it), `at`, `subject`, `words`,
+`event`. It runs as root, without a shell, is killed after 30 s, and holds nothing up. What it fails with stands in the
+guard's log, under the subject `notification`; it is not run again for the same event. While a hundred events wait for it the
+next ones are left out, which the log tells.
+
+## On the bus of the master
+
+With the engine `saltern_guard` on the minion of a node, every line of the log, with `event` or without, becomes an event of
+Salt:
+
+| tag | data |
+| --- | --- |
+| `saltern/CLUSTER/guard/NODE` | `id` is the minion; under `data` are `at`, `subject`, `words`, and `event` where it is one |
+| `salt/beacon/NODE/saltern_peers/lost`, `.../back` | `id` is the minion, `node` the partner that DRBD has lost, or sees again |
+
+While the master does not answer they wait on the node, for as long as its log is kept, and come later, in order. So an event
+may be old when it comes (`at` tells): react to it with something that looks for itself. The beacon's are signs, and prove
+nothing."""
+
+
 def command_line() -> str:
     """The help of the command and of each of its subcommands."""
     os.environ["COLUMNS"] = "100"

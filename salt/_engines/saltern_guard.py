@@ -3,8 +3,8 @@ What the guard has decided, as events on the bus
 ================================================
 
 Each line of the guard's log becomes an event ``saltern/CLUSTER/guard/NODE`` on the master's bus, with ``at``, ``subject`` and
-``words``. While the master does not answer they wait on the node, and come later, in order: believe nothing that is old, and
-look.
+``words``; what somebody wants to hear of at once has an ``event`` too (docs/reference/events.md). While the master does not
+answer they wait on the node, and come later, in order: believe nothing that is old, and look.
 
 .. versionadded:: 0.1.0
 

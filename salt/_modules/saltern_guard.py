@@ -146,6 +146,31 @@ def wake():
     return _core(asked.wake)
 
 
+def fence_domain(domain, node):
+    """
+    End a domain at once on one of its two nodes, and return when it is gone. On the other node than this one the guard there is
+    told directly, so that neither master nor minion there is needed; guards know each other by their keys, and an order that is
+    told again, or comes late, is none. The domain is free to start again.
+
+    A guest that is ended so loses what it had not written yet.
+
+    domain
+        Its name
+
+    node
+        Where it is to be ended: this node, or the other node of the domain
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0m guard.fence_domain dns dom0
+    """
+    return _core(asked.fence_domain, domain, node)
+
+
 def key():
     """
     Return the public half of this machine's key, by which guards and witnesses know each other, or nothing before it is made.

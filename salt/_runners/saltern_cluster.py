@@ -332,6 +332,50 @@ def _user():
     return f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}"
 
 
+def fence_domain(domain, node, timeout=60):
+    """
+    End a domain at once on one of its two nodes: one that is stuck, or that runs on both sides after a mistake. The guard of its
+    other node tells the guard there; where that minion does not answer, the one of ``node`` itself is asked. The exit code is 1
+    unless it is known to be gone there.
+
+    domain
+        Its name
+
+    node
+        Where it is to be ended
+
+    timeout
+        Seconds to wait for a minion. Default: 60
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run cluster.fence_domain dns dom0
+    """
+    found = __salt__["topology.shares"]()
+    if "retcode" in found:
+        return found
+    shares = {name: slice_from_pillar(share) for name, share in found.items()}
+    nodes = [name for name, share in shares.items() if domain in share.domains and share.guard is not None]
+    if node not in nodes:
+        __context__["retcode"] = 1
+        return {"retcode": 1, "error": f"no guard of {node} has {domain}; those of {nodes or 'no node'} have"}
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        for asked in sorted(nodes, key=lambda name: name == node):
+            told = [domain, node]
+            said = client.cmd(
+                [asked], "guard.fence_domain", told, tgt_type="list", full_return=True, timeout=timeout
+            ).get(asked)
+            if said:
+                break
+    if not said or said["retcode"]:
+        __context__["retcode"] = 1
+    return said["ret"] if said else {"retcode": 1, "error": f"neither of {nodes} answers: nothing is known of {domain}"}
+
+
 def _on_guards(function, node, timeout, arguments=()):
     found = __salt__["topology.shares"]()
     if "retcode" in found:

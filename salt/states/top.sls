@@ -9,10 +9,12 @@ base:
     - migration.key
     - guard.key
     - lvm
+    - guard
     - drbd
+    - guard.fencing
     - xen
     - migration
-    - guard
+    - guard.gone
   # The one that is the third vote.
   'I@saltern:witness:*':
     - match: compound

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from saltern import may_start
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model import hotplug
@@ -33,6 +34,8 @@ _RELEASE_S: Final = 5.0
 _POLL_S: Final = 0.25
 # A cable that was pulled for a moment is back by then, with DRBD's next attempt to connect; a node that boots is not yet.
 _BACK_S: Final = 30.0
+# A guard that is started again is back by then, with a lease; libxl waits for longer than that, and for what has to be done then.
+_LEASE_S: Final = 10.0
 _UNFINISHED: Final = (
     ""  # no status yet: `add` was killed, by libxl's own timeout perhaps, or could not undo what it did
 )
@@ -173,6 +176,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
     shown = drbd.show()
     acts = attach.decide(before, incoming=incoming, window=drbdsetup_show.parse_two_primaries(shown))
     attach.require_own(before, _others(host, xenbus_path, resource))
+    _require_lease(host, resource, patience_s=0.0 if incoming else _LEASE_S)
     done: list[Act] = []
     try:
         for act in acts:
@@ -189,6 +193,21 @@ def _attach(host: Host, xenbus_path: str) -> None:
             raise _NotUndone(f"{_line(error)}; and it could not be undone: {_line(trouble)}") from error
         raise
     _log(host, hotplug.arriving(resource) if incoming else f"add {resource}: Primary")
+
+
+def _require_lease(host: Host, resource: str, patience_s: float) -> None:
+    """Raises ``Refused`` unless the guard of this node, where it has one, lets a domain run here.
+
+    One that arrives is subject to the lease as one that starts: without it, it would be ended at once. A guard that is just being
+    started again is waited for, but not by a guest that stands still meanwhile, and goes on where it was.
+    """
+    deadline_s = host.now() + patience_s
+    while (against := may_start.against_attach(host, resource)) is not None:
+        if host.now() >= deadline_s:
+            raise Refused(
+                resource, against, "See `guard.status` of this node, and whether its partner and the witness are there"
+            )
+        host.sleep(_POLL_S)
 
 
 def _undo(drbd: _Drbd, before: RunningResource, shown: str, done: Sequence[Act]) -> None:

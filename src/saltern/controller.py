@@ -338,8 +338,10 @@ class _Work:
         survey = self.seen.get(each.domain) or self._look(each)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
+            target = survey[each.target]
             start = each.kind is OperationKind.START
-            waits = list(migrate.waits_to_start(survey[each.target]) if start else migrate.waits(survey[each.source]))
+            moves = (*migrate.waits(survey[each.source]), *migrate.unguarded(target))
+            waits = list(migrate.waits_to_start(target) if start else moves)
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
         # Where answers take long, these halves would soon count as left. What else waits is no reason to fail here.

@@ -97,6 +97,7 @@ def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardS
         witness=cluster.takeover.witness,
         fencing={name: agents[name] for name in partners if name in agents},
         times=cluster.takeover.times,
+        notify=cluster.takeover.notify,
     )
 
 
@@ -306,6 +307,7 @@ def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
     return {
         **asdict(guard),
         "partners": dict(guard.partners),
+        "notify": list(guard.notify),
         "fencing": {
             node: {"agent": each.agent, "secret_options": dict(each.options), "timeout_s": each.timeout_s}
             for node, each in guard.fencing.items()
@@ -429,6 +431,7 @@ def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
         witness=None if data["witness"] is None else _witness_from_pillar(data["witness"]),
         fencing={_of(str, name): _agent_from_pillar(each) for name, each in _of(dict, data["fencing"]).items()},
         times=_times_from_pillar(data["times"]),
+        notify=tuple(_of(str, each) for each in data["notify"]),
     )
 
 

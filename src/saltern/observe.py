@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from saltern import may_start
 from saltern.argv import drbd as drbd_argv
 from saltern.argv import drbdsetup
 from saltern.argv import lvm as lvm_argv
@@ -309,6 +310,10 @@ class Observation:
     def placed(self, domain: str, uuid: str) -> str | None:
         """See ``View``: a file, and no process."""
         return note_of(self.file(placed_file(domain)), uuid)
+
+    def against_start(self, domain: str) -> str | None:
+        """See ``View``: a question, and no process."""
+        return self._part(project.start_of(domain), lambda: may_start.against_start(self._host, domain))
 
     def partner_keys(self, node: str) -> SshKeys | None:
         """See ``View``: Salt brings them from node to node; without it nobody tells anything."""

@@ -19,6 +19,7 @@ from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
 DEFAULT_TIMEOUT_S = 120.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.02
+_ANSWER_BYTES = 256 * 1024
 
 
 class Completed(NamedTuple):
@@ -85,6 +86,10 @@ class Host(Protocol):
 
     def detach(self, argv: Sequence[str]) -> None:
         """Start a command that goes on by itself, however its starter ends; raises ``CommandMissing``."""
+        ...
+
+    def ask(self, path: str, question: str, timeout_s: float) -> str:
+        """What the service behind a socket of the node answers, a packet each way; raises ``OSError`` where none does."""
         ...
 
     def now(self) -> float:
@@ -264,6 +269,19 @@ class LocalHost:
             )
         except FileNotFoundError as error:
             raise CommandMissing(tuple(argv)) from error
+
+    def ask(self, path: str, question: str, timeout_s: float) -> str:
+        """See ``Host.ask``."""
+        import socket  # not before it is needed: most nodes have nothing to be asked
+
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as way:
+            way.settimeout(timeout_s)
+            way.connect(self._path(path))
+            way.send(question.encode())
+            answer = way.recv(_ANSWER_BYTES)
+        if not answer:
+            raise ConnectionResetError(f"{path} was closed without an answer")
+        return answer.decode(errors="replace")
 
     def serve(self, argv: Sequence[str]) -> "Served":
         """Start a command on this process's own input and output; raises ``CommandMissing``."""

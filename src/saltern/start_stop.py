@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Final
 
-from saltern import operations
+from saltern import may_start, operations
 from saltern.act import perform
 from saltern.argv import xen
 from saltern.errors import SalternError
@@ -94,9 +94,11 @@ def _start(host: Host, operation: Operation) -> Generator[float, None, bool]:
 
 
 def _seen(host: Host, operation: Operation) -> tuple[Action, ...] | Wait:
-    """What starts it; what cannot be seen now is looked at again."""
+    """What starts it; what cannot be seen now is looked at again, and so is what the guard does not allow."""
     try:
-        return plan.start(operation, read_xen(host), read_running(host, read_version(host)))
+        wanted = plan.start(operation, read_xen(host), read_running(host, read_version(host)))
+        against = None if isinstance(wanted, Wait) or not wanted else may_start.against_start(host, operation.domain)
+        return wanted if against is None else Wait(reason=against, remedy="See `guard.status` of this node")
     except SalternError as error:
         return Wait(reason=str(error), remedy="See to that")
 

@@ -47,6 +47,7 @@ def _look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
         maintenance={
             node: note.strip() for node in (spec.home, spec.partner) if (note := view.file(maintenance_file(node)))
         },
+        against_start=view.against_start(domain),
     )
 
 

@@ -260,3 +260,28 @@ def test_a_node_is_given_what_switches_its_partner_off_and_nothing_of_it_is_show
     assert share["guard"]["fencing"]["dom0m"]["secret_options"] == {"plug": "dom0m", "password": "hush-hush"}
     assert list(share["guard"]["fencing"]) == ["dom0m"]
     assert "hush" not in str(runners["topology.shares"]())
+
+
+def test_a_domain_is_ended_by_way_of_its_other_node_or_else_of_the_node_itself(
+    runners: Any, client: Client, converged: Cluster, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no guard of dom0 has dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
+    assert context.pop("retcode") == 1
+    takeover = "  takeover:\n    witness: {minion: elsewhere, address: 192.168.1.192}\n"
+    converged.edit("  nodes:\n    dom0:", f"{takeover}  nodes:\n    dom0:")
+    asked = []
+
+    def answer(node: str, function: str, arguments: list[Any]) -> dict[str, Any]:
+        asked.append((node, function, arguments))
+        return {"gone": True}
+
+    monkeypatch.setattr(client, "_run", answer)
+    assert runners["cluster.fence_domain"]("dns", "dom0") == {"gone": True}
+    client.silent = {"dom0m"}
+    assert runners["cluster.fence_domain"]("dns", "dom0") == {"gone": True}
+    assert asked == [(node, "guard.fence_domain", ["dns", "dom0"]) for node in ("dom0m", "dom0")]
+    assert "retcode" not in context
+    client.silent = set(NODES)
+    assert "nothing is known of dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
+    assert context.pop("retcode") == 1
+    assert "no guard of elsewhere has dns" in runners["cluster.fence_domain"]("dns", "elsewhere")["error"]

@@ -10,7 +10,9 @@ import guarded
 import pytest
 from guarded import WITNESS, Guarded
 
+from saltern.guarding import asked
 from saltern.guarding.fence_peer import FENCED, OUTDATED, UNKNOWN
+from saltern.run import LocalHost
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,43 @@ def test_a_paused_guard_takes_nothing_over_until_it_goes_on(nodes: Guarded) -> N
     assert promises(nodes)["denied"] == []
     nodes.ask("dom0m", ask="resume")
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
+
+
+def test_nothing_starts_on_a_node_whose_guard_has_no_lease_whoever_starts_it(nodes: Guarded) -> None:
+    nodes.ask("dom0m", ask="pause", who="anna")  # or it would start there
+    nodes.run("dom0", "xl", "destroy", "dns")
+    nodes.silence("dom0")
+    nodes.eventually("its lease has ended", lambda: not nodes.ask("dom0", ask="start", domain="dns")["allowed"])
+    refused = nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg")
+    assert refused.returncode != 0
+    assert "neither dom0m nor the witness answers" in refused.stderr
+    assert nodes.live("dns") == []
+    nodes.mend()
+    nodes.eventually("it has one again", lambda: nodes.ask("dom0", ask="start", domain="dns")["allowed"])
+    assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
+    assert nodes.live("dns") == ["dom0"]
+
+
+def test_nothing_starts_and_nothing_arrives_on_a_node_whose_guard_is_gone(nodes: Guarded) -> None:
+    nodes.run("dom0", "xl", "destroy", "dns")
+    nodes.kill("dom0")
+    assert "does not answer" in nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").stderr
+    nodes.run("dom0m", "xl", "migrate", "mail", "dom0")
+    assert (nodes.live("dns"), nodes.live("mail")) == ([], ["dom0m"])
+    nodes.start("dom0")
+    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
+    assert nodes.live("dns") == ["dom0"]
+
+
+def test_a_domain_is_ended_on_either_node_by_its_guard(nodes: Guarded) -> None:
+    told = asked.fence_domain(LocalHost(root=nodes.root("dom0")), nodes.root("dom0"), "mail", "dom0m")
+    assert told == {"domain": "mail", "node": "dom0m", "gone": True}
+    assert nodes.live("mail") == []
+    assert asked.fence_domain(LocalHost(root=nodes.root("dom0")), nodes.root("dom0"), "dns", "dom0")["gone"]
+    assert nodes.live("dns") == []
+    nodes.run("dom0m", "xl", "create", "/etc/xen/mail.cfg")
+    assert nodes.live("mail") == ["dom0m"]
 
 
 def test_where_only_the_replication_is_cut_each_domain_goes_on_where_it_is(nodes: Guarded) -> None:

@@ -2,7 +2,6 @@
 
 import ctypes
 import json
-import math
 import os
 import shutil
 import signal
@@ -12,11 +11,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import zmq
@@ -24,6 +20,7 @@ from fenced import TAKEOVER
 from pair import NODES, converge, failures, slices
 from relay import Relay
 
+from demo.pace import fitting
 from demo.ports import free_ports
 from saltern.converge import Converge
 from saltern.guard.times import Times
@@ -62,16 +59,9 @@ def times() -> Times:
     """As short as this machine allows at this moment: what is late because it is busy is no lost node."""
     folder = directory()
     cluster.create(str(folder), [NodeSpec(name="dom0", address="192.168.1.190")])
-    ends_s = [time.monotonic()]
-    for _ in range(5):
-        subprocess.run([str(folder / "dom0" / "bin" / "xl"), "list"], check=True, capture_output=True)
-        ends_s.append(time.monotonic())
-    command_s = median(end_s - begun_s for begun_s, end_s in pairwise(ends_s))
+    found = fitting(folder / "dom0" / "bin" / "xl")
     remove(folder)
-    beat_s = max(1.0, 5 * command_s)
-    lease_s = math.ceil(5 * beat_s)
-    found = Times(beat_s=beat_s, dead_s=3.5 * beat_s, lease_s=lease_s, watchdog_s=lease_s, margin_s=1.0)
-    return replace(found, takeover_s=math.ceil(found.needed_s))
+    return found
 
 
 def other(node: str) -> str:
@@ -272,11 +262,20 @@ class Guarded:
 
     def isolate(self, node: str) -> None:
         """Nothing comes from the node, and nothing comes to it."""
+        self.silence(node)
+        with self.world() as world:
+            world.cut_link(*NODES)
+
+    def silence(self, node: str) -> None:
+        """Its guard is not heard, and hears nothing; DRBD is connected."""
         for way, relay in self._relays.items():
             if node in way:
                 relay.cut()
-        with self.world() as world:
-            world.cut_link(*NODES)
+
+    def run(self, node: str, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What somebody types on a node."""
+        argv = [f"{self.root(node)}/bin/{program}", *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     def mend(self) -> None:
         """Every wire is whole again."""

@@ -42,6 +42,7 @@ from saltern.plan.project import (
     mode_at,
     operation_on,
     remake_of,
+    start_of,
 )
 from saltern.render import block_script, drbd_resource, xl_config
 from saltern.units import GIB, MIB
@@ -211,6 +212,7 @@ def view(
     promoted: tuple[str, ...] = (),
     operation: Standing | None = None,
     stopped: str | None = None,
+    against_start: str | None = None,
 ) -> Observation:
     """A view in which these things are known, and nothing else can be read."""
     known = Observation(host or _NoHost(), "dom0")
@@ -225,6 +227,7 @@ def view(
             MEMORY: free_memory_bytes,
             operation_on("dns"): operation,
             remake_of("dns"): None,
+            start_of("dns"): against_start,
             file_at(stopped_file("dns")): None if stopped is None else f"{UUID} {stopped}\n",
             **({metadata_of("dns"): metadata} if metadata is not None else {}),
             **{file_at(path): text for path, text in {**as_it_should_be(), **(files or {})}.items()},

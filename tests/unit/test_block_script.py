@@ -1,5 +1,6 @@
 """The block script, command by command: what it asks, what it answers, and that whatever fails is a refusal."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -9,7 +10,7 @@ import pytest
 
 from saltern.block_script import add, close, main, remove
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
-from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.model.places import BLOCK_SCRIPT, GUARD_SETTINGS, GUARD_SOCKET, HOTPLUG_LOG
 from saltern.plan import attach
 from saltern.run import Completed
 
@@ -41,6 +42,9 @@ class Node:
         self.log = ""
         self.clock_s = 0.0
         self.late = False  # what fails has taken effect before
+        self.guarded = False
+        self.against: str | None = None  # what its guard says
+        self.silent_s = 0.0  # how long it takes to answer at all
         self.breaks: Callable[[list[str]], Exception | str | None] = lambda argv: None
         self.after_sleep: Callable[[], None] = lambda: None
 
@@ -117,6 +121,18 @@ class Node:
     def append_text(self, path: str, text: str) -> None:
         assert path == HOTPLUG_LOG
         self.log += text
+
+    def mode(self, path: str) -> int | None:
+        assert path == GUARD_SETTINGS
+        return 0o600 if self.guarded else None
+
+    def ask(self, path: str, question: str, timeout_s: float) -> str:
+        assert (path, json.loads(question)) == (GUARD_SOCKET, {"ask": "attach", "resource": "dns"})
+        assert "drbdsetup primary" not in self.programs
+        if self.clock_s < self.silent_s:
+            self.clock_s += timeout_s
+            raise TimeoutError("timed out")
+        return json.dumps({"allowed": self.against is None, "why": self.against})
 
     def detach(self, argv: Sequence[str]) -> None:
         self.detached.append(list(argv))
@@ -207,6 +223,41 @@ def test_a_window_is_not_closed_under_the_domain_that_is_on_its_way() -> None:
     node.window, node.held_open = True, 1
     assert add(node, PATH) == 1
     assert (node.role, node.window) == ("Primary", True)
+
+
+@pytest.mark.parametrize("node", [Node(), arriving()])
+def test_what_the_guard_does_not_allow_is_refused_before_anything_is_done(node: Node) -> None:
+    node.guarded, node.against = True, "neither dom0m nor the witness answers"
+    assert add(node, PATH) == 1
+    assert "neither dom0m nor the witness answers" in node.store[ERROR]
+    assert (node.role, node.window, node.detached) == ("Secondary", False, [])
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+@both
+def test_asking_the_guard_takes_no_process(drbd: str) -> None:
+    plain, guarded = Node(drbd=drbd), Node(drbd=drbd)
+    guarded.guarded = True
+    assert add(plain, PATH) == add(guarded, PATH) == 0
+    assert guarded.programs == plain.programs
+
+
+def test_a_guard_that_is_started_again_is_waited_for_but_not_for_longer_than_libxl_waits() -> None:
+    back, gone = Node(), Node()
+    for node, silent_s in ((back, 4.0), (gone, 1000.0)):
+        node.guarded, node.silent_s = True, silent_s
+    assert (add(back, PATH), back.role) == (0, "Primary")
+    assert (add(gone, PATH), gone.role) == (1, "Secondary")
+    assert gone.clock_s <= 20
+    assert "does not answer" in gone.store[ERROR]
+
+
+def test_a_guest_that_arrives_stands_still_and_waits_for_no_guard() -> None:
+    node = arriving()
+    node.guarded, node.against = True, "the guard of this node is being stopped"
+    assert add(node, PATH) == 1
+    assert node.clock_s == 0
 
 
 def test_a_refusal_is_one_line_for_libxl_and_one_with_its_date_in_the_log_of_xen() -> None:
@@ -648,7 +699,7 @@ HEAVY = {"argparse", "ast", "ctypes", "dataclasses", "inspect", "json", "logging
 LOADED = {
     *("saltern", "saltern.block_script", "saltern.errors", "saltern.run", "saltern.secrets", "saltern.units"),
     *("saltern.argv", "saltern.argv.drbdsetup", "saltern.argv.names", "saltern.argv.xenstore"),
-    *("saltern.model", "saltern.model.hotplug", "saltern.model.places", "saltern.model.running"),
+    *("saltern.may_start", "saltern.model", "saltern.model.hotplug", "saltern.model.places", "saltern.model.running"),
     *("saltern.parse", "saltern.parse.drbd_version", "saltern.parse.drbdsetup_events2", "saltern.parse.drbdsetup_show"),
     *("saltern.parse.scalars", "saltern.parse.xenstore_ls", "saltern.plan", "saltern.plan.attach"),
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fleet import SimFleet
+from gate import Gate
 from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, check_safety, converge, empty_world, failures, running, slices
 
@@ -141,6 +142,44 @@ def test_a_stopped_domain_is_started_on_its_partner_when_that_is_named(nodes) ->
         do(nodes, START, domain="dns", target="dom0")
     apply(nodes)
     assert running(nodes.world)["dns"] == ["dom0m"]
+
+
+ALONE = "neither its partner nor the witness answers"
+
+
+@pytest.mark.parametrize("kind", [MIGRATE, OFFLINE])
+def test_a_domain_does_not_move_to_a_node_that_has_no_lease(nodes, kind) -> None:
+    gate = Gate(nodes.world, "dom0m", ALONE)
+    with pytest.raises(Refused, match=f"dom0m: .*{ALONE}"):
+        do(nodes, kind, domain="dns")
+    assert entered(nodes) == []
+    assert running(nodes.world) == HOME
+    gate.why = None
+    assert do(nodes, kind, domain="dns") == ["dns"]
+
+
+def test_a_node_is_not_evacuated_to_one_that_has_no_lease_but_away_from_it(nodes) -> None:
+    Gate(nodes.world, "dom0m", ALONE)
+    with pytest.raises(Refused, match=ALONE):
+        do(nodes, MIGRATE, evacuate="dom0")
+    assert do(nodes, MIGRATE, evacuate="dom0m") == ["mail"]
+    with pytest.raises(Refused, match=ALONE):
+        do(nodes, MIGRATE, home="dom0m")
+
+
+def test_a_domain_is_started_as_soon_as_its_node_has_a_lease(nodes) -> None:
+    do(nodes, STOP, domain="dns")
+    gate = Gate(nodes.world, "dom0", ALONE)
+    with pytest.raises(Refused, match=ALONE):
+        do(nodes, START, domain="dns")
+    assert "dns" not in running(nodes.world)
+    gate.why = None
+    controller.begin(nodes.fleet, Selection(kind=START, domain="dns"), identifier=ID, owner="anna", since="now")
+    controller.synchronise(nodes.fleet, Selection(kind=START, domain="dns"), identifier=ID, timeout_s=60)
+    gate.first = [None, *[ALONE] * 3]  # the last look of the master, then the node itself, which waits
+    controller.carry_out(nodes.fleet, Selection(kind=START, domain="dns"), identifier=ID, parallel=1, timeout_s=600)
+    assert running(nodes.world) == HOME
+    assert gate.first == []
 
 
 def test_a_domain_that_is_down_already_is_kept_so(nodes) -> None:

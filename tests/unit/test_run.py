@@ -1,11 +1,15 @@
 """The one door to a node: commands end as allowed or raise, files are replaced whole or not at all."""
 
+import select
 import sys
+import threading
 import time
 
 import pytest
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
+from saltern.guarding.local import LocalDoor
+from saltern.model.places import GUARD_SOCKET
 from saltern.run import LocalHost
 
 
@@ -67,6 +71,21 @@ def test_what_a_command_is_given_can_be_opened_as_a_plain_file() -> None:
 
 def test_bytes_that_are_no_text_do_not_stop_a_read() -> None:
     assert LocalHost().run(python(r"import sys; sys.stdout.buffer.write(b'\xff')")).stdout == "\udcff"
+
+
+def test_a_service_of_the_node_answers_a_question(tmp_path) -> None:
+    door = LocalDoor(str(tmp_path), lambda question: {"heard": question["ask"]})
+    try:
+        watch = threading.Thread(target=lambda: (select.select([door.fd], [], [], 10), door.serve()))
+        watch.start()
+        assert LocalHost(root=str(tmp_path)).ask(GUARD_SOCKET, '{"ask": "status"}', 10.0) == '{"heard": "status"}'
+        watch.join()
+        with pytest.raises(TimeoutError):  # it hangs
+            LocalHost(root=str(tmp_path)).ask(GUARD_SOCKET, "{}", 0.1)
+    finally:
+        door.close()
+    with pytest.raises(FileNotFoundError):
+        LocalHost(root=str(tmp_path)).ask(GUARD_SOCKET, "{}", 10.0)
 
 
 def test_a_missing_file_is_none_an_unreadable_one_raises(tmp_path) -> None:

@@ -1,7 +1,7 @@
-# The guard: told what the topology says, and running with it. It comes last: by then everybody has told its key. When it runs, and
-# not before, DRBD is told to ask it: a Primary that loses its partner waits for as long as nobody answers. Where the
-# topology has no automatic takeover, or no longer, DRBD asks no more, and then a guard that is there is ended in order.
-{%- from "map.jinja" import guard, resources, root with context %}
+# The guard: told what the topology says, and running with it. It comes before any disk is up: what it does not know of could start
+# here without a lease, and be taken over elsewhere meanwhile; and DRBD would ask it in vain. Domains are started after that, and
+# wait for the lease. Where the topology has no automatic takeover, `guard.gone` ends a guard that is there.
+{%- from "map.jinja" import guard, root with context %}
 include:
   - share
 {%- if guard %}
@@ -17,14 +17,4 @@ guard is configured:
   guard.configured: []
 guard is running:
   guard.running: []
-{%- for name in resources %}
-{{ name }} fenced:
-  drbd.fenced:
-    - name: {{ name | json }}
-    - require:
-      - guard: guard is running
-{%- endfor %}
-{%- elif 'guard.status' in salt and salt['file.file_exists'](root ~ '/etc/saltern/guard.json') %}
-guard is gone:
-  guard.absent: []
 {%- endif %}

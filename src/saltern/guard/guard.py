@@ -7,12 +7,13 @@ from saltern.guard.facts import Seen
 from saltern.guard.going_on import GoingOn
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Answer, Beat, Denied, Granted, No, Yes
+from saltern.guard.orders import Orders
 from saltern.guard.orphans import plan
 from saltern.guard.peer import Declaration
 from saltern.guard.retry import Retry
 
 
-class Guard(GoingOn):
+class Guard(GoingOn, Orders):
     """It is given every message and what is seen on its node, and says what to do; it touches nothing itself.
 
     ``now_s`` never goes back.
@@ -24,7 +25,7 @@ class Guard(GoingOn):
         peer = self._peers.get(beat.node)
         if peer is None or (beat.boot, beat.number) <= (peer.boot, peer.number):
             return None, []
-        peer.boot, peer.number, peer.heard_s = beat.boot, beat.number, now_s
+        peer.boot, peer.number, peer.heard_s, peer.beat = beat.boot, beat.number, now_s, beat.number
         peer.leased, peer.alone, peer.running = beat.leased, beat.alone, beat.running
         declared = self.facts.declared.get(beat.node)
         if declared is not None and not _is_past(declared, beat):

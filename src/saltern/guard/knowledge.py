@@ -55,6 +55,7 @@ class Knowledge:
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
         self._granted: set[str] = set()  # domains that may go on, since they were lost last
         self._outdating: dict[str, int] = {}  # the request of a partner that is answered when the copy is marked
+        self._obeyed: dict[str, tuple[int, int]] = {}  # the last order that was taken, by who gave it
         self._starts: dict[str, Retry] = {}  # of orphans, where they have failed
         self._why_not: dict[str, str] = {}  # what was said then
         self._refused: Mapping[str, str] = {}

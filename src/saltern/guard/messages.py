@@ -116,5 +116,23 @@ class Granted(NamedTuple):
     given: bool
 
 
-Message = Beat | Deny | Allow | GoOn | Synchronised
-Answer = Yes | No | Denied | Lives | Granted
+class End(NamedTuple):
+    """A domain that both nodes may run is to be ended there. ``heard`` is the number of the last beat that came from there."""
+
+    domain: str
+    by: str
+    boot: int
+    number: int
+    heard: int
+
+
+class Ended(NamedTuple):
+    """It is gone, or ``reason`` tells why not."""
+
+    number: int
+    domain: str
+    reason: str | None
+
+
+Message = Beat | Deny | Allow | GoOn | Synchronised | End
+Answer = Yes | No | Denied | Lives | Granted | Ended

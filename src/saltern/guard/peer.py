@@ -50,6 +50,7 @@ class Peer:
     heard_s: float
     boot: int = 0
     number: int = 0
+    beat: int | None = None  # the number of the last one that was heard, since this guard began
     leased: bool = False
     alone: frozenset[str] = frozenset()
     running: int = 0

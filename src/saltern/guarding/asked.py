@@ -4,13 +4,15 @@ import json
 import time
 from typing import Any, Final
 
-from saltern.errors import SalternError
-from saltern.guarding import upkeep
+from saltern.errors import Refused, SalternError
+from saltern.guarding import ending, upkeep
 from saltern.guarding.local import NoGuard, Reply, ask
 from saltern.model.places import GUARD_LOGS, GUARD_SETTINGS
 from saltern.run import Host
 
 ANSWER_S: Final = 10.0
+_ENDED_S: Final = ending.PATIENCE_S + 10.0
+_POLL_S: Final = 0.01
 _DECISIONS: Final = 20
 
 
@@ -75,6 +77,30 @@ def confirm_dead(_host: Host, root: str, node: str, who: str) -> Reply:
 def wake(_host: Host, root: str) -> Reply:
     """Have it look again; raises ``NoGuard``."""
     return ask(root, {"ask": "wake"}, ANSWER_S)
+
+
+def fence_domain(host: Host, root: str, domain: str, node: str) -> Reply:
+    """Have a domain ended on one of its nodes, this one or the other; returns when it is gone.
+
+    Raises ``NoGuard``, and ``Refused`` with why it is not gone; where nothing was heard of it, that is unknown.
+    """
+    told = _require(ask(root, {"ask": "end", "domain": domain, "node": node}, ANSWER_S), domain, node)
+    deadline_s = host.now() + _ENDED_S
+    while told["gone"] is None and host.now() < deadline_s:
+        host.sleep(_POLL_S)
+        told = _require(ask(root, {"ask": "ended", "number": told["number"]}, ANSWER_S), domain, node)
+    if told["gone"] is None:
+        raise Refused(
+            f"domain {domain}", f"{node} has not answered: whether it runs there is unknown", "See `xl list` there"
+        )
+    return {"domain": domain, "node": node, "gone": True}
+
+
+def _require(told: Reply, domain: str, node: str) -> Reply:
+    if "error" in told or told["gone"] is False:
+        why = told.get("error") or told["why"]
+        raise Refused(f"domain {domain}", f"it was not ended on {node}: {why}", "See `guard.status` of both its nodes")
+    return told
 
 
 def public_key(host: Host, _root: str) -> str | None:

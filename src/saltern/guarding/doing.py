@@ -6,12 +6,13 @@ Beats and the watchdog wait for none of them. Whatever was asked for is asked fo
 import threading
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from saltern import operations
 from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
 from saltern.errors import Refused, SalternError
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
@@ -20,11 +21,13 @@ from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version, read_xen
 from saltern.run import Host
 
+_DYING_S: Final = 5.0  # Xen takes the memory of a large guest back after xl has ended
+_POLL_S: Final = 0.1
 _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
 
 
 class Ended(NamedTuple):
-    """What has come to its end: a ``start`` or an ``outdate``; and, in words, why it has not succeeded."""
+    """What has come to its end: a ``start``, a ``stop`` or an ``outdate``; and, in words, why it has not succeeded."""
 
     what: str
     domain: str
@@ -59,11 +62,19 @@ def _require(may_start: Callable[[], bool], domain: GuardedDomain) -> None:
 
 
 def stop(host: Host, domain: GuardedDomain) -> str:
-    """End a domain at once; returns what was done, in words. Raises what the tools end with."""
+    """End a domain at once; returns what was done, in words, when Xen no longer has it.
+
+    Raises what the tools end with, and ``Refused`` for one that does not go away: what dies may still be writing.
+    """
     found = read_xen(host).by_uuid(domain.uuid)
     if found is None:
         return "it is gone"
     perform(host, EndDomain(domain=found.name or str(found.domid)))
+    deadline_s = host.now() + _DYING_S
+    while read_xen(host).by_uuid(domain.uuid) is not None:
+        if host.now() >= deadline_s:
+            raise Refused(f"domain {domain.name}", "it is still here after `xl destroy`", "It is tried again")
+        host.sleep(_POLL_S)
     return "ended"
 
 
@@ -170,7 +181,8 @@ class Doing:
         except (SalternError, OSError) as error:
             reason = str(error)
             words = f"was not started: {reason}"
-        self._journal.tell(f"domain {domain}", words)
+        event = Event.DOMAIN_STARTED if reason is None else Event.DOMAIN_START_FAILED
+        self._journal.tell(f"domain {domain}", words, event)
         with self._lock:
             self._starting.discard(domain)
             # Also after a failure: what a tool has done before it ended is known by the next look.
@@ -192,11 +204,14 @@ class Doing:
         self._wake()
 
     def _stop(self, domain: str) -> None:
+        reason, event = None, None
         try:
             words = stop(self._host, self._domains[domain])
         except (SalternError, OSError) as error:
-            words = f"could not be ended: {error}"
-        self._journal.say(f"domain {domain}", words)
+            reason, event = str(error), Event.DOMAIN_NOT_ENDED
+            words = f"could not be ended: {reason}"
+        self._journal.say(f"domain {domain}", words, event)
         with self._lock:
             self._stopping.discard(domain)
+        self._ended.put(Ended("stop", domain, reason))
         self._wake()

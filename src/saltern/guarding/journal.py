@@ -3,10 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from saltern.guarding.events import Event
 from saltern.model.places import GUARD_LOGS
 from saltern.run import Host
 
@@ -21,21 +22,26 @@ class Journal:
         self._host, self._service = host, service
         self._day = ""
         self._said: dict[str, str] = {}
+        self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None  # is given what is an event
 
-    def say(self, subject: str, words: str, **fields: Any) -> None:
+    def say(self, subject: str, words: str, event: Event | None = None) -> None:
         """Write down what is so of a subject from now on. A log that cannot be written keeps nothing from being done."""
         if self._said.get(subject) != words:
-            self.tell(subject, words, **fields)
+            self.tell(subject, words, event)
 
-    def tell(self, subject: str, words: str, **fields: Any) -> None:
+    def tell(self, subject: str, words: str, event: Event | None = None) -> None:
         """Write down what has happened to a subject, also when it is the same as before."""
         self._said[subject] = words
         now = time.localtime()
-        line = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z", now), "subject": subject, "words": words, **fields}
+        line = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z", now), "subject": subject, "words": words}
+        if event is not None:
+            line["event"] = event
         with suppress(OSError, ValueError):
             print(f"{subject}: {words}", file=sys.stderr, flush=True)
         with suppress(OSError):
             self._host.append_text(self._file(time.strftime("%Y-%m-%d", now)), json.dumps(line) + "\n")
+        if event is not None:
+            self.listener(line)
 
     def _file(self, day: str) -> str:
         if day != self._day:

@@ -14,9 +14,9 @@ from typing import Any, Final
 from saltern.errors import SalternError
 from saltern.guarding.plain import Malformed, read_json
 from saltern.model.places import GUARD_SOCKET
+from saltern.run import LocalHost
 
 _QUESTION_BYTES: Final = 4096
-_ANSWER_BYTES: Final = 256 * 1024
 Question = Mapping[str, object]
 Reply = dict[str, Any]
 
@@ -86,14 +86,10 @@ def _socket_path(root: str) -> Path:
 
 def ask(root: str, question: Question, timeout_s: float) -> Reply:
     """The guard's answer; raises ``NoGuard`` when there is none in time."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as way:
-        way.settimeout(timeout_s)
-        try:
-            way.connect(str(_socket_path(root)))
-            way.send(json.dumps(dict(question)).encode())
-            found = read_json(way.recv(_ANSWER_BYTES))
-        except (OSError, Malformed) as error:
-            raise NoGuard(str(error)) from error
+    try:
+        found = read_json(LocalHost(root=root).ask(GUARD_SOCKET, json.dumps(dict(question)), timeout_s))
+    except (OSError, Malformed) as error:
+        raise NoGuard(str(error)) from error
     if not isinstance(found, dict):
         raise NoGuard("it answers with something else")
     return found

@@ -13,8 +13,9 @@ from typing import Final
 from saltern.errors import FileError
 from saltern.guard.knowledge import WITNESS
 from saltern.guarding.journal import Journal
+from saltern.guarding.notifying import Notifying
 from saltern.guarding.service import GuardService
-from saltern.guarding.settings import read_guard, read_witness
+from saltern.guarding.settings import GuardSettings, read_guard, read_witness
 from saltern.guarding.store import GuardStore, WitnessStore
 from saltern.guarding.transport import Transport, make_key, read_key
 from saltern.guarding.watchdog import Watchdog, XenWatchdog
@@ -45,7 +46,21 @@ def run_guard(root: str, make_watchdog: MakeWatchdog = XenWatchdog, reach: Reach
         patience_s = _PATIENCE * settings.times.dead_s
         transport = Transport(read_key(host), listen, known, parties, patience_s, journal.say)
         watchdog = make_watchdog(host, store)
-        _serve(GuardService(host, root, settings, store, transport, watchdog, journal))
+        with _notifying(host, settings, journal):
+            _serve(GuardService(host, root, settings, store, transport, watchdog, journal))
+
+
+@contextmanager
+def _notifying(host: Host, settings: GuardSettings, journal: Journal) -> Iterator[None]:
+    """The administrator's command is run for what is decided meanwhile, where there is one."""
+    if not settings.notify:
+        yield
+        return
+    about = {"cluster": settings.cluster, "node": settings.node}
+    notifying = Notifying(host, settings.notify, about, journal)
+    notifying.start()
+    yield
+    notifying.end()
 
 
 def run_witness(root: str, is_over: Callable[[], bool] = lambda: False, reach: Reach = str) -> None:

@@ -1,9 +1,11 @@
 """The guard as a service: it hears, looks, has ``saltern.guard`` decide, and has it done. One thread, which never waits."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, assert_never
 
 from saltern import loaded
@@ -12,11 +14,13 @@ from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, 
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Answer, Beat, Denied, GoOn, Granted, Message, Yes
+from saltern.guard.messages import Answer, Beat, Denied, End, Ended, GoOn, Granted, Message, Yes
 from saltern.guard.orphans import Ward
 from saltern.guarding import telling
 from saltern.guarding.agents import Agents
 from saltern.guarding.doing import Doing
+from saltern.guarding.ending import Endings, Tickets, one_line
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.local import LocalDoor, Question, Reply
 from saltern.guarding.looking import Look, Looking
@@ -81,7 +85,11 @@ class GuardService:
             wards=wards,
         )
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
+        self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
         self._kept: Mapping[str, float] = self._guard.renewed
+        self._endings = Endings(lambda domain: self._doing.stop(domain), clock)
+        self._tickets = Tickets()
+        self._own_orders = itertools.count(-1, -1)  # none has the number of a message
         self._door = LocalDoor(root, self._answer)
         self._armed = False
         self._ending = False
@@ -95,7 +103,9 @@ class GuardService:
         self._looking.start()
         self._agents.start()
         self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
-        self._journal.say("guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}")
+        self._journal.say(
+            "guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}", Event.GUARD_BEGINS
+        )
         pause_ms = int(self._settings.times.beat_s * 1000 / _TURNS)
         while not (self._ending and self._may_end()):
             ready = dict(self._transport.poller.poll(pause_ms))
@@ -125,15 +135,35 @@ class GuardService:
         elif isinstance(content, GoOn) and content.domain in self._domains:
             self._asked[content.domain] = heard
             self._do(self._guard.asked(content, now_s))
+        elif isinstance(content, End):
+            self._obey(heard, content, now_s)
         elif isinstance(content, Message):
             self._journal.say(f"from {heard.sender}", f"dropped: a {type(content).__name__}, which is for {WITNESS}")
         else:
             self._hear_answer(heard.sender, content, now_s)
 
+    def _obey(self, heard: Heard, order: End, now_s: float) -> None:
+        """End a domain because its other node has said so, and answer when it is gone; or answer why not."""
+        against = self._guard.against_order(order, now_s)
+
+        def tell(reason: str | None) -> None:
+            self._transport.answer(
+                heard, Ended(order.number, order.domain, None if reason is None else one_line(reason))
+            )
+
+        if against is not None:
+            self._journal.tell(f"domain {order.domain}", f"is not ended as {heard.sender} has ordered: {against}")
+            tell(against)
+            return
+        self._journal.tell(f"domain {order.domain}", f"is ended: {heard.sender} has ordered it", Event.DOMAIN_FENCED)
+        self._endings.begin(order.domain, tell)
+
     def _hear_answer(self, by: str, answer: Answer, now_s: float) -> None:
         known = self._of_partners(answer)
         if known is None:
             return
+        if isinstance(known, Ended):
+            self._tickets.close(known.number, known.reason)
         acts = self._guard.answered(by, known, now_s)
         for told in telling.heard(by, known):
             self._journal.say(*told)
@@ -158,10 +188,13 @@ class GuardService:
         for ended in self._doing.ended():
             if ended.what == "outdate":
                 self._do(self._guard.outdated(ended.domain, ended.reason is None))
+            elif ended.what == "stop":
+                self._endings.came_of_it(ended.domain, ended.reason)
             elif ended.reason is not None:
                 self._guard.failed(ended.domain, ended.reason, now_s)
         for fenced in self._agents.ended():
             self._guard.fenced(fenced.node, fenced.off, now_s)
+        self._endings.again()
         seen = self._seen(now_s)
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
@@ -174,7 +207,9 @@ class GuardService:
         if look is None:
             return Seen(running=frozenset(self._domains), replicating=None)
         starting = self._doing.starting - look.seen.running
-        here = (self._doing.here_since(look.begun_s) | self._unproven(look, now_s)) - starting
+        here = (
+            self._doing.here_since(look.begun_s) | self._attached_since(look) | self._unproven(look, now_s)
+        ) - starting
         return replace(
             look.seen,
             running=look.seen.running | here,
@@ -185,6 +220,9 @@ class GuardService:
             same=self._since_told(look.seen.same, look),
             connected=self._since_told(look.seen.connected, look),
         )
+
+    def _attached_since(self, look: Look) -> frozenset[str]:
+        return frozenset(name for name, at_s in self._attached_s.items() if at_s >= look.begun_s)
 
     def _since_told(self, domains: frozenset[str], look: Look) -> frozenset[str]:
         return frozenset(name for name in domains if look.begun_s > self._gone_on_s.get(name, -math.inf))
@@ -225,7 +263,7 @@ class GuardService:
     def _do_with_domain(self, act: Start | Stop | Outdate | Refuse) -> None:
         match act:
             case Stop():
-                self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once")
+                self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once", Event.LEASE_ENDED)
                 self._doing.stop(act.domain)
             case Start():
                 self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
@@ -233,7 +271,7 @@ class GuardService:
             case Outdate():
                 self._doing.outdate(act.domain)
             case Refuse():
-                self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}")
+                self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}", Event.DOMAIN_REFUSED)
             case _:
                 assert_never(act)
 
@@ -270,7 +308,8 @@ class GuardService:
             self._watchdog.disarm()
         self._door.close()
         self._transport.close()
-        self._journal.say("guard", "has ended: this node is not protected, and nothing of it is taken over")
+        words = "has ended: this node is not protected, and nothing of it is taken over"
+        self._journal.say("guard", words, Event.GUARD_ENDED)
 
     # --- Questions of this node ------------------------------------------------------------------------------------
     def _answer(self, question: Question) -> Reply:
@@ -280,16 +319,24 @@ class GuardService:
             case {"ask": "pause", "who": str(who)}:
                 self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
                 self._do(self._guard.pause())
-                self._journal.say("guard", f"was paused by {who}: it takes nothing over")
+                self._journal.say("guard", f"was paused by {who}: it takes nothing over", Event.GUARD_PAUSED)
                 return {"paused": who}
             case {"ask": "resume"}:
                 self._host.remove(GUARD_PAUSED)
                 self._do(self._guard.resume())
-                self._journal.say("guard", "goes on: it takes over again")
+                self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
+            case {"ask": "wake"}:
+                self._looking.again()
+                return {"awake": True}
+        return self._answer_about(question)
+
+    def _answer_about(self, question: Question) -> Reply:
+        """Of one domain, or one of its disks."""
+        match question:
             case {"ask": "lost", "resource": str(resource)}:
                 self._is_lost(resource)
                 return self._may_go_on(resource)
@@ -299,13 +346,16 @@ class GuardService:
                 return self._may_start(domain)
             case {"ask": "confirm dead", "node": str(node), "who": str(who)}:
                 return self._confirm_dead(node, who)
-            case {"ask": "wake"}:
-                self._looking.again()
-                return {"awake": True}
+            case {"ask": "attach", "resource": str(resource)}:
+                return self._may_attach(resource)
+            case {"ask": "end", "domain": str(domain), "node": str(node)}:
+                return self._end_domain(domain, node)
+            case {"ask": "ended", "number": int(number)}:
+                return self._tickets.show(number)
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start, confirm dead, wake",
+            "Ask for status, pause, resume, stop, lost, go on, start, confirm dead, attach, end, ended, wake",
         )
 
     def _confirm_dead(self, node: str, who: str) -> Reply:
@@ -321,6 +371,27 @@ class GuardService:
         self._journal.tell(f"node {node}", f"{who} has looked, and says that it is off")
         self._do(acts)
         return {"dead": node, "who": who}
+
+    def _end_domain(self, domain: str, node: str) -> Reply:
+        """Have a domain ended here, or on its other node; ``ended`` tells what has come of it."""
+        known = self._domains.get(domain)
+        if known is None or node not in (self._settings.node, known.partner):
+            found = f"{domain} is not guarded here" if known is None else f"{domain} has nothing to do with {node}"
+            raise Refused("guard", found, "Ask the guard of one of its nodes, with one of these")
+        if node == self._settings.node:
+            number = next(self._own_orders)
+            self._tickets.open(number)
+            self._journal.tell(
+                f"domain {domain}", "is ended: somebody has ordered it on this node", Event.DOMAIN_FENCED
+            )
+            self._endings.begin(domain, partial(self._tickets.close, number))
+            return self._tickets.show(number)
+        order = self._guard.order_end(domain)
+        if order is None:
+            raise Refused("guard", f"{node} was not heard since this guard began", "Try again when it is heard")
+        self._journal.tell(f"domain {domain}", f"is to be ended on {node}: somebody has ordered it here")
+        self._transport.send(node, order)
+        return self._tickets.open(order.number)
 
     def _is_lost(self, resource: str) -> None:
         domain = self._settings.domain_of(resource)
@@ -353,6 +424,17 @@ class GuardService:
             return {"allowed": True, "why": f"{domain} is not guarded"}
         reason = self._guard.against_start(domain, self._clock())
         return {"allowed": reason is None, "why": reason or f"nobody takes {domain} over from this node"}
+
+    def _may_attach(self, resource: str) -> Reply:
+        """The same of a domain that Xen has already, and gives a disk to: from now on it runs here, whatever was seen before."""
+        domain = self._settings.domain_of(resource)
+        if domain is None:
+            return {"allowed": True, "why": f"{resource} is no disk of a domain that is guarded here"}
+        reply = self._may_start(domain.name)
+        if reply["allowed"]:
+            self._attached_s[domain.name] = self._clock()
+            self._looking.again()
+        return reply
 
     def _status(self) -> Reply:
         now_s = self._clock()

@@ -66,6 +66,8 @@ class GuardedDomain:
 class GuardSettings:
     """All that a guard is told: ``partners`` by node, the agents in ``fencing`` that switch them off, and the ``domains`` that it
     shares with each. Without a ``witness`` there are no leases. ``cluster`` is for events.
+
+    ``notify`` is the command that is run for each, if any.
     """
 
     version: int
@@ -77,6 +79,7 @@ class GuardSettings:
     fencing: Mapping[str, FenceAgent] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     cluster: str = "cluster"
+    notify: tuple[str, ...] = ()
 
     def domain_of(self, resource: str) -> GuardedDomain | None:
         """Whose disk a resource is."""
@@ -106,6 +109,8 @@ def parse_guard(text: str | None, path: str) -> GuardSettings:
     strange = (*_strange_keys(keys), *_strange_domains(found), *_strange_agents(found))
     for wrong in (*_general(found.version, found.times), *strange):
         raise FileError(path, wrong, _REMEDY)
+    if found.notify and not found.notify[0].startswith("/"):
+        raise FileError(path, f"notify: {found.notify[0]!r} is no program; allowed: an absolute path", _REMEDY)
     return found
 
 

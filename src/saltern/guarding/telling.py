@@ -1,68 +1,87 @@
 """What a guard does and hears, in words for its log."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from saltern.guard.facts import Facts
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Allow, Answer, Denied, Deny, GoOn, Granted, Lives, Message, No, Synchronised, Yes
+from saltern.guarding.events import Event
 
-Told = tuple[str, str]  # of what, and what is so of it
+
+class Told(NamedTuple):
+    """Of what, and what is so of it; and the event that it is, if it is one."""
+
+    subject: str
+    words: str
+    event: Event | None = None
 
 
 def facts(before: Facts, after: Facts) -> Iterator[Told]:
     """What has changed in what a guard has proven and promised."""
     for node in sorted(after.met - before.met):
-        yield f"node {node}", "was seen for the first time since the boot of this node"
+        yield Told(f"node {node}", "was seen for the first time since the boot of this node")
     for node in sorted(after.declared.keys() - before.declared.keys()):
         boot = after.declared[node].boot
-        yield f"node {node}", f"is proven dead, in its boot {boot}: what it ran may be started here"
+        yield Told(
+            f"node {node}", f"is proven dead, in its boot {boot}: what it ran may be started here", Event.NODE_DEAD
+        )
     for node in sorted(before.declared.keys() - after.declared.keys()):
-        yield f"node {node}", "no longer counts as dead"
+        yield Told(f"node {node}", "no longer counts as dead", Event.NODE_BACK)
     for domain in sorted(after.alone - before.alone):
-        yield f"data of {domain}", "are those of this node alone: the other copy counts as outdated"
+        yield Told(
+            f"data of {domain}", "are those of this node alone: the other copy counts as outdated", Event.DATA_ALONE
+        )
     for domain in sorted(before.alone - after.alone):
-        yield f"data of {domain}", "are the same on both nodes, or no longer this node's alone"
+        yield Told(f"data of {domain}", "are the same on both nodes, or no longer this node's alone", Event.DATA_SAME)
 
 
 def sent(message: Message | Answer) -> Iterator[Told]:
     """What is asked of others. Of beats nothing is told."""
     match message:
         case Deny():
-            yield f"node {message.node}", f"is not heard any more; {WITNESS} is asked to answer it no longer"
+            words = f"is not heard any more; {WITNESS} is asked to answer it no longer"
+            yield Told(f"node {message.node}", words, Event.NODE_LOST)
         case Allow():
-            yield f"node {message.node}", f"lives; {WITNESS} is asked to answer it again"
+            yield Told(f"node {message.node}", f"lives; {WITNESS} is asked to answer it again")
         case GoOn():
-            yield (
+            yield Told(
                 f"data of {message.domain}",
                 f"are out of sight of the other copy; its node and {WITNESS} are asked to count that as outdated",
             )
         case Granted():
             words = "is marked as outdated" if message.given else "cannot be marked as outdated"
-            yield f"copy of {message.domain}", f"{words}, as its other node has asked"
+            yield Told(f"copy of {message.domain}", f"{words}, as its other node has asked")
         case Synchronised():
-            yield f"data of {message.domain}", f"are the same on both nodes; {WITNESS} is told"
+            yield Told(f"data of {message.domain}", f"are the same on both nodes; {WITNESS} is told")
 
 
 def heard(by: str, answer: Answer) -> Iterator[Told]:
     """What others have answered."""
     match answer:
         case Yes():
-            yield f"answers of {by}", "come: this node has a lease from there"
+            yield Told(f"answers of {by}", "come: this node has a lease from there")
         case No(declared=True):
-            yield (
+            yield Told(
                 f"answers of {by}",
                 "say that it has taken over from here; it answers again when nothing runs here any more",
+                Event.GIVEN_UP,
             )
         case No():
-            yield (
+            yield Told(
                 f"answers of {by}",
                 "say that this node was given up for lost; it is answered again when it runs nothing",
+                Event.GIVEN_UP,
             )
         case Denied():
-            yield f"node {answer.node}", f"is answered no more by {WITNESS}, which has refusal {answer.refusal} for it"
+            yield Told(
+                f"node {answer.node}", f"is answered no more by {WITNESS}, which has refusal {answer.refusal} for it"
+            )
         case Lives():
-            yield WITNESS, "refuses to give a node up for lost: it hears it, or has not listened for long enough"
+            yield Told(WITNESS, "refuses to give a node up for lost: it hears it, or has not listened for long enough")
         case Granted(given=True):
-            yield f"data of {answer.domain}", f"may be written here alone, says {by}"
+            yield Told(f"data of {answer.domain}", f"may be written here alone, says {by}")
         case Granted():
-            yield f"data of {answer.domain}", f"may not be written here alone, says {by}: they are somebody else's"
+            yield Told(
+                f"data of {answer.domain}", f"may not be written here alone, says {by}: they are somebody else's"
+            )

@@ -71,6 +71,7 @@ def guard_settings(node_slice: NodeSlice, keys: Mapping[str, str]) -> Told:
             domains=tuple(each for each in domains if each.partner in partners),
             times=guard.times,
             cluster=node_slice.cluster,
+            notify=guard.notify,
         ),
         silent,
     )

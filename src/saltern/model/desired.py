@@ -133,7 +133,8 @@ class GuardSpec:
     """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, the agents in
     ``fencing`` by which it switches partners off, and its times.
 
-    Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own.
+    Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own. ``notify`` is the command
+    that the guard runs for each of its events.
     """
 
     address: str
@@ -142,6 +143,7 @@ class GuardSpec:
     witness: Witness | None
     fencing: Mapping[str, FenceAgent]
     times: Times
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

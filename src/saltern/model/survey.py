@@ -30,7 +30,7 @@ class Survey:
     not here; ``memory_bytes`` is what it has here, which grows while it arrives. ``obstacles`` tell, in words, what is not as
     the topology says and has to be before the domain can run here. ``stopped`` tells by whom it is kept stopped, ``placed`` by
     whom it was put here, to stay. ``maintenance`` has those of its nodes that are in maintenance, as this one was told, with who
-    has begun that.
+    has begun that. ``against_start`` is what the guard of the node has against a start there.
     """
 
     node: str
@@ -43,3 +43,4 @@ class Survey:
     stopped: str | None
     placed: str | None = None
     maintenance: Mapping[str, str] = field(default_factory=dict)
+    against_start: str | None = None

@@ -117,12 +117,14 @@ class Takeover:
 
     With a ``witness`` that is a lease; without, the agents in ``fencing``, by the node that each switches off. Guards listen on
     ``port`` of the address of each node.
+    They run ``notify`` for each of their events.
     """
 
     witness: Witness | None
     fencing: Mapping[str, FenceAgent]
     port: int
     times: Times
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

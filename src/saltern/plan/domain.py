@@ -48,6 +48,12 @@ def step(domain: DomainSpec, node_slice: NodeSlice, view: View) -> Step | Wait:
     settled.require_block_script(view)
     settled.require_domain_configured(domain, view)
     _require_memory(domain, view)
+    against = view.against_start(domain.name)
+    if against is not None:
+        return Wait(
+            reason=f"{domain.name} is not started: {against}",
+            remedy="See `guard.status` of this node, and whether its partner and the witness are there; then apply again",
+        )
     return Step(
         comment=f"{domain.name} is started",
         actions=(StartDomain(domain=domain.name),),

@@ -92,11 +92,18 @@ def others(*surveys: Survey) -> Iterator[str]:
 def unfit(domain: DomainSpec, target: Survey) -> Iterator[str]:
     """Why a node cannot run the domain, apart from its disks."""
     yield from (f"{target.node}: {obstacle}" for obstacle in target.obstacles)
+    yield from unguarded(target)
     if domain.memory_bytes > target.free_memory_bytes:
         yield (
             f"it needs {format_size(domain.memory_bytes)}, the hypervisor of {target.node} has "
             f"{format_size(target.free_memory_bytes)} free"
         )
+
+
+def unguarded(target: Survey) -> Iterator[str]:
+    """Why a domain would be ended there at once, or could not be known to be there alone."""
+    if target.against_start is not None:
+        yield f"{target.node}: {target.against_start}"
 
 
 def _disk_reasons(name: str, side: DiskSide, source: str, target: str) -> Iterator[str]:
@@ -113,7 +120,8 @@ def _disk_reasons(name: str, side: DiskSide, source: str, target: str) -> Iterat
 
 
 def waits_to_start(survey: Survey) -> Iterator[str]:
-    """What time has to bring before a domain starts here: connected disks, complete on this side."""
+    """What time has to bring before a domain starts here: connected disks, complete on this side, and a lease."""
+    yield from unguarded(survey)
     for name, side in survey.sides.items():
         if side.connection != "Connected":
             yield f"{name} is not connected ({side.connection})"

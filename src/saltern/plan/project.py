@@ -97,6 +97,11 @@ def remake_of(domain: str) -> Part:
     return Part("remake", domain)
 
 
+def start_of(domain: str) -> Part:
+    """The part that holds what the guard has against a start of one domain."""
+    return Part("start", domain)
+
+
 def keys_of(node: str) -> Part:
     """The part that holds what a partner tells of its keys."""
     return Part("keys", node)

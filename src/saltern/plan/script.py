@@ -23,6 +23,7 @@ from saltern.plan.project import (
     file_at,
     metadata_of,
     operation_on,
+    start_of,
 )
 from saltern.units import MIB
 
@@ -64,7 +65,7 @@ def empty_node(node_slice: NodeSlice, generation: Generation) -> dict[Part, obje
     }
     known |= {metadata_of(name): Metadata(state=MetadataState.NO_DEVICE) for name in node_slice.resources}
     known |= {file_at(path): None for path in _files(node_slice)}
-    known |= {operation_on(name): None for name in node_slice.domains}
+    known |= {part(name): None for name in node_slice.domains for part in (operation_on, start_of)}
     return known
 
 

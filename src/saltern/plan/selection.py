@@ -224,10 +224,10 @@ def stays_up(planned: Planned, surveys: Mapping[str, Survey], *, begun: bool) ->
 
 
 def not_ready(node: str, surveys: Surveys) -> list[str]:
-    """What the disks of a node still need before domains can go there."""
+    """What a node still needs before domains can go there: their disks, and a lease."""
     found = []
     for domain, sides in surveys.items():
-        found += [f"{domain}: {each}" for each in migrate.waits(sides[node])]
+        found += [f"{domain}: {each}" for each in (*migrate.waits(sides[node]), *migrate.unguarded(sides[node]))]
         for name, side in sides[node].sides.items():
             if side.connection == "Connected" and side.synchronised_percent is None:
                 disks = (f"{name} is {word}" for word in {side.disk, side.partner_disk} if word != "UpToDate")

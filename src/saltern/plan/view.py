@@ -80,6 +80,10 @@ class View(Protocol):
         """Who has put this domain on the node, and when, so that it stays here; ``None`` when nobody has."""
         ...
 
+    def against_start(self, domain: str) -> str | None:
+        """What the guard of the node has against a start of a domain, in words; ``None`` for nothing, or no guard."""
+        ...
+
     def partner_keys(self, node: str) -> SshKeys | None:
         """What a partner has told of its keys; ``None`` when it has not yet."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
-from saltern.run import DEFAULT_TIMEOUT_S, Completed
+from saltern.run import DEFAULT_TIMEOUT_S, Completed, LocalHost
 from saltern.sim import processes, tools
 from saltern.sim.directory import STANDARD_INPUT
 from saltern.sim.model import executable
@@ -212,6 +212,16 @@ class SimHost:
             raise PermissionError(f"{argv[0]} may not be executed")
         with self._change():
             processes.start(self.world, node, command)
+
+    def ask(self, path: str, question: str, timeout_s: float) -> str:
+        """See ``saltern.run.Host.ask``: what lives in a directory has its sockets there."""
+        self._reach(path)
+        node = self.world.nodes[self.name]
+        if node.root:
+            return LocalHost(root=node.root).ask(path, question, timeout_s)
+        if path not in node.services:
+            raise FileNotFoundError(path)
+        return node.services[path](question)
 
     def now(self) -> float:
         """See ``saltern.run.Host.now``."""

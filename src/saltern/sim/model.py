@@ -1,6 +1,6 @@
 """What a simulated cluster consists of: plain data that travel through JSON."""
 
-from collections.abc import Generator, MutableMapping
+from collections.abc import Callable, Generator, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,7 @@ class SimNode:
     xenstore: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     held: dict[str, object] = field(default_factory=dict)  # files, and the programs that hold them
+    services: dict[str, Callable[[str], str]] = field(default_factory=dict)  # what answers at which socket
     powered: bool = True
     module_loaded: bool = False
     booted_s: float = 0.0

@@ -118,6 +118,7 @@ class World:
         node.xenstore = {}
         node.processes = []
         node.held = {}
+        node.services = {}
         node.next_domid = 1
         _empty(node, "/run")
         for device in node.devices.values():
@@ -245,7 +246,7 @@ def _empty(node: SimNode, directory: str) -> None:
 def _plain(value: object) -> object:
     if isinstance(value, SimNode):
         files = {} if value.root else dict(value.files)
-        return vars(value) | {"files": files, "log": [], "held": {}, "drbd": value.drbd.to_json()}
+        return vars(value) | {"files": files, "log": [], "held": {}, "services": {}, "drbd": value.drbd.to_json()}
     to_json = getattr(value, "to_json", None)
     return vars(value) if to_json is None else to_json()
 

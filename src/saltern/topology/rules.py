@@ -28,6 +28,7 @@ RULES: Final = {
     "return": "A domain returns home by itself, or when somebody says so.",
     "lease": "The times of a takeover are numbers, and together prove that a lost node has stopped.",
     "fence-agent": "A fence agent is a program of that name, with options that it can be given line by line.",
+    "command": "A command is a program by its absolute path, and its arguments. No shell reads it.",
     "unsafe-option": "No option of DRBD allows two primaries, promotes by itself, or discards data after a split-brain.",
     "unsafe-text": "What is written into configuration files cannot change their meaning.",
     "no-disk": "A domain has a disk.",

@@ -211,6 +211,14 @@ TAKEOVER: Final = Section(
             default_text="times that fit each other",
             meaning="The times that the proof rests on.",
         ),
+        Key(
+            name="notify",
+            kind=values.COMMAND,
+            default=(),
+            default_text="none",
+            meaning="A command that each guard runs for its events, which come as JSON on standard input; it may take 30 s.",
+            example="[/usr/local/sbin/tell-admin, --urgent]",
+        ),
     ),
 )
 

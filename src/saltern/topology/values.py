@@ -500,6 +500,19 @@ def _read_names(value: object) -> tuple[str, ...]:
 
 NAMES: Final = Kind(name="names", allowed="a list of names of domains", read=_read_names)
 
+_COMMAND_ALLOWED: Final = "a list of a program by its absolute path and its arguments"
+
+
+def _read_command(value: object) -> tuple[str, ...]:
+    words = tuple(OPTION.read(word) for word in _read_list(value))
+    if not words or not words[0].startswith("/"):
+        found = "an empty list" if not words else describe(words[0])
+        raise Wrong("command", found, _COMMAND_ALLOWED, "write the path of the program first, in a list")
+    return words
+
+
+COMMAND: Final = Kind(name="command", allowed=_COMMAND_ALLOWED, read=_read_command)
+
 DISK_SIZE: Final = size(4 * MIB, 1024**5)  # one extent of LVM; 1 PiB is the limit of DRBD
 MEMORY: Final = size(4 * MIB, 1024**5, MIB)  # xl counts memory in MiB
 CAPACITY: Final = size(MIB, 1024**6)

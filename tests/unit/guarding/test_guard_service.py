@@ -12,11 +12,12 @@ from saltern.errors import Refused
 from saltern.guard.acts import Disarm, Start
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
+from saltern.guard.messages import Beat, Denied, Deny, End, Ended, GoOn, Granted, No, Yes
 from saltern.guard.peer import Declaration
 from saltern.guard.times import Times
 from saltern.guarding.agents import Fenced
-from saltern.guarding.doing import Ended
+from saltern.guarding.doing import Ended as Came
+from saltern.guarding.ending import PATIENCE_S
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import Look
 from saltern.guarding.service import GuardService
@@ -266,7 +267,7 @@ def test_a_partner_is_answered_when_it_is_known_whether_the_copy_here_is_outdate
     assert bench.did == [("outdate", "dns")]
     bench.turn()
     assert bench.answers == []
-    bench.service._doing._ended.put(Ended("outdate", "dns", reason))
+    bench.service._doing._ended.put(Came("outdate", "dns", reason))
     bench.turn()
     assert bench.answers == [Granted(9, "dns", given)]
 
@@ -275,7 +276,7 @@ def test_a_start_that_has_failed_is_tried_again_after_a_while(bench: Bench) -> N
     dead(bench)
     bench.see(Seen(startable=frozenset({"dns"}), free_bytes=1))
     bench.turn()
-    bench.service._doing._ended.put(Ended("start", "dns", "xl says no"))
+    bench.service._doing._ended.put(Came("start", "dns", "xl says no"))
     bench.turn()
     assert bench.did == [("start", "dns")]
     assert "xl says no" in bench.service._status()["refused"]["dns"]
@@ -328,6 +329,103 @@ def test_who_has_just_started_something_does_not_end_on_an_older_look(bench: Ben
     bench.service._doing._started_s["dns"] = bench.now_s
     bench.service.end()
     assert not bench.service._may_end()
+
+
+def test_who_has_just_let_a_disk_be_attached_does_not_end_on_an_older_look(bench: Bench) -> None:
+    leased(bench)
+    bench.see(Seen(), ago_s=1)
+    assert bench.service._answer({"ask": "attach", "resource": "dns"})["allowed"]
+    bench.service.end()
+    assert not bench.service._may_end()
+    bench.now_s += 1
+    bench.see(Seen())
+    assert bench.service._may_end()
+
+
+def test_what_was_let_in_just_before_its_lease_has_ended_is_ended_with_it(bench: Bench) -> None:
+    leased(bench)
+    bench.now_s += TIMES.lease_s - 0.1
+    bench.see(Seen())
+    assert bench.service._answer({"ask": "attach", "resource": "dns"})["allowed"]
+    bench.turn(0.2)
+    assert bench.did == [("stop", "dns")]
+
+
+def test_no_disk_is_attached_without_a_lease_nor_by_a_guard_that_ends(bench: Bench) -> None:
+    def allowed(resource: str) -> Any:
+        return bench.service._answer({"ask": "attach", "resource": resource})["allowed"]
+
+    assert not allowed("dns")
+    leased(bench)
+    assert allowed("dns")
+    bench.service.end()
+    assert not allowed("dns")
+    assert allowed("a disk of somebody else")
+
+
+def order(bench: Bench, number: int = 7) -> End:
+    """From the partner, which has just heard this guard."""
+    return End("dns", "dom0m", 2, number, bench.beats("dom0m")[-1].number)
+
+
+def test_what_the_partner_orders_is_ended_and_answered_when_it_is_gone(bench: Bench) -> None:
+    leased(bench)
+    bench.hear("dom0m", order(bench))
+    assert (bench.did, bench.answers) == ([("stop", "dns")], [])
+    bench.service._doing._ended.put(Came("stop", "dns", None))
+    bench.turn()
+    assert bench.answers == [Ended(7, "dns", None)]
+
+
+def test_what_does_not_go_away_is_ended_again_and_answered_with_the_reason_at_last(bench: Bench) -> None:
+    leased(bench)
+    bench.hear("dom0m", order(bench))
+    bench.service._doing._ended.put(Came("stop", "dns", "it is\nstill here"))
+    bench.turn()
+    assert (bench.did, bench.answers) == ([("stop", "dns")] * 2, [])
+    bench.service._doing._ended.put(Came("stop", "dns", "it is\nstill here"))
+    bench.turn(PATIENCE_S)
+    assert bench.answers == [Ended(7, "dns", "it is still here")]
+
+
+def test_an_order_that_is_told_again_ends_nothing_and_is_answered_with_why(bench: Bench) -> None:
+    leased(bench)
+    told = order(bench)
+    bench.hear("dom0m", told)
+    bench.did.clear()
+    bench.hear("dom0m", told)
+    assert bench.did == []
+    assert bench.answers == [Ended(7, "dns", "the order is an old one")]
+
+
+def test_an_order_to_the_other_node_is_sent_and_its_answer_kept_for_who_asks(bench: Bench) -> None:
+    leased(bench)
+    question = {"ask": "end", "domain": "dns", "node": "dom0m"}
+    with pytest.raises(Refused, match="not heard"):
+        bench.service._answer(question)
+    bench.hear("dom0m", Beat("dom0m", 2, 5, leased=True))
+    number = bench.service._answer(question)["number"]
+    assert [message for _, message in bench.sent if isinstance(message, End)] == [
+        End("dns", "dom0", bench.service._store.facts.boot, number, 5)
+    ]
+    assert bench.service._answer({"ask": "ended", "number": number})["gone"] is None
+    bench.hear("dom0m", Ended(number, "dns", None))
+    assert bench.service._answer({"ask": "ended", "number": number})["gone"] is True
+
+
+def test_a_domain_is_ended_on_this_node_the_same_way(bench: Bench) -> None:
+    leased(bench)
+    number = bench.service._answer({"ask": "end", "domain": "dns", "node": "dom0"})["number"]
+    assert bench.did == [("stop", "dns")]
+    bench.service._doing._ended.put(Came("stop", "dns", None))
+    bench.turn()
+    assert bench.service._answer({"ask": "ended", "number": number})["gone"] is True
+
+
+@pytest.mark.parametrize(("domain", "node"), [("strange", "dom0"), ("dns", "strange")])
+def test_nothing_is_ended_that_is_not_of_this_node_and_its_partner(bench: Bench, domain: str, node: str) -> None:
+    with pytest.raises(Refused):
+        bench.service._answer({"ask": "end", "domain": domain, "node": node})
 
 
 def test_nothing_is_begun_any_more_after_the_watchdog_is_given_up(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saltern.guard.messages import Answer, Beat, Denied, Deny, GoOn, Granted, Message, Yes
+from saltern.guard.messages import Answer, Beat, Denied, Deny, End, Ended, GoOn, Granted, Message, Yes
 from saltern.guarding.wire import LIMIT_BYTES, WireError, decode, encode
 
 EXAMPLES = [
@@ -19,6 +19,9 @@ EXAMPLES = [
     Denied(9, "dom0", 2, frozenset()),
     GoOn("dns", "dom0", 3, 18),
     Granted(18, "dns", True),
+    End("dns", "dom0m", 5, 19, 4),
+    Ended(19, "dns", None),
+    Ended(19, "dns", "the order comes late"),
 ]
 
 

@@ -93,6 +93,13 @@ def test_a_resource_that_is_not_up_refuses_the_start() -> None:
         at_home(resources={})
 
 
+def test_what_the_guard_of_the_node_does_not_allow_is_waited_for() -> None:
+    wait = at_home(resources=running(), against_start="neither dom0m nor the witness answers")
+    assert isinstance(wait, Wait)
+    assert "neither dom0m nor the witness answers" in wait.reason
+    assert "guard.status" in wait.remedy
+
+
 def test_suspended_input_and_output_is_waited_for() -> None:
     suspended = {"dns": running()["dns"]._replace(suspended=True)}
     assert isinstance(at_home(resources=suspended), Wait)

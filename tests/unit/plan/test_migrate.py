@@ -71,6 +71,16 @@ def test_only_what_runs_once_and_nowhere_half_is_moved(here, there, told) -> Non
         decide(replace(SOURCE, condition=here), replace(TARGET, condition=there))
 
 
+def test_a_domain_goes_only_where_the_guard_lets_it_run() -> None:
+    alone = "neither dom0 nor the witness answers"
+    with pytest.raises(Refused, match=f"dom0m: {alone}"):
+        decide(target=replace(TARGET, against_start=alone))
+    assert decide(source=replace(SOURCE, against_start=alone)) is not None
+    assert f"dns: dom0m: {alone}" in selection.not_ready(
+        "dom0m", {"dns": {"dom0m": replace(TARGET, against_start=alone)}}
+    )
+
+
 def test_every_reason_is_told_at_once() -> None:
     outdated = replace(SOURCE, sides={"dns": replace(HERE, partner_disk="Outdated", partner_role="Primary")})
     poor = replace(TARGET, free_memory_bytes=1, obstacles=("dns.cfg is not what the topology says",))

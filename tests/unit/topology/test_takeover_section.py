@@ -79,6 +79,23 @@ def test_what_a_guard_is_told_travels_in_the_pillar() -> None:
         assert share.domains["mail"].priority == 100
 
 
+def test_each_guard_is_told_the_command_for_its_events(tmp_path: Path) -> None:
+    command = ["/usr/local/sbin/tell-admin", "--level", 3]
+    share = slices({"witness": WITNESS, "notify": command})["dom0"]
+    assert slice_from_pillar(slice_to_pillar(share)) == share
+    host = LocalHost(root=str(tmp_path))
+    upkeep.told(host, guard_settings(share, {"dom0m": "a" * 40, "master": "b" * 40}), test=False)
+    assert read_guard(host, GUARD_SETTINGS).notify == ("/usr/local/sbin/tell-admin", "--level", "3")
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["tell-admin"], "/usr/local/sbin/tell-admin", {"run": "x"}, ["/x", ["y"]], ["/x", "a\nb"]]
+)
+def test_what_is_no_command_by_its_path_is_refused(command: Any) -> None:
+    (violation,) = violations({"witness": WITNESS, "notify": command})
+    assert violation.paths == ("saltern:takeover:notify",)
+
+
 def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
     share = slices({"witness": WITNESS, "lease": {"beat": 0.5}})["dom0m"]
     assert share.guard is not None
