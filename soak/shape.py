@@ -25,6 +25,7 @@ _LEFT_OUT: Final = frozenset(
         "acknowledged",
         "time_s",
         "zero_s",
+        "knows_leased_s",
     }
     | {"frozen_since_s", "rate", "noise", "_without", "_make", "_numbers", "_events", "_sides_of"}
     | {"_times", "_partners", "_wards", "_proof"}

@@ -36,10 +36,6 @@ class Kept(Guarded):
         runs = upkeep.guard_runs(host, asked.guard(self.root(node)), test=False)
         return upkeep.Kept(comment=f"{told.comment}; {runs.comment}", changes={**told.changes, **runs.changes})
 
-    def is_protected(self, node: str) -> bool:
-        status = self.status(node)
-        return status is not None and bool(status["protected"]) and len(status["renewed_s_ago"]) == len(NODES)
-
     def kill_keeper(self, node: str) -> None:
         group = keeper(Path(self.root(node)))
         if group is not None:

@@ -100,7 +100,7 @@ def test_a_guard_that_hangs_costs_its_node_and_nothing_runs_twice(nodes: Guarded
 def test_a_guard_that_was_killed_goes_on_as_if_nothing_had_been(nodes: Guarded) -> None:
     nodes.kill("dom0")
     nodes.start("dom0")
-    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    nodes.eventually("dom0 is protected", lambda: nodes.is_protected("dom0"))
     assert nodes.live("dns") == ["dom0"]
     assert nodes.watchdog_is_armed("dom0")
     with nodes.world() as world:
@@ -116,7 +116,7 @@ def test_a_guard_that_is_told_to_end_takes_its_leave_and_the_watchdog_with_it(no
     nodes.eventually("it is silent", lambda: silent_s(nodes, "dom0m", "dom0") > guarded.times().takeover_s)
     assert nodes.live("dns") == ["dom0"]
     nodes.start("dom0")
-    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    nodes.eventually("dom0 is protected", lambda: nodes.is_protected("dom0"))
     assert nodes.live("dns") == ["dom0"]
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -204,25 +204,14 @@ class Guarded:
                 )
 
     def start_all(self) -> None:
-        """Guards and witness run, and each node has a lease, of which the other one has been told."""
+        """Guards and witness run, and each node is protected."""
         self.start(WITNESS, *NODES)
         for node in NODES:
-            self.eventually(f"{node} has leases", lambda node=node: self.has_leases(node))
-        before = {node: self._renewed_s(node) for node in NODES}
-        for node in NODES:
-            # What was answered now was sent with a lease: a node that has never said so is not taken over from.
-            told = lambda node=node: self._renewed_s(node) > before[node] + times().beat_s / 2  # noqa: E731
-            self.eventually(f"{node} has told its partner", told)
+            self.eventually(f"{node} is protected", partial(self.is_protected, node))
 
-    def has_leases(self, node: str) -> bool:
+    def is_protected(self, node: str) -> bool:
         status = self.status(node)
-        return (
-            status is not None and len(status["renewed_s_ago"]) == 2 and other(node) in status["met"] and status["seen"]
-        )
-
-    def _renewed_s(self, node: str) -> float:
-        """When its partner has last renewed its lease, by the clock of this process."""
-        return time.monotonic() - float(self.ask(node, ask="status")["renewed_s_ago"][other(node)])
+        return status is not None and bool(status["protected"]) and bool(status["seen"])
 
     def status(self, node: str) -> dict[str, Any] | None:
         try:

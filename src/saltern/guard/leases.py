@@ -29,6 +29,13 @@ class Leases(Knowledge):
         renewed_s = self._renewed_s(self._partners[domain]) if self._proof.lease else None
         return math.inf if renewed_s is None else renewed_s + self._times.lease_s
 
+    def unaware(self, now_s: float) -> list[str]:
+        """Who has not answered of late, knowing that this node is subject to the proof: without them nobody takes it over."""
+        knows_s = {
+            name: peer.knows_leased_s if self._proof.lease else peer.renewed_s for name, peer in self._peers.items()
+        }
+        return [name for name, at_s in knows_s.items() if at_s is None or now_s >= at_s + self._times.takeover_s]
+
     def leave(self) -> None:
         """The guard is to end, on purpose. It goes on until those who could take its domains over have written that down."""
         if self._leaves_from is None:
@@ -50,6 +57,8 @@ class Leases(Knowledge):
             return False
         peer.renewed_s = max(sent.sent_s, peer.renewed_s or sent.sent_s)
         peer.told, peer.refusal = sent.running, None
+        if sent.leased:
+            peer.knows_leased_s = peer.renewed_s
         peer.knows_off |= self._leaves_from is not None and answer.number > self._leaves_from
         return True
 
@@ -81,14 +90,15 @@ class Leases(Knowledge):
         running = len(self._held(seen))
         for name, peer in self._peers.items():
             number = self._next()
-            peer.sent[number] = Sent(now_s, running)
+            leased = self._is_leased(name)
+            peer.sent[number] = Sent(now_s, running, leased)
             while len(peer.sent) > _SENT_AT_MOST:
                 del peer.sent[next(iter(peer.sent))]
             beat = Beat(
                 self.node,
                 self.facts.boot,
                 number,
-                leased=self._is_leased(name),
+                leased=leased,
                 released=None if running else peer.refusal,
                 alone=self.facts.alone,
                 running=running,

@@ -19,10 +19,11 @@ class Declaration(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A beat that was sent: when, and how many domains it said are running."""
+    """A beat that was sent: when, how many domains it said are running, and whether it said that they end with their leases."""
 
     sent_s: float
     running: int
+    leased: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,9 @@ class Peer:
     """A partner, or the witness. ``answered_s`` is the last time that a beat of it was answered here.
 
     After a start of the guard that is unknown, and therefore now. ``leased``, ``alone`` and ``running`` are what it said last.
-    ``renewed_s`` is when the latest beat was sent that it has answered, ``told`` how many domains that said are running here;
-    ``sent`` has the beats that it may still answer, by number.
+    ``renewed_s`` is when the latest beat was sent that it has answered, ``told`` how many domains that said are running here,
+    ``knows_leased_s`` when the latest of them was sent that said ``leased``; ``sent`` has the beats that it may still answer, by
+    number.
     """
 
     answered_s: float
@@ -53,6 +55,7 @@ class Peer:
     running: int = 0
     renewed_s: float | None = None
     told: int = 0
+    knows_leased_s: float | None = None
     sent: dict[int, Sent] = field(default_factory=dict)
     denial: Denial | None = None
     asked: int | None = None  # the number of the first request to have it denied, since it was heard last

@@ -357,10 +357,12 @@ class GuardService:
     def _status(self) -> Reply:
         now_s = self._clock()
         look, facts = self._fresh(now_s), self._store.facts
+        unaware = self._guard.unaware(now_s)
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": (self._armed or self._settings.witness is None) and not self._ending,
+            "protected": (self._armed or self._settings.witness is None) and not self._ending and not unaware,
+            "unaware": unaware,
             "ending": self._ending,
             "current": self._is_current() and not self._ending,
             "paused": self._paused(),

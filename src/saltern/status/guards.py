@@ -37,6 +37,8 @@ def _why(answer: Answer, *, wanted: bool) -> str | None:
         return str(guard["trouble"])
     if guard["ending"]:
         return "its guard was asked to end"
+    if guard["unaware"]:
+        return f"{' and '.join(guard['unaware'])} did not answer of late, without whom nobody takes it over"
     return None if guard["protected"] else "its guard has not begun to protect it yet"
 
 

@@ -342,6 +342,29 @@ def test_an_answer_of_a_stranger_is_passed_over() -> None:
     assert guard().answered(WITNESS, Yes(1), 1.0) == []
 
 
+# --- Protection ----------------------------------------------------------------------------------------------------
+def test_a_node_is_protected_when_all_have_answered_lately_that_know_its_domains_end_with_their_leases() -> None:
+    one = guard(Proof())
+    assert one.unaware(5.0) == ["node2", WITNESS]
+    first = one.act(Seen(), 5.0)  # says nothing of leases, of which there are none yet
+    for by in ("node2", WITNESS):
+        answered(one, first, 5.1, by=by)
+    assert one.unaware(5.1) == ["node2", WITNESS]
+    second = one.act(Seen(), 7.0)
+    answered(one, second, 7.1, by="node2")
+    assert one.unaware(7.1) == [WITNESS]
+    answered(one, second, 7.1, by=WITNESS)
+    assert one.unaware(7.1) == []
+    assert one.unaware(7.0 + Times().takeover_s) == ["node2", WITNESS]
+
+
+def test_with_agents_a_node_is_protected_as_soon_as_its_partner_answers() -> None:
+    one = guard()
+    assert one.unaware(5.0) == ["node2"]
+    answered(one, one.act(Seen(), 5.0), 5.1, by="node2")
+    assert one.unaware(5.1) == []
+
+
 # --- Starts by others ----------------------------------------------------------------------------------------------
 def test_nobody_starts_anything_before_the_partner_knows_that_this_node_lives() -> None:
     one = guard()

@@ -32,6 +32,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
     return {
         "configured": True,
         "protected": True,
+        "unaware": [],
         "ending": False,
         "current": True,
         "paused": None,
@@ -79,6 +80,7 @@ def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None
         (guard(trouble="no guard answers"), "no guard answers; see `systemctl status saltern-guard` there"),
         (guard(ending=True, protected=False), "its guard was asked to end"),
         (guard(protected=False), "its guard has not begun to protect it yet"),
+        (guard(protected=False, unaware=["dom0m"]), "dom0m did not answer of late, without whom nobody takes it over"),
     ],
 )
 def test_a_node_that_is_not_protected_is_wrong_and_the_reason_told(told: dict[str, Any], why: str) -> None:
