@@ -35,6 +35,7 @@ class Fenced(Guarded):
         status = self.status(node)
         return (
             status is not None
+            and status["protected"]
             and status["seen"]
             and other(node) in status["met"]
             and not any(status["agents"].values())
@@ -100,7 +101,6 @@ def test_what_a_lost_node_ran_starts_when_the_agent_has_seen_it_off_and_stays_th
 ) -> None:
     nodes.agents(witness=None)
     nodes.start_fenced()
-    assert nodes.ask("dom0m", ask="status")["protected"]
     nodes.cut_power("dom0")
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
     assert nodes.fence_peer("dom0m", "mail") == FENCED
