@@ -63,9 +63,17 @@ def ext_pillar(minion_id, pillar, _config=None):
 
 
 def _is_master(minion_id, topology):
-    """Whether it is the master itself that orchestrates, whose id ends in ``_master``, and no node that is called so."""
-    nodes = topology.get("nodes") if isinstance(topology, dict) else None
-    return minion_id.endswith("_master") and not (isinstance(nodes, dict) and minion_id in nodes)
+    """Whether it is the master itself that orchestrates, under the id of its own configuration, and no minion with a share."""
+    if __opts__.get("__role") != "master" or minion_id != __opts__["id"]:
+        return False
+    nodes, witness = _section(topology, "nodes"), _section(_section(topology, "takeover"), "witness")
+    return minion_id not in nodes and minion_id != witness.get("minion")
+
+
+def _section(data, key):
+    """A section of what is not checked yet; empty where there is none."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _refused(reason):

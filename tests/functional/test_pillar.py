@@ -14,14 +14,14 @@ TOPOLOGY = Path("saltern") / "init.sls"
 
 
 def compile_pillar(
-    loaders: Loaders, override: dict[str, Any] | None = None, minion_id: str | None = None
+    loaders: Loaders, override: dict[str, Any] | None = None, master: str = "vm_master", minion_id: str | None = None
 ) -> dict[str, Any]:
-    """The pillar as the master compiles it for this minion."""
+    """The pillar as a master of that id compiles it for this minion."""
     options = copy.deepcopy(loaders.opts)
     del options["pillar"]  # a minion without a master would merge it in
-    compiled = salt.pillar.get_pillar(
-        options, options["grains"], minion_id or options["id"], pillar_override=override
-    ).compile_pillar()
+    minion_id = minion_id or options["id"]
+    options.update(id=master, __role="master")
+    compiled = salt.pillar.get_pillar(options, options["grains"], minion_id, pillar_override=override).compile_pillar()
     assert isinstance(compiled, dict)
     return compiled
 
@@ -74,12 +74,18 @@ def test_what_the_command_line_overrides_is_validated_too(loaders: dict[str, Loa
     assert "saltern:domains:mail:vcpu" in str(compiled["_errors"])
 
 
+@pytest.mark.parametrize("master", ["vm_master", "salt"])  # as Salt calls it, and as `id` of its configuration does
 def test_an_orchestration_of_the_master_is_given_nothing_and_not_stopped_by_an_invalid_topology(
-    loaders: dict[str, Loaders], pillar: Path
+    loaders: dict[str, Loaders], pillar: Path, master: str
 ) -> None:
     edit(pillar, "vcpus: 2", "vcpu: 2")
     for override in (None, {"unrelated": 1}):
-        compiled = compile_pillar(loaders["dom0"], override, minion_id="vm_master")
+        compiled = compile_pillar(loaders["dom0"], override, master=master, minion_id=master)
         assert compiled == {"saltern": {}, **(override or {})}
-    edit(pillar, "    dom0:\n", "    vm_master:\n")
-    assert "_errors" in compile_pillar(loaders["dom0"], minion_id="vm_master")
+    assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id="printer_master")
+    edit(pillar, "  domains:\n", f"  takeover: {{witness: {{minion: {master}}}}}\n  domains:\n")
+    assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id=master)
+    edit(pillar, f"minion: {master}", "minion: printer")
+    assert "_errors" not in compile_pillar(loaders["dom0"], master=master, minion_id=master)
+    edit(pillar, "    dom0:\n", f"    {master}:\n")
+    assert "_errors" in compile_pillar(loaders["dom0"], master=master, minion_id=master)
