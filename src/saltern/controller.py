@@ -107,6 +107,8 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     if _settle_left(fleet, surveys):
         surveys = look(fleet, specs)
     planned = plan.decide(selection, specs, surveys)
+    for line in plan.maintained(selection, planned, surveys):
+        fleet.tell(line)
     entries: dict[str, list[object]] = {}
     for each in planned:
         spec = specs[each.domain]

@@ -346,6 +346,17 @@ def test_an_evacuated_node_is_in_maintenance_until_its_domains_come_home(nodes) 
     assert marked(nodes, "dom0m") == []
 
 
+def test_whoever_sends_domains_to_a_node_that_somebody_else_maintains_is_told(nodes) -> None:
+    warning = "dom0 is in maintenance, evacuated: what goes there now may go down with it"
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert warning not in nodes.told
+    do(nodes, MIGRATE, evacuate="dom0m")
+    assert nodes.told.count(warning) == 1
+    do(nodes, MIGRATE, home="dom0m")
+    do(nodes, MIGRATE, home="*")
+    assert nodes.told.count(warning) == 1
+
+
 def test_a_partner_that_cannot_be_told_of_a_maintenance_is_named_and_holds_nothing_up(nodes) -> None:
     ask = nodes._ask
 

@@ -1,6 +1,6 @@
 """What the master is asked to do, with which domains, and whether it can be done with all of them together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from saltern.errors import Refused
@@ -172,6 +172,18 @@ def halves(
         )
         for node, half in ((planned.target, Half.TARGET), (planned.source, Half.SOURCE))
     }
+
+
+def maintained(selection: Selection, planned: Iterable[Planned], surveys: Surveys) -> Iterator[str]:
+    """The targets that are in maintenance, in words: whoever has begun that may be about to take their power away.
+
+    A node that its domains come home to is in maintenance no longer.
+    """
+    targets = {} if selection.home else {each.target: surveys[each.domain] for each in planned}
+    for node, sides in targets.items():
+        note = next((each.maintenance[node] for each in sides.values() if node in each.maintenance), None)
+        if note is not None:
+            yield f"{node} is in maintenance, {note}: what goes there now may go down with it"
 
 
 def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
