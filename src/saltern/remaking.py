@@ -34,9 +34,6 @@ _TRIES: Final = 3
 _PAUSE_S: Final = 5.0
 # Before these nothing of a domain is like AFTER yet.
 _BEGINNINGS: Final = frozenset({Kind.CREATE_VOLUMES, Kind.MIGRATE, Kind.STOP, Kind.FREEZE, Kind.DISCONNECT, Kind.DOWN})
-_BY_HAND: Final = {
-    Kind.MOVE_METADATA: "metadata that move are moved by hand (`drbdadm dump-md`, `create-md`, `drbdmeta ... restore-md`)",
-}
 
 Record = Callable[[Mapping[str, Sequence[str]]], None]
 
@@ -119,9 +116,6 @@ def refuse_what_is_left_to_people(parts: Iterable[Part]) -> None:
 
 
 def _against(part: Part) -> Iterator[str]:
-    for kind, words in _BY_HAND.items():
-        if any(step.kind is kind for step in part.steps):
-            yield f"{part.names[0]}: {words}"
     kinds = [step.kind for step in part.steps]
     if Kind.FIRST_SYNC in kinds and Kind.MIGRATE in kinds[kinds.index(Kind.FIRST_SYNC) :]:
         yield f"{part.names[0]}: it gets a disk that it has only after its next start, and would have to move before that"

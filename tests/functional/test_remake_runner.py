@@ -53,12 +53,13 @@ def test_what_destroys_and_is_not_named_is_refused_with_an_exit_code(runners: An
         assert "name `vpn@dom0` in `destroy`" in told["error"]
 
 
-def test_what_no_program_carries_out_is_refused_also_with_test(runners: Any, pillar: Path, tmp_path: Path) -> None:
+def test_metadata_that_would_move_are_refused_also_with_test(runners: Any, pillar: Path, tmp_path: Path) -> None:
     before = str(shutil.copytree(pillar / "saltern", tmp_path / "before"))
     edit(pillar, "          meta_disk: meta[1]\n", "          meta_disk: meta[2]\n")
     told = runners["remake.carry_out"](before, test=True)
     assert told["retcode"] == 1
-    assert "dns: metadata that move are moved by hand" in told["error"]
+    assert "from /dev/XEN/meta[1] to /dev/XEN/meta[2] on dom0" in told["error"]
+    assert "docs/howto/remake.md#metadata-in-another-place" in told["error"]
 
 
 def test_a_replacement_that_is_something_else_as_well_is_refused(runners: Any, pillar: Path, before: str) -> None:

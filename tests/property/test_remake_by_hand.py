@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 import yaml
-from pair import NODES, changes, converge, failures, running
+from fleet import SimFleet
+from one_domain import exchange_keys
+from pair import NODES, changes, check_safety, converge, failures, running
 from topologies import allocated, merged
 
-from saltern import topology
+from saltern import controller, topology
 from saltern.desired import compile_slices
 from saltern.model.desired import NodeSlice, domain_file, resource_file
+from saltern.model.operation import OperationKind
 from saltern.model.topology import Cluster
+from saltern.plan.selection import Selection
 from saltern.sim.world import NodeSpec, World
 from saltern.topology.remake import Kind, Step, remake
 from saltern.units import GIB
@@ -179,3 +183,39 @@ def test_a_topology_that_is_applied_before_its_plan_takes_nothing_apart(drbd: st
     assert any("its data are where it was made" in failure for failure in failures(outcomes["dom0"]))
     assert {name: str(world.nodes[name].drbd.resources["dns"].role) for name in roles} == roles
     assert running(world)["dns"] == ["dom0"]
+
+
+@GENERATIONS
+@pytest.mark.parametrize(("place", "other"), [("", "meta_disk: 'meta[1]'"), ("meta_disk: 'meta[1]'", "")])
+def test_metadata_get_another_place_one_copy_after_the_other_while_the_domain_runs(
+    place: str, other: str, drbd: str
+) -> None:
+    """What docs/howto/remake.md says of it."""
+    before, after = (clusters(f"domains: {{dns: {{disks: {{xvda: {{{each}}}}}}}}}")[1] for each in (place, other))
+    world, shares = built(before, drbd), compile_slices(after)
+    for node, partner in (("dom0m", "dom0"), ("dom0", "dom0m")):
+        if running(world)["dns"] == [node]:
+            migrate(world, shares)
+            assert running(world)["dns"] == [partner]
+        host = world.host(node)
+        host.run(["drbdadm", "down", "dns"])
+        host.run(["drbdadm", "wipe-md", "dns", "--force"])
+        host.remove(resource_file("dns"))
+        host.run(["lvchange", "--addtag", "saltern.blank", "XEN/dns"])
+        if not place:
+            host.run(["lvremove", "--yes", "XEN/dns_meta"])
+        assert failures(converge(world, {node: shares[node]}, wait_s=5)[node]) == []
+        world.advance(60)
+        check_safety(world)
+    migrate(world, shares)
+    for node, outcomes in converge(world, shares).items():
+        assert (failures(outcomes), changes(outcomes)) == ([], {}), node
+    assert running(world)["dns"] == ["dom0"]
+
+
+def migrate(world: World, shares: dict[str, NodeSlice]) -> None:
+    """`state.orch migrate`, with AFTER in force."""
+    exchange_keys(world, {node: share for node, share in shares.items() if share.domains})
+    fleet, selection = SimFleet(world, shares).fleet, Selection(kind=OperationKind.MIGRATE, domain="dns")
+    controller.begin(fleet, selection, identifier="0a1b", owner="root on master", since="now")
+    controller.carry_out(fleet, selection, identifier="0a1b", parallel=1, timeout_s=600)

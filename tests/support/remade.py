@@ -62,8 +62,8 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
 }
 
 
-METADATA_MOVE = "metadata move"
-METADATA_MOVES: tuple[str, list[str]] = ("domains: {dns: {disks: {xvda: {meta_disk: 'meta[1]'}}}}", [])
+NOT_BY_A_PROGRAM = "a home is replaced and a disk comes"
+_NOT_BY_A_PROGRAM: tuple[str, list[str]] = ("domains: {dns: {home: dom1, disks: {xvdb: {size: 16M}}}}", ["dns@dom0"])
 
 
 class Killed(Exception):
@@ -106,7 +106,7 @@ class Remade(SimFleet):
     """The nodes, a remake of them, and what must hold at every moment. ``kill_at`` ends the runner after that many answers."""
 
     def __init__(self, world: World, what: str) -> None:
-        fragment, self.names = {**CHANGES, METADATA_MOVE: METADATA_MOVES}[what]
+        fragment, self.names = {**CHANGES, NOT_BY_A_PROGRAM: _NOT_BY_A_PROGRAM}[what]
         self.before, self.after = clusters(fragment)
         super().__init__(world, compile_slices(self.before))
         self.plan = remake(self.before, self.after, self.names)

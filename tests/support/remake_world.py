@@ -175,16 +175,6 @@ def _rename(world: World, step: Step) -> None:
         world.sizes[node, new.path] = world.sizes.pop((node, old.path))
 
 
-def _move_metadata(world: World, step: Step) -> None:
-    (node,) = step.nodes
-    assert (node, step.was.name) not in world.resources
-    was, now = step.was.on(node), step.resource.on(node)
-    if was.meta_index is not None:
-        world.slots.remove((node, was.meta_device, was.meta_index))
-    _take_slot(world, node, step.resource)
-    assert (node, now.meta_device) in world.volumes
-
-
 def _take_slot(world: World, node: str, resource: Resource) -> None:
     host = resource.on(node)
     if host.meta_index is not None:
@@ -331,7 +321,6 @@ _STEPS = {
     Kind.FREEZE: _freeze,
     Kind.DOWN: _take_down,
     Kind.RENAME_VOLUMES: _rename,
-    Kind.MOVE_METADATA: _move_metadata,
     Kind.UP: _up,
     Kind.DISCONNECT: _disconnect,
     Kind.CONNECT: _connect,

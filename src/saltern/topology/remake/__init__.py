@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
 from saltern.desired import start_order
-from saltern.model.desired import volume_key
 from saltern.model.remake import Kind, Leftover, Refusal, Remake, Span, Step
 from saltern.model.topology import Cluster, Domain
 from saltern.topology import capacity
@@ -30,10 +29,9 @@ def remake(before: Cluster, after: Cluster, destroy: Collection[str] = ()) -> Re
     """
     sides = Sides(before), Sides(after)
     pairs = [_Pair(old, new, *sides, destroy) for old, new in match_domains(before, after, destroy)]
-    leftovers = tuple(_leftovers(pairs, *sides))
+    leftovers = tuple(_leftovers(*sides))
     usable = [name for pair in pairs if pair.old is not None for name in refuse.names(pair.old, pair.change)]
     refusals = [refusal for pair in pairs for refusal in pair.refusals(destroy)]
-    refusals += refuse.reused_leftovers(leftovers, sides[1])
     refusals += refuse.unused_names(destroy, usable)
     if not refusals:
         found = _in_order(pairs, *sides)
@@ -126,25 +124,12 @@ def _is_full(site: Site, coming_bytes: int, held: Mapping[str, int], before: Sid
     return taken_bytes + coming_bytes > node.volume_group_size_bytes
 
 
-def _leftovers(pairs: list[_Pair], before: Sides, after: Sides) -> Iterator[Leftover]:
-    """Volumes of metadata that no step removes."""
+def _leftovers(before: Sides, after: Sides) -> Iterator[Leftover]:
+    """Volumes with slots that no step removes."""
     for node, path in before.shared_volumes():
         if not after.has_volume(node, path):
             reason = "is a shared meta-disk without a disk of AFTER: its other slots may be somebody's"
             yield Leftover(node=node, path=path, reason=reason)
-    for pair in pairs:
-        if pair.change is not None:
-            yield from _own_meta_disks(pair.change)
-
-
-def _own_meta_disks(found: Change) -> Iterator[Leftover]:
-    for disk in found.kept:
-        for site in found.stay:
-            was, now = disk.was.on(site.node), disk.now.on(site.node)
-            if was.meta_index is None and now.meta_index is not None:
-                name = volume_key(was.meta_device)[1]
-                reason = f"held the metadata of {found.before.name}/{disk.before.device}, which are in a slot now"
-                yield Leftover(node=site.node, path=f"/dev/{site.group}/{name}", reason=reason)
 
 
 class _NodeSteps:

@@ -67,17 +67,6 @@ def create_volumes(subject: Subject, sides: Sides, resource: Resource, node: str
     )
 
 
-def create_meta_volume(subject: Subject, sides: Sides, resource: Resource, node: str) -> Draft:
-    """The volume that metadata move to."""
-    volume = sides.meta_volume(resource, node)
-    words = f"{_paths((volume,))} for the metadata of {subject} is there on {node}"
-    shared = resource.on(node).meta_index is not None
-    needs: frozenset[Claim] = NOTHING if shared else frozenset({("volume", node, volume.path)})
-    return Draft(
-        step(Kind.CREATE_VOLUMES, words, **_about(subject, node), volumes=(volume,), resource=resource), needs=needs
-    )
-
-
 def rename_volumes(subject: Subject, node: str, pairs: tuple[tuple[Volume, str], ...]) -> Draft:
     """Volumes of a copy under other names in the same group; ``pairs`` are each volume and its new name."""
     former = tuple(volume for volume, _ in pairs)
@@ -87,16 +76,6 @@ def rename_volumes(subject: Subject, node: str, pairs: tuple[tuple[Volume, str],
         step(Kind.RENAME_VOLUMES, f"{words} on {node}", **_about(subject, node), volumes=volumes, former=former),
         needs=frozenset(("volume", node, volume.path) for volume in volumes),
         frees=frozenset(("volume", node, volume.path) for volume in former),
-    )
-
-
-def move_metadata(subject: Subject, was: Resource, now: Resource, node: str) -> Draft:
-    """Metadata in another slot or volume, as they are; the old ones are wiped when the new ones read the same."""
-    words = f"the metadata of {subject} move from {meta_place(was, node)} to {meta_place(now, node)} on {node}"
-    return Draft(
-        step(Kind.MOVE_METADATA, words, **_about(subject, node), was=was, resource=now),
-        needs=slot_claims(now, node),
-        frees=slot_claims(was, node),
     )
 
 

@@ -162,13 +162,11 @@ class _Flow:
         return drafts.migrate(self._change.after.name, source, target)
 
     def _create(self) -> Iterator[Draft]:
-        """Volumes for new copies, and for metadata that move: what can be made beforehand."""
-        for disk in self._change.kept:
-            if self._change.hop is not None:
-                yield drafts.create_volumes(self._subject(disk), self._after, disk.now, self._change.hop.come.node)
-            for site in self._change.stay:
-                if self._moves_metadata(disk, site):
-                    yield drafts.create_meta_volume(self._subject(disk), self._after, disk.now, site.node)
+        """Volumes for new copies: what can be made beforehand."""
+        hop = self._change.hop
+        if hop is not None:
+            for disk in self._change.kept:
+                yield drafts.create_volumes(self._subject(disk), self._after, disk.now, hop.come.node)
 
     def _in_place(self) -> Iterator[Draft]:
         """Both copies stay, and the domain runs on."""
@@ -234,17 +232,12 @@ class _Flow:
                 yield drafts.down(self._subject(disk), disk.was, site.node)
         for disk in disks:
             for site in stay:
-                yield from self._move(disk, site)
+                pairs = tuple(self._renamed(disk, site))
+                if pairs:
+                    yield drafts.rename_volumes(self._subject(disk), site.node, pairs)
         for disk in disks:
             for site in stay:
                 yield drafts.up(self._subject(disk), disk.now, site.node)
-
-    def _move(self, disk: KeptDisk, site: Site) -> Iterator[Draft]:
-        pairs = tuple(self._renamed(disk, site))
-        if pairs:
-            yield drafts.rename_volumes(self._subject(disk), site.node, pairs)
-        if self._moves_metadata(disk, site):
-            yield drafts.move_metadata(self._subject(disk), disk.was, disk.now, site.node)
 
     def _renamed(self, disk: KeptDisk, site: Site) -> Iterator[tuple[Volume, str]]:
         was, now = disk.was.on(site.node), disk.now.on(site.node)
@@ -253,11 +246,6 @@ class _Flow:
             yield data, volume_key(now.disk)[1]
         if was.meta_index is None and now.meta_index is None and was.meta_device != now.meta_device:
             yield meta, volume_key(now.meta_device)[1]
-
-    def _moves_metadata(self, disk: KeptDisk, site: Site) -> bool:
-        """Whether renaming the volume of the metadata is not enough."""
-        own = disk.was.on(site.node).meta_index is None and disk.now.on(site.node).meta_index is None
-        return not own and meta_place(disk.was, site.node) != meta_place(disk.now, site.node)
 
     def _reconnect(self, disks: list[KeptDisk], hop: Hop | None) -> Iterator[Draft]:
         """Resources that need not be taken down while their domain is shut down."""

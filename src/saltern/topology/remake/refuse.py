@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from saltern.model.remake import Leftover, Refusal
+from saltern.model.remake import Refusal
 from saltern.model.topology import Disk, Domain
 from saltern.topology.load import DOMAINS
 from saltern.topology.remake.match import Change, KeptDisk
-from saltern.topology.remake.sides import Sides
+from saltern.topology.remake.sides import meta_place
 from saltern.units import format_size
 
 DESTROY = "destroy"
@@ -37,6 +37,7 @@ def changed_domain(change: Change, destroy: Collection[str]) -> Iterator[Refusal
     for kept in change.kept:
         yield from _smaller(change, kept)
         yield from _other_node_ids(change, kept)
+        yield from _moved_metadata(change, kept)
 
 
 def names(domain: Domain, change: Change | None) -> list[str]:
@@ -56,18 +57,6 @@ def unused_names(destroy: Collection[str], usable: Collection[str]) -> Iterator[
             allowed=", ".join(sorted(usable)) or "nothing: it destroys nothing",
             remedy="take it out, or correct it: a domain (dns), a disk (dns/xvdb), or the copy on a node (dns@dom0m)",
         )
-
-
-def reused_leftovers(leftovers: Iterable[Leftover], after: Sides) -> Iterator[Refusal]:
-    """Volumes that stay behind under a name that AFTER gives to something else."""
-    for left in leftovers:
-        if after.has_volume(left.node, left.path):
-            yield Refusal(
-                place=f"saltern:nodes:{left.node}:volume_group",
-                found=f"{left.path}, which {left.reason}, and which AFTER uses for something else",
-                allowed="names of volumes that nothing is left under",
-                remedy="write another name for the volume in AFTER",
-            )
 
 
 def cycle(places: Iterable[str], things: Iterable[str]) -> Refusal:
@@ -131,6 +120,28 @@ def _other_node_ids(change: Change, disk: KeptDisk) -> Iterator[Refusal]:
                 allowed="the node-id that a node has in its metadata, as long as it keeps its copy",
                 remedy=f"write `node_ids` with {was[site.node]} for {site.node}, home first",
             )
+
+
+def _moved_metadata(change: Change, disk: KeptDisk) -> Iterator[Refusal]:
+    """Metadata stay where they are, but for a volume of their own that is renamed.
+
+    drbdmeta could copy them (dump-md, restore-md), but leaves out that the data are consistent and UpToDate
+    (recorded: drbdmeta/9.22-dump-md-up-to-date): no copy could be started from any more.
+    """
+    moves = [
+        f"from {meta_place(disk.was, node)} to {meta_place(disk.now, node)} on {node}"
+        for node in (site.node for site in change.stay)
+        if meta_place(disk.was, node) != meta_place(disk.now, node)
+        and {disk.was.on(node).meta_index, disk.now.on(node).meta_index} != {None}
+    ]
+    if moves:
+        yield Refusal(
+            place=f"{DOMAINS}:{change.after.name}:disks:{disk.after.device}:meta_disk",
+            found=f"metadata that would move, {' and '.join(moves)}",
+            allowed="the place where the metadata of a copy are, as long as its node keeps it",
+            remedy="put it back; or make one copy after the other anew from that of its partner, with its metadata in the other "
+            "place: docs/howto/remake.md#metadata-in-another-place",
+        )
 
 
 def _both_replaced(change: Change) -> Refusal:

@@ -39,12 +39,6 @@ TEXTS: Final[dict[Kind, Text]] = {
         "none while the domain is shut down", "put the file back and bring it up", f"{_HAND}: `drbdadm down`"
     ),
     Kind.RENAME_VOLUMES: Text("none while the resource is down", "rename them back", f"{_HAND}: `lvrename`"),
-    Kind.MOVE_METADATA: Text(
-        "metadata that are not those of these data would let DRBD skip what differs: they are compared before the old "
-        "ones are wiped",
-        "move them back in the same way",
-        f"you, by hand: `drbdadm dump-md`, `create-md`, `drbdmeta ... restore-md`; {_REMAKE} refuses a plan that has this step",
-    ),
     Kind.UP: Text("none: both sides are as they were taken down", "take it down again", _APPLY),
     Kind.DISCONNECT: Text(
         "while it is disconnected, the loss of the node where the domain runs loses what is written meanwhile",

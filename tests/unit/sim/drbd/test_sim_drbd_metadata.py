@@ -1,14 +1,18 @@
 """drbdmeta as it answered on real block devices: drbd-utils 9.22, and transcripts in brackets."""
 
+from pathlib import Path
+
 import pytest
 
 from saltern.sim import drbd
+from saltern.sim.drbd import metadata
 from saltern.sim.model import BlockDevice
 from saltern.sim.tools import Result
 from saltern.sim.world import NodeSpec, World
 from saltern.units import MIB
 
 JUST_CREATED = "0000000000000004:0000000000000000:0000000000000000:0000000000000000"
+RECORDED = Path(__file__).parents[3] / "data" / "drbdmeta"
 NO_TTY = "stdin not a TTY, not waiting for confirmation\n"
 
 
@@ -121,3 +125,20 @@ def test_a_dump_tells_where_everything_is(disk: Disk) -> None:
     text = disk.meta("internal", "dump-md").stdout
     assert "# md_offset 629141504\n# al_offset 629108736\n# bm_offset 629088256\n" in text
     assert disk.meta("1", "dump-md") == Result(1, "", "No valid meta data found\n")
+
+
+def test_a_dump_of_8_4_says_nothing_of_consistency_so_that_what_is_restored_from_it_is_inconsistent(disk: Disk) -> None:
+    """Recorded: `get-gi` before, the dump, and `get-gi` of what `restore-md` made of it in another place."""
+    before, dump, restored = (
+        (RECORDED / f"9.22-{name}.txt").read_text()
+        for name in ("get-gi-dumped", "dump-md-up-to-date", "get-gi-restored")
+    )
+    assert (before.strip()[-13:], restored.strip()[-13:]) == ("1:1:0:0:0:0:0", "0:0:0:0:0:0:0")
+    assert before[:67] == restored[:67]  # the generations
+    disk.meta("1", "create-md")
+    found = metadata.read(disk.device, 1)
+    assert found is not None
+    found.consistent = found.was_up_to_date = True
+    assert disk.meta("1", "get-gi").stdout.strip()[-13:] == "1:1:0:0:0:0:0"
+    (flags,) = [line for line in dump.splitlines() if "flags" in line]
+    assert flags in disk.meta("1", "dump-md").stdout.splitlines()
