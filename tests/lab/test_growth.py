@@ -20,8 +20,9 @@ def enlarge(lab: Lab) -> None:
 
 
 def bytes_of(lab: Lab, device: str) -> dict[str, int]:
-    """The size of a device on each node."""
-    return {node: int(lab.on(node, f"blockdev --getsize64 {device}").stdout) for node in NODES}
+    """The size of a device on each node, also of one that a Secondary lets nobody open; sysfs counts in sectors of 512 bytes."""
+    line = f"cat /sys/class/block/$(basename $(realpath {device}))/size"
+    return {node: int(lab.on(node, line).stdout) * 512 for node in NODES}
 
 
 def everywhere(size_bytes: int) -> dict[str, int]:
