@@ -114,8 +114,9 @@ def fenced(name):
     Ensure that DRBD asks the guard of this node before a side of a resource goes on alone.
 
     Writes ``fencing resource-and-stonith`` and the handler ``fence-peer`` into ``/etc/drbd.d/NAME.res``, and runs
-    ``drbdadm adjust``. From then on a Primary that loses its partner is suspended until the guard has an answer, so this comes
-    after ``guard.running``. ``guard.configured`` and ``guard.absent`` take it back before the guard is told less, or ended.
+    ``drbdadm adjust``. From then on a Primary that loses its partner is suspended until the guard has an
+    answer, so this comes after ``guard.running``. ``guard.configured`` and ``guard.absent`` take it back
+    before the guard is told less, or ended.
 
     name
         The resource
