@@ -506,8 +506,11 @@ def test_nobody_is_switched_off_while_what_replicates_here_cannot_be_seen(bench:
     assert bench.did == []
 
 
-def test_a_node_without_a_witness_is_protected_as_long_as_its_guard_runs(bench: Bench) -> None:
+def test_a_node_without_a_witness_is_protected_as_long_as_its_guard_runs_and_its_partner_knows(bench: Bench) -> None:
     silent(bench)
+    bench.turn()
+    assert not bench.service._answer({"ask": "status"})["protected"]
+    bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
     assert bench.service._answer({"ask": "status"})["protected"]
     bench.service.end()
     assert not bench.service._answer({"ask": "status"})["protected"]
