@@ -506,9 +506,8 @@ def test_nobody_is_switched_off_while_what_replicates_here_cannot_be_seen(bench:
     assert bench.did == []
 
 
-def test_a_node_without_a_witness_is_protected_when_its_partner_answers_until_its_guard_ends(bench: Bench) -> None:
+def test_a_node_without_a_witness_is_protected_as_long_as_its_guard_runs_and_its_partner_knows(bench: Bench) -> None:
     silent(bench)
-    bench.see(LOST)
     bench.turn()
     assert not bench.service._answer({"ask": "status"})["protected"]
     bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
