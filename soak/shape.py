@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from saltern.guard.guard import Guard
@@ -50,6 +51,13 @@ def shape(world: World, clocks_s: Mapping[int, float], to_come: Iterable[Any]) -
     return walk.key()
 
 
+@cache
+def _counted(kind: type[Any]) -> tuple[str, ...]:
+    """The names of what counts of such a one."""
+    names = getattr(kind, "_fields", None) or [each.name for each in fields(kind)]
+    return tuple(name for name in names if name not in _LEFT_OUT)
+
+
 class _Walk:
     """Through all that a state consists of, in an order that is always the same."""
 
@@ -75,38 +83,41 @@ class _Walk:
 
     def add(self, name: str, value: Any) -> None:
         """Whatever it is."""
+        kind = type(value)
+        if value is None or kind is str or kind is bool:
+            self._parts.append(value)
+        elif kind is int:
+            self._number(value)
+        elif kind is float:
+            self._time(value)
+        elif kind is dict:
+            self._several(name, sorted(value.items()))
+        elif kind is set or kind is frozenset:
+            self._several(name, sorted([tuple(sorted(each)) if type(each) is frozenset else each for each in value]))
+        elif kind is list or kind is tuple:
+            self._several(name, value)
+        else:
+            self._compound(name, value)
+
+    def _compound(self, name: str, value: Any) -> None:
         match value:
-            case None | bool() | str():
-                self._parts.append(value)
-            case int():
-                self._number(value)
-            case float():
-                self._time(value)
             case Guard() | Witness():
                 self._part(name, value)
             case Machine():
                 self._machine(name, value)
             case Agents() | Moves():
                 self.fields(vars(value).items())
-            case dict():
-                self._several(name, sorted(value.items()))
-            case set() | frozenset():
-                self._several(
-                    name, sorted(tuple(sorted(each)) if isinstance(each, frozenset) else each for each in value)
-                )
+            case _ if value is self._world:
+                pass
+            case _ if isinstance(value, tuple) or is_dataclass(value):
+                self._parts.append(type(value).__name__)
+                self._counted_of(value)
             case _:
-                self._compound(name, value)
+                raise TypeError(f"{name} is {value!r}: it is not known when two of these are the same")
 
-    def _compound(self, name: str, value: Any) -> None:
-        if hasattr(value, "_fields"):
-            self._parts.append(type(value).__name__)
-            self.fields(zip(value._fields, value, strict=True))
-        elif isinstance(value, list | tuple):
-            self._several(name, value)
-        elif is_dataclass(value):
-            self.fields((each.name, getattr(value, each.name)) for each in fields(value))
-        elif value is not self._world:
-            raise TypeError(f"{name} is {value!r}: it is not known when two of these are the same")
+    def _counted_of(self, value: Any) -> None:
+        for name in _counted(type(value)):
+            self.add(name, getattr(value, name))
 
     def _several(self, name: str, values: Iterable[Any]) -> None:
         self._parts.append("(")
@@ -140,11 +151,11 @@ class _Walk:
             return
         if machine.frozen and machine.watchdog_s is not None:  # it stands still as well
             machine = replace(machine, watchdog_s=machine.watchdog_s + self._world.time_s - machine.frozen_since_s)
-        self.fields((each.name, getattr(machine, each.name)) for each in fields(machine))
+        self._counted_of(machine)
 
     def _side(self, domain: str, named: tuple[tuple[str, str], Side]) -> None:
         """Of the data it counts whether they are the last."""
         at, side = named
         self._parts.extend(at)
         behind = min(self._world.acknowledged[domain] - side.version, 1)
-        self.fields((each.name, getattr(replace(side, version=behind), each.name)) for each in fields(side))
+        self._counted_of(replace(side, version=behind))

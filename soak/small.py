@@ -18,7 +18,6 @@ import pickle
 import shutil
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -197,7 +196,8 @@ class SmallWorld(World):
         return shape(self, clocks_s, [(at_s, do.__name__, args) for at_s, _, do, args in self._events])
 
     def tidy(self) -> None:
-        """Forget what can have no effect any more."""
+        """Forget what can have no effect any more, and what can be worked out again."""
+        self.changed()
         self._events = sorted(event for event in self._events if not _is_void(event[2].__name__, event[3]))
         for machine in self.machines.values():
             machine.queue = _last_two(machine.queue)
@@ -258,20 +258,24 @@ def explore(
     told: Callable[[int], None] = lambda _: None,
     **parts: Any,
 ) -> Found:
-    """All states with so many faults at most, or up to the first one that breaks a rule. ``told`` hears how many there are."""
+    """All states with so many faults at most, or up to the first one that breaks a rule. ``told`` hears how many there are.
+
+    Those with more faults left come first: whatever can follow with fewer, follows with more as well.
+    """
     world = SmallWorld(faults, stops, only, **parts)
     world.run(_BEGIN_S)
     seen: dict[int, int] = {}  # with how many faults left
-    todo: deque[tuple[bytes, _Way]] = deque([(pickle.dumps(world), None)])
-    while todo:
-        before, way = todo.popleft()
+    todo: list[list[tuple[bytes, _Way]]] = [[] for _ in range(faults + 1)]  # by how many are left
+    todo[faults].append((pickle.dumps(world), None))
+    while any(todo):
+        before, way = next(each for each in reversed(todo) if each).pop()
         try:
             for world in _beat(before):
                 key = world.key()
                 if seen.get(key, -1) < world.left:
                     seen[key] = world.left
                     notes, world.log = tuple(world.log), []
-                    todo.append((pickle.dumps(world), (way, notes) if notes else way))
+                    todo[world.left].append((pickle.dumps(world), (way, notes) if notes else way))
                     told(len(seen))
         except _Broken as broken:
             return Found(len(seen), broken.violation, _story((way, broken.notes)))
@@ -326,14 +330,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 when a rule was broken."""
     parser = argparse.ArgumentParser(prog="python -m soak.small", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faults", type=int, default=2, help="how many there are on one way at most (default: 2)")
+    parser.add_argument(
+        "--only",
+        choices=sorted(EVERYTHING),
+        action="append",
+        help="of all that can happen only this; may be given several times (default: everything)",
+    )
     given = parser.parse_args(arguments)
+    only = frozenset(given.only or EVERYTHING)
     progress = Progress(sys.stderr, lambda: shutil.get_terminal_size().columns, time.monotonic)
     for stops in (False, True):
-        began_s = time.monotonic()
-        found = explore(given.faults, stops, told=lambda states: progress.show(f"{states} states"))
+        began_s = time.process_time()
+        found = explore(given.faults, stops, only, told=lambda states: progress.show(f"{states} states"))
         progress.end()
         what = "stops" if stops else "goes on"
-        print(f"{found.states} states in {time.monotonic() - began_s:.0f} s, where the clock of a frozen node {what}")
+        took_s = time.process_time() - began_s
+        print(
+            f"{found.states} states in {took_s:.0f} s of processor, where the clock of a frozen node {what}", flush=True
+        )
         if found.violation is not None:
             print("\n".join(["", *found.story, f"         BROKEN: {found.violation.rule}: {found.violation}"]))
             return 1

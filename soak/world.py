@@ -831,10 +831,13 @@ class World:
         self._replication_cut.discard(frozenset((one, other)))
 
     def _watch(self, machine: Machine) -> None:
-        """One look is enough: it comes no later than when the watchdog bites, and then again if that was wound up since."""
+        """One look is enough: it comes no later than when the watchdog bites, and then again if that was wound up since.
+
+        It comes before all else that happens in that moment: whoever would wind it up then is too late.
+        """
         if not machine.watched and machine.watchdog_s is not None:
             machine.watched = True
-            self.at(machine.watchdog_s - self.time_s, self._bite, machine)
+            heapq.heappush(self._events, (machine.watchdog_s, -next(self._numbers), self._bite, (machine,)))
 
     def _bite(self, machine: Machine) -> None:
         machine.watched = False
