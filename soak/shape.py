@@ -116,7 +116,7 @@ class _Walk:
                 raise TypeError(f"{name} is {value!r}: it is not known when two of these are the same")
 
     def _counted_of(self, value: Any) -> None:
-        for name in _counted(type(value)):
+        for name in _counted(value.__class__):
             self.add(name, getattr(value, name))
 
     def _several(self, name: str, values: Iterable[Any]) -> None:

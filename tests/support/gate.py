@@ -17,7 +17,8 @@ class Gate:
         self.why, self.first = why, list(first)
         self.asked: list[Mapping[str, str]] = []
         found = world.nodes[node]
-        found.files[GUARD_SETTINGS] = ("{}", 0o600)
+        if GUARD_SETTINGS not in found.files:
+            found.files[GUARD_SETTINGS] = ("{}", 0o600)
         found.services[GUARD_SOCKET] = self._answer
 
     def _answer(self, question: str) -> str:

@@ -69,7 +69,9 @@ def test_without_its_core_the_ext_pillar_takes_the_topology_away_and_says_why(
     else:
         monkeypatch.setattr(saltern, "__version__", version)
     pillar = {"saltern": {"nodes": {}}, "other": 1}
-    returned = load(SALT / "_pillar" / "saltern.py").ext_pillar("dom0", pillar, {})
+    loaded = load(SALT / "_pillar" / "saltern.py")
+    loaded.__opts__ = {"id": "master", "__role": "master"}  # Salt's loader gives it
+    returned = loaded.ext_pillar("dom0", pillar, {})
     assert pillar == {"other": 1}
     assert returned["saltern"] == {}
     assert (version or "none") in returned["_errors"][0]

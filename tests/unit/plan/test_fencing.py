@@ -12,6 +12,7 @@ from saltern.model.action import AdjustResource, WriteFile
 from saltern.model.desired import GuardSpec, NodeSlice, resource_file
 from saltern.model.places import GUARD_SETTINGS
 from saltern.model.running import Generation
+from saltern.model.topology import Witness
 from saltern.plan import fencing
 from saltern.plan.project import configuration
 from saltern.plan.step import Step, Wait
@@ -22,9 +23,8 @@ GUARD = GuardSpec(
     address="192.168.1.190",
     port=7780,
     partners={"dom0m": "192.168.1.191"},
-    witness="master",
-    witness_address="192.168.1.10",
-    witness_port=7781,
+    witness=Witness(minion="master", address="192.168.1.10", port=7781),
+    fencing={},
     times=Times(),
 )
 SLICE = replace(pair_slice(), guard=GUARD)

@@ -169,6 +169,16 @@ CASES = {
         "fence-agent",
         ["saltern:takeover:fencing:dom0:agent"],
     ),
+    "a command that a shell would have to find": (
+        "takeover: {witness: {minion: master, address: 192.168.1.10}, notify: [tell-admin]}",
+        "command",
+        ["saltern:takeover:notify"],
+    ),
+    "a disk whose writes the partner may not have": (
+        "takeover: {witness: {minion: master, address: 192.168.1.10}}\ndomains: {a: {drbd: {protocol: A}}}",
+        "guarded-disk",
+        [f"{A}:disks:xvda", "saltern:takeover"],
+    ),
     "a takeover that nothing proves": ("takeover: {}", "takeover-proof", ["saltern:takeover"]),
     "a node that could never be taken over": (
         "takeover: {fencing: {dom0: {agent: fence_apc}}}",
