@@ -271,7 +271,7 @@ def test_a_domain_is_ended_by_way_of_its_other_node_or_else_of_the_node_itself(
     converged.edit("  nodes:\n    dom0:", f"{takeover}  nodes:\n    dom0:")
     asked = []
 
-    def answer(node: str, function: str, arguments: list[Any]) -> dict[str, Any]:
+    def answer(node: str, function: str, arguments: list[Any], _named: dict[str, Any]) -> dict[str, Any]:
         asked.append((node, function, arguments))
         return {"gone": True}
 

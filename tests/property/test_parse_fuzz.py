@@ -48,7 +48,7 @@ PARSERS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "two primaries": (drbdsetup_show.parse_two_primaries, "drbdsetup_show/*.txt"),
     "dump-xml": (drbdadm_dump_xml.parse, "drbdadm/*dump-xml*.txt"),
     "adjust": (adjust, "drbdadm/9.22-adjust*.txt"),
-    "get-gi": (get_gi, "drbdmeta/*.txt"),
+    "get-gi": (get_gi, "drbdmeta/*-get-gi-*.txt"),
     "proc": (drbd_version.parse_proc_drbd, "proc_drbd/*.txt"),
     "version": (drbd_version.parse_drbdadm, "drbdadm/*version*.txt"),
     "lvs": (lvs.parse, "lvm/*lvs.txt"),

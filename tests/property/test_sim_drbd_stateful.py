@@ -45,6 +45,7 @@ class Pair(RuleBasedStateMachine):
     )
     def build(self, synced: bool, seed: int, first: str, second: str) -> None:
         specs = [NodeSpec(name=f"node{number}", address=f"10.0.0.{number}", drbd=self.generation) for number in (1, 2)]
+        self.alone: set[str] = set()  # who has written, or tried to, out of sight of the other one
         self.world = World.create(specs, seed=seed)
         self.world.resync_bytes_per_s = 2 * MIB
         for node in self.world.nodes.values():
@@ -164,6 +165,8 @@ class Pair(RuleBasedStateMachine):
     @rule(node=st.sampled_from(NODES), block=st.integers(0, BLOCKS - 1 - 64))
     def work_alone(self, node: str, block: int) -> None:
         """Be Primary for one write, and Secondary again."""
+        if not self.talking():
+            self.alone.add(node)
         self.run(node, "primary")
         self.write(node, block)
         self.run(node, "secondary")
@@ -223,14 +226,26 @@ class Pair(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "world"))
     @rule(node=st.sampled_from(NODES))
     def adjust_leaves_nothing_to_adjust(self, node: str) -> None:
-        """But the connection, where the peer was found and refused in the meantime."""
+        """But the connection, where the peer was found and refused in the meantime; and the disk, where it was the peer that
+        has refused what is on it: the kernel then goes on without (receive_state() in drbd_receiver.c, D_NEGOTIATING).
+        """
         if self.world.nodes[node].powered and drbd.run(self.world, node, ["drbdadm", "adjust", "r"]).returncode == 0:
             left = drbd.run(self.world, node, ["drbdadm", "-d", "adjust", "r"]).stdout.splitlines()
             resource = self.resource(node)
             assert resource is not None and resource.connection is not None
             if resource.connection.state == STANDALONE:
                 left = [line for line in left if line.split()[1] != "connect"]
+            if self.is_refused(node):
+                left = [line for line in left if "attach" not in line.split() and "apply-al" not in line.split()]
             assert left == []
+
+    def is_refused(self, node: str) -> bool:
+        """Whether a side that was attached is without its disk again, in sight of a peer that has another history."""
+        resource, other = self.resource(node), next(name for name in NODES if name != node)
+        mine, theirs = self.device(node), self.device(other)
+        if resource is None or not resource.connected or mine is None or theirs is None:
+            return False
+        return mine.disk is Disk.DISKLESS and theirs.disk is not Disk.DISKLESS and {node, other} <= self.alone
 
 
 class Pair9(Pair):
