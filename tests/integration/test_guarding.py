@@ -172,7 +172,7 @@ def test_nothing_starts_and_nothing_arrives_on_a_node_whose_guard_is_gone(nodes:
     nodes.run("dom0m", "xl", "migrate", "mail", "dom0")
     assert (nodes.live("dns"), nodes.live("mail")) == ([], ["dom0m"])
     nodes.start("dom0")
-    nodes.eventually("dom0 has leases", lambda: nodes.has_leases("dom0"))
+    nodes.eventually("dom0 is protected", lambda: nodes.is_protected("dom0"))
     assert nodes.run("dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
     assert nodes.live("dns") == ["dom0"]
 
