@@ -25,6 +25,8 @@ from demo.ports import free_ports
 from demo.prompt import salt_argv, write_script
 from saltern.sim import cluster as simulated
 from saltern.sim import tools
+from saltern.sim.guard import loopback
+from saltern.sim.systemctl import keeper
 from saltern.sim.world import NodeSpec
 from saltern.units import GIB
 
@@ -32,6 +34,8 @@ NODES = tuple(
     NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
     for name, address in (("dom0", "192.168.1.190"), ("dom0m", "192.168.1.191"))
 )
+WITNESS = "witness"
+WITNESS_ADDRESS = "192.168.1.192"
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 90.0
 ON = """\
@@ -89,7 +93,9 @@ class Cluster:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self) -> None:
-        """End every process of this cluster."""
+        """End every process of this cluster; the guards first, who would write into what is taken away."""
+        for group in filter(None, (keeper(self.root(node)) for node in self.nodes)):
+            os.killpg(group, signal.SIGKILL)
         if self._keeper is not None and self._keeper.stdin is not None:
             self._keeper.stdin.close()
             self._keeper.wait()
@@ -101,6 +107,12 @@ class Cluster:
         log = self.root(node) / "var" / "log" / "commands.log"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return [Command(line, tools.changes_something(shlex.split(line))) for line in lines]
+
+    def begin_witness(self) -> None:
+        """A minion on the machine of the master: what the engine there reads, the states write on it."""
+        self._configure_minion(WITNESS)
+        self._order([self._daemon(WITNESS, "salt-minion", self._python(WITNESS))])
+        self._wait_for_minions(WITNESS)
 
     def root(self, node: str) -> Path:
         """The directory that stands for ``/`` of a simulated node; its tools are in ``bin``."""
@@ -125,6 +137,10 @@ class Cluster:
                 "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
                 "runner_dirs": [str(CHECKOUT / "salt/_runners")],
                 "states_dirs": [str(CHECKOUT / "salt/_states")],
+                "engines_dirs": [str(CHECKOUT / "salt/_engines")],
+                # It waits until there is a witness, see `begin_witness`.
+                "engines": [{"saltern_witness": {"address": loopback(WITNESS_ADDRESS)}}],
+                "saltern": {"root": str(self.root(WITNESS))},
                 "ext_pillar": [{"saltern": {}}],
                 "state_output": "mixed",
                 "state_output_profile": False,
@@ -132,23 +148,26 @@ class Cluster:
                 "log_level": "error",
             },
         )
+        self._ports = {"master_port": return_port, "publish_port": publish_port}
         for node in self.nodes:
-            self._daemon_configuration(
-                node,
-                {
-                    "id": node,
-                    "master": "127.0.0.1",
-                    "master_port": return_port,
-                    "publish_port": publish_port,
-                    "acceptance_wait_time": 1,
-                    "enable_fqdns_grains": False,
-                    "enable_gpu_grains": False,
-                    "saltern": {"root": str(self.root(node))},
-                    "log_level": "error",
-                },
-            )
-            self._node_python(node)
+            self._configure_minion(node)
         self._commands()
+
+    def _configure_minion(self, name: str) -> None:
+        self._daemon_configuration(
+            name,
+            {
+                **self._ports,
+                "id": name,
+                "master": "127.0.0.1",
+                "acceptance_wait_time": 1,
+                "enable_fqdns_grains": False,
+                "enable_gpu_grains": False,
+                "saltern": {"root": str(self.root(name))},
+                "log_level": "error",
+            },
+        )
+        self._node_python(name)
 
     def _daemon_configuration(self, name: str, settings: Mapping[str, object]) -> None:
         home = self.directory / name
@@ -204,8 +223,6 @@ class Cluster:
 
     # --- Processes -----------------------------------------------------------------------------------------------
     def _start(self) -> None:
-        daemons = [self._daemon("master", "salt-master", sys.executable)]
-        daemons += [self._daemon(node, "salt-minion", self._python(node)) for node in self.nodes]
         self._keeper = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("keeper.py"))],
             stdin=subprocess.PIPE,
@@ -213,8 +230,17 @@ class Cluster:
             start_new_session=True,
             pass_fds=[self._lock],
         )
-        order = json.dumps({"daemons": daemons, "remove": [self._sockets]})
-        print(order, file=self._keeper.stdin, flush=True)
+        daemons = [self._daemon("master", "salt-master", sys.executable)]
+        daemons += [self._daemon(node, "salt-minion", self._python(node)) for node in self.nodes]
+        # Guards belong to the nodes, not to this demo; they end when this is gone, as it is when the power of a node is cut.
+        services = [str(self.root(node) / "run" / "systemd") for node in self.nodes]
+        self._order(daemons, [self._sockets, *services])
+
+    def _order(self, daemons: Sequence[Mapping[str, object]], remove: Sequence[str] = ()) -> None:
+        """Have the keeper start daemons, and take directories away in the end."""
+        if self._keeper is None or self._keeper.stdin is None:
+            raise RuntimeError("the cluster is not up")
+        print(json.dumps({"daemons": daemons, "remove": remove}), file=self._keeper.stdin, flush=True)
 
     def _daemon(self, name: str, program: str, python: str) -> dict[str, object]:
         home = self.directory / name
@@ -229,7 +255,7 @@ class Cluster:
         path = os.environ["PATH"]
         return {**os.environ, "PATH": f"{self.root(name)}/bin:{path}" if name in self.nodes else path}
 
-    def _wait_for_minions(self) -> None:
+    def _wait_for_minions(self, *others: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             asked = subprocess.run(
@@ -238,7 +264,7 @@ class Cluster:
                 text=True,
                 check=False,
             )
-            if asked.returncode == 0 and set(json.loads(asked.stdout)) == set(self.nodes):
+            if asked.returncode == 0 and set(json.loads(asked.stdout)) == {*self.nodes, *others}:
                 return
             time.sleep(0.5)
         raise TimeoutError(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/log")

@@ -14,13 +14,15 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Start what the first line of standard input asks for, wait for its end, then end everything."""
-    order = json.loads(sys.stdin.readline())
-    for daemon in order["daemons"]:
-        with Path(daemon["log"]).open("wb") as log:
-            subprocess.Popen(daemon["argv"], env=daemon["env"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    sys.stdin.read()
-    for directory in order["remove"]:
+    """Start what each line of standard input asks for; when it ends, end everything."""
+    remove: list[str] = []
+    for line in sys.stdin:
+        order = json.loads(line)
+        remove += order["remove"]
+        for daemon in order["daemons"]:
+            with Path(daemon["log"]).open("wb") as log:
+                subprocess.Popen(daemon["argv"], env=daemon["env"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    for directory in remove:
         shutil.rmtree(directory, ignore_errors=True)
     # Nothing in here is worth a graceful end, which takes a minion 6 to 10 seconds. This process is in the group too.
     os.killpg(0, signal.SIGKILL)

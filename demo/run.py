@@ -11,10 +11,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from demo.cluster import Cluster, end_on_signals
+from demo.guards import Guards
 
 WIDTH = 100
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -191,6 +194,56 @@ def evacuate(cluster: Cluster) -> None:
         expect(code == 0 and ("\ndns " in output) == there, f"dns is not where it should be after {' '.join(words)}")
 
 
+def take_over(cluster: Cluster) -> None:
+    """A node is lost, its domains come back on its partner, and go home when it is back."""
+    heading(
+        "A node is lost",
+        "Automatic takeover is written into the topology: a guard on each node, and a witness, which is the machine of the "
+        "master. The times of the leases are short ones, for this demo.",
+    )
+    guards = Guards(cluster)
+    topology = cluster.pillar / "saltern" / "init.sls"
+    before = topology.read_text(encoding="utf-8")
+    section = textwrap.indent(guards.section(), "  ")
+    print(section)
+    topology.write_text(before.replace("saltern:\n", f"saltern:\n{section}", 1), encoding="utf-8")
+    cluster.begin_witness()
+    code, _ = run(cluster, "salt", "*", "state.apply")
+    expect(code == 0, f"the apply that brings the guards ended with exit code {code}")
+    for node in cluster.nodes:
+        _await(guards, f"{node} is protected", partial(guards.is_protected, node))
+    code, output = run(cluster, "salt-run", "cluster.status")
+    expect(code == 0, "the status does not show that all is well")
+    there, left = "dom0m", "dom0"
+    print(f"  The power of {left} is cut now. What the guard of {there} says, by the seconds since then:\n", flush=True)
+    guards.heard(there)
+    guards.cut_power(left)
+    _await(guards, f"dns runs on {there}", lambda: guards.where("dns") == [there], says=there)
+    code, output = run(cluster, "on", there, "xl", "list")
+    expect(code == 0 and len(re.findall("^dns ", output, re.MULTILINE)) == 1, f"dns does not run on {there} once")
+    print(f"  {left} has its power again. It starts nothing by itself, and is synchronised:\n", flush=True)
+    guards.heard(left)
+    guards.boot(left)
+    _await(guards, "all is synchronised", guards.is_whole, says=left)
+    _await(guards, f"{left} is protected", partial(guards.is_protected, left), says=left)
+    expect(guards.where("dns") == [there], f"dns was started by the node that came back, or has left {there}")
+    code, _ = run(cluster, "salt-run", "state.orch", "return")
+    expect(code == 0 and guards.where("dns") == [left], "dns has not come home")
+
+
+def _await(guards: Guards, what: str, found: Callable[[], bool], says: str = "") -> None:
+    """Wait until something is so; meanwhile, what the guard of the node ``says`` comes is shown."""
+    begun_s = time.monotonic()
+    while not found():
+        took_s = time.monotonic() - begun_s
+        expect(took_s < guards.patience_s, f"it did not come about that {what}, in {took_s:.0f} s")
+        time.sleep(0.2)
+        for line in guards.heard(says) if says else ():
+            print(f"    {took_s:4.1f}  {line}", flush=True)
+    if says:
+        print(f"    {time.monotonic() - begun_s:4.1f}  {what}\n", flush=True)
+
+
 def refuse(cluster: Cluster) -> None:
     """Everything wrong at once, and no node touched."""
     heading(
@@ -235,7 +288,7 @@ def main() -> int:
     )
     try:
         with Cluster() as cluster:
-            for step in (apply_first, show_status, apply_again, repair, migrate, evacuate, refuse):
+            for step in (apply_first, show_status, apply_again, repair, migrate, evacuate, refuse, take_over):
                 step(cluster)
             heading(
                 "The end", "All steps did what they should. `make demo-shell` keeps such a cluster up to play with."
