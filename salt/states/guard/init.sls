@@ -4,15 +4,15 @@
 {%- from "map.jinja" import guard, root with context %}
 include:
   - share
-{%- if guard %}
-{%- if not root %}
-# What guards speak with. Simulated nodes have that of the machine they are on.
-packages of the guard:
-  pkg.installed:
-    - name: python3-zmq
-    - require_in:
-      - guard: guard is running
-{%- endif %}
+{%- if guard and not root %}
+# No real node has been tried yet. And between the start of a guard and the moment when DRBD is told to ask it, its partner counts on
+# it already: were the node lost then, the partner could start a domain on a copy that is older than what was written alone.
+guard is for simulated nodes only:
+  test.fail_without_changes:
+    - name: >-
+        saltern:takeover is in the topology, and this is a real node: automatic takeover is not finished, and could start a domain
+        on old data. No guard is installed; take the section out of the topology
+{%- elif guard %}
 guard is configured:
   guard.configured: []
 guard is running:
