@@ -34,8 +34,7 @@ class Guards:
     def section(self) -> str:
         """What stands in the topology below `saltern`, with other ports each time."""
         port, other = free_ports(2)
-        # `duel` is for fence agents.
-        lease = {name.removesuffix("_s"): each for name, each in asdict(self._times).items() if name != "duel_s"}
+        lease = {name.removesuffix("_s"): each for name, each in asdict(self._times).items()}
         return (
             "takeover:\n"
             f"  witness: {{minion: {WITNESS}, address: {WITNESS_ADDRESS}, port: {other}}}\n"
@@ -44,12 +43,12 @@ class Guards:
         )
 
     def is_protected(self, node: str) -> bool:
-        """Whether a node has leases of everybody, and has met its partner."""
+        """Whether a node would be taken over."""
         try:
             found = ask(str(self._cluster.root(node)), {"ask": "status"}, _ANSWER_S)
         except NoGuard:
             return False
-        return bool(found.get("protected") and found["met"]) and len(found["renewed_s_ago"]) == len(self._cluster.nodes)
+        return bool(found.get("protected") and found["seen"])
 
     def heard(self, node: str) -> list[str]:
         """What the guard of a node has said since this was asked last, in words."""

@@ -361,8 +361,7 @@ def fence_domain(domain, node, timeout=60):
     shares = {name: slice_from_pillar(share) for name, share in found.items()}
     nodes = [name for name, share in shares.items() if domain in share.domains and share.guard is not None]
     if node not in nodes:
-        __context__["retcode"] = 1
-        return {"retcode": 1, "error": f"no guard of {node} has {domain}; those of {nodes or 'no node'} have"}
+        return _failed(f"no guard of {node} has {domain}; those of {nodes or 'no node'} have")
     with salt.client.get_local_client(mopts=__opts__) as client:
         for asked in sorted(nodes, key=lambda name: name == node):
             told = [domain, node]
@@ -371,9 +370,11 @@ def fence_domain(domain, node, timeout=60):
             ).get(asked)
             if said:
                 break
-    if not said or said["retcode"]:
+    if not said:
+        return _failed(f"neither of {nodes} answers: nothing is known of {domain}")
+    if said["retcode"]:
         __context__["retcode"] = 1
-    return said["ret"] if said else {"retcode": 1, "error": f"neither of {nodes} answers: nothing is known of {domain}"}
+    return said["ret"]
 
 
 def _on_guards(function, node, timeout, arguments=()):

@@ -6,7 +6,8 @@ include:
   - share
 {%- if guard and not root %}
 # No real node has been tried yet. And between the start of a guard and the moment when DRBD is told to ask it, its partner counts on
-# it already: were the node lost then, the partner could start a domain on a copy that is older than what was written alone.
+# it already, as it does still between the moment when DRBD asks it no more and its end: were the node lost then, the partner could
+# start a domain on a copy that is older than what was written alone.
 guard is for simulated nodes only:
   test.fail_without_changes:
     - name: >-

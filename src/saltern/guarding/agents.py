@@ -7,11 +7,12 @@ of them is a secret.
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout, Refused
 from saltern.guarding.journal import Journal
+from saltern.guarding.queues import drained
 from saltern.model.topology import FenceAgent
 from saltern.run import Host
 
@@ -100,12 +101,7 @@ class Agents:
 
     def ended(self) -> list[Fenced]:
         """What has come to its end since this was asked last."""
-        found = []
-        while True:
-            try:
-                found.append(self._ended.get_nowait())
-            except Empty:
-                return found
+        return drained(self._ended)
 
     @property
     def trouble(self) -> dict[str, str | None]:

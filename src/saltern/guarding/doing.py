@@ -5,7 +5,7 @@ Beats and the watchdog wait for none of them. Whatever was asked for is asked fo
 
 import threading
 from collections.abc import Callable, Mapping
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from saltern import operations
@@ -15,6 +15,7 @@ from saltern.errors import Refused, SalternError
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import look
+from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import EndDomain, Promote, StartDomain
 from saltern.model.running import DiskState
@@ -149,12 +150,7 @@ class Doing:
 
     def ended(self) -> list[Ended]:
         """What has come to its end since this was asked last."""
-        found = []
-        while True:
-            try:
-                found.append(self._ended.get_nowait())
-            except Empty:
-                return found
+        return drained(self._ended)
 
     @property
     def starting(self) -> frozenset[str]:
