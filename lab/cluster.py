@@ -57,6 +57,7 @@ class Lab:
         self._wiring_file = self._run / "wiring.json"
         self._cut_mark = self._run / "link-is-cut"
         self._up_mark = self._run / "is-up"
+        self._unheard_mark = self._run / "minions-have-not-answered"
         if self._wiring_file.exists():
             self._wire()
 
@@ -192,8 +193,11 @@ class Lab:
             link = "cut" if self.link_is_cut else "plugged in"
             self._snapshot(name).save(machines, self.master.pillar, {**self._fingerprint(), "link": link, **about})
 
-    def restore(self, name: str, *, minions: bool = True) -> None:
-        """Go back to the moment of that name; whatever has happened since is gone. Without ``minions`` none is waited for."""
+    def restore(self, name: str) -> None:
+        """Go back to the moment of that name; whatever has happened since is gone.
+
+        Its minions take most of a minute until they answer: who asks them first waits for that.
+        """
         self.prepare()
         snapshot = self._snapshot(name)
         if not snapshot.exists:
@@ -207,8 +211,7 @@ class Lab:
             self._remember_link(plugged)
             snapshot.restore(list(self._machines.values()), self.master.pillar, link=plugged)
             self._each(self._wake, list(self._machines.values()))
-            if minions:
-                self._wait_for_minions(NODES)
+            self._unheard_mark.touch()
             self._up_mark.touch()
 
     def snapshots(self) -> list[str]:
@@ -232,10 +235,12 @@ class Lab:
     # --- Salt, and looking ---------------------------------------------------------------------------------------
     def salt(self, *arguments: str, timeout_s: float = APPLY_TIMEOUT_S, check: bool = True) -> Answer:
         """Run `salt` on the master."""
+        self._hear_minions()
         return self.master.salt(*arguments, timeout_s=timeout_s, check=check)
 
     def salt_run(self, *arguments: str, timeout_s: float = APPLY_TIMEOUT_S, check: bool = True) -> Answer:
         """Run `salt-run` on the master."""
+        self._hear_minions()
         return self.master.salt(*arguments, timeout_s=timeout_s, check=check, program="salt-run")
 
     def state(self, node: str) -> str:
@@ -292,7 +297,7 @@ class Lab:
         self._run.mkdir(parents=True, exist_ok=True)
         if self._wiring_file.exists():
             shutil.rmtree(self._sockets, ignore_errors=True)  # of a lab that ended in another way than by `down`
-        for mark in (self._cut_mark, self._up_mark):
+        for mark in (self._cut_mark, self._up_mark, self._unheard_mark):
             mark.unlink(missing_ok=True)
         # Not under the directory: the path of a Unix socket may have 107 characters at most.
         sockets = tempfile.mkdtemp(prefix="saltern-lab-")
@@ -341,6 +346,12 @@ class Lab:
         """What a node does not know after a snapshot: the time, and that its connections have ended."""
         self._set_clock(machine)
         self.on(machine.name, f"ss --kill --tcp dst {MASTER_ADDRESS}")
+
+    def _hear_minions(self) -> None:
+        """Wait for what ``restore`` has not waited for."""
+        if self._unheard_mark.exists():
+            self._wait_for_minions([node for node in NODES if self.runs(node)])
+            self._unheard_mark.unlink()
 
     def _wait_for_minions(self, nodes: Sequence[str]) -> None:
         """Wait until each listens to the master, then until all answer; a job that nobody hears would cost more."""

@@ -40,7 +40,7 @@ class Moments:
             self.lab.save(name)
             self._kept.add(name)
         elif self._at != name:
-            self.lab.restore(name, minions=False)
+            self.lab.restore(name)
         self._at = name
 
     def _stop_minions(self) -> None:
