@@ -32,6 +32,8 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.pause,
         World.resume,
         World.confirm,
+        World.less,
+        World.more,
         World.move,
         World.shut,
     )
@@ -105,6 +107,9 @@ _WORDS: Final = (
     "boots",
     "thaws",
     "is to end",
+    "unasked",
+    "asks no more",
+    "asks on",
     "mended:",
 )
 
@@ -241,6 +246,15 @@ def _pause(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Ite
     yield from _for_a_while(dice, at_s, ("pause", "resume"), (dice.choice(nodes),), ends=0.7)
 
 
+def _less(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """A domain leaves the topology, on one of its nodes, and is back a while later, more often than not."""
+    domain, pair = dice.choice(sorted(homes(len(nodes)).items()))
+    node = dice.choice(pair)
+    yield Event(at_s, "less", (node, domain))
+    if dice.random() < 0.8:
+        yield Event(at_s + dice.uniform(1, 60), "more", (node, domain))
+
+
 def _move(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     yield Event(at_s, "move", (dice.choice(sorted(homes(len(nodes)))),))
 
@@ -266,6 +280,7 @@ _KINDS: Final[dict[Callable[[random.Random, float, str, list[str]], Iterator[Eve
     _outage: 1,
     _agent: 1,
     _leave: 2,
+    _less: 2,
     _pause: 1,
     _move: 1,
     _shut: 1,

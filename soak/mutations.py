@@ -60,8 +60,8 @@ class Polite(Guard):
 class Sure(Guard):
     """Declares a node dead as soon as the witness has denied it."""
 
-    def _is_dead(self, peer: Any, now_s: float) -> bool:
-        return True
+    def _is_denied_and_dead(self, name: str, peer: Any, now_s: float) -> bool:
+        return peer.denial is not None
 
 
 class Blind(Guard):
@@ -84,8 +84,8 @@ class Careless(Guard):
 class Gullible(Guard):
     """Believes a fence agent although there is a lease."""
 
-    def _is_dead(self, peer: Any, now_s: float) -> bool:
-        return peer.fencing.off or super()._is_dead(peer, now_s)
+    def _is_denied_and_dead(self, name: str, peer: Any, now_s: float) -> bool:
+        return (peer.denial is not None and peer.fencing.off) or super()._is_denied_and_dead(name, peer, now_s)
 
 
 class Impatient(Guard):
@@ -137,8 +137,30 @@ class Restless(Guard):
 class Abrupt(Guard):
     """Ends when it is told to, whoever knows."""
 
-    def _may_leave(self) -> bool:
+    @property
+    def aside(self) -> bool:
         return self._leaves_from is not None
+
+
+class Boastful(Guard):
+    """Says that it may be taken over whatever DRBD asks about."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return super().act(replace(seen, unfenced=frozenset()), now_s)
+
+
+class Shameless(Guard):
+    """Does not tell what it writes alone without having asked."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return super().act(replace(seen, unasked=frozenset()), now_s)
+
+
+class Trusting(Guard):
+    """Counts on any node that it has met."""
+
+    def _is_met(self, beat: Beat) -> Any:
+        return super()._is_met(beat._replace(covered=True))
 
 
 class Relentless(Witness):
@@ -191,6 +213,9 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a paused node takes over": {"guard": Restless},
     "a guard ends before that is known": {"guard": Abrupt},
     "the witness denies a node whose guard is off": {"witness": Relentless},
+    "a node on which DRBD does not ask is taken over": {"guard": Boastful},
+    "what is written alone unasked is not told": {"guard": Shameless},
+    "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},
     "what runs on several nodes is stopped": {"guard": Total},
 }

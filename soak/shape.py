@@ -8,6 +8,7 @@ from typing import Any, Final
 from saltern.guard.guard import Guard
 from saltern.guard.witness import Witness
 from soak.agents import Agents
+from soak.fencing import Fencing
 from soak.moves import Moves
 from soak.world import Machine, Side, World
 
@@ -26,7 +27,7 @@ _LEFT_OUT: Final = frozenset(
         "acknowledged",
         "time_s",
         "zero_s",
-        "knows_leased_s",
+        "knows_covered_s",
     }
     | {"frozen_since_s", "rate", "noise", "_without", "_often", "_awaited", "_make", "_numbers", "_events"}
     | {"_copies", "_copies_of", "_twice", "_calm", "_looked", "watched"}
@@ -105,7 +106,7 @@ class _Walk:
                 self._part(name, value)
             case Machine():
                 self._machine(name, value)
-            case Agents() | Moves():
+            case Agents() | Moves() | Fencing():
                 self.fields(vars(value).items())
             case _ if value is self._world:
                 pass

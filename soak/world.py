@@ -20,6 +20,7 @@ from saltern.guard.orphans import Found, Ward, objection
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 from soak.agents import Agents
+from soak.fencing import Fencing
 from soak.moves import Moves
 
 _DETECT_S: Final = (2.0, 6.0)  # until DRBD notices that its partner is gone
@@ -65,6 +66,7 @@ class Side:
     disk: str = "UpToDate"
     connected: bool = True
     suspended: bool = False
+    fenced: bool = True  # DRBD asks the guard before it goes on alone
     wrote_alone: bool = False
     handler: Any = None  # the guard that the fence-peer handler has asked, since the other side was lost
     synchronises_until_s: float | None = None
@@ -172,6 +174,7 @@ class World:
         self.proof = proof or Proof(lease, frozenset(names if agents else ()))
         self.agents = Agents(self)
         self.moves = Moves(self)
+        self.fencing = Fencing(self)
         self.machines = {name: self._machine(name) for name in [*names, WITNESS]}
         self.sides = {(domain, node): Side() for domain, pair in self.homes.items() for node in pair}
         self._copies = [
@@ -371,8 +374,15 @@ class World:
                 [
                     domain
                     for domain, _, _, side, _ in copies
-                    if (domain in machine.running and side.suspended)
-                    or (domain in machine.starting and not side.connected)
+                    if domain in machine.running | machine.starting and not side.connected
+                ]
+            ),
+            unfenced=frozenset([domain for domain, _, _, side, _ in copies if not side.fenced]),
+            unasked=frozenset(
+                [
+                    domain
+                    for domain, _, _, side, _ in copies
+                    if domain in machine.running and not side.connected and not side.suspended
                 ]
             ),
             same=frozenset([each.domain for each in copies if each.mine.connected and each.are_up_to_date]),
@@ -484,7 +494,7 @@ class World:
                 f"{machine.name} starts {domain} on {side.version}; {self.acknowledged[domain]} was acknowledged",
             )
         self.live(machine, domain)
-        side.disk, side.handler, side.suspended = "UpToDate", None, not side.connected
+        side.disk, side.handler, side.suspended = "UpToDate", None, side.fenced and not side.connected
 
     def live(self, machine: Machine, domain: str) -> None:
         """From now on it runs there."""
@@ -601,7 +611,7 @@ class World:
         for machine, side in ((home, mine), (partner, theirs)):
             if side.connected and machine.powered and not machine.frozen:
                 side.connected, side.synchronises_until_s, side.handler = False, None, None
-                side.suspended = domain in self._primaries(machine.name)
+                side.suspended = side.fenced and domain in self._primaries(machine.name)
                 self.changed()
 
     def _meet(self, copies: Copies) -> None:
@@ -796,6 +806,14 @@ class World:
             for machine in pair:
                 machine.stopped.add(domain)
                 self._end(machine, domain, machine.boots)
+
+    def less(self, name: str, domain: str) -> None:
+        """`state.apply` is to have DRBD ask no more about a domain there."""
+        self.fencing.less(name, domain)
+
+    def more(self, name: str, domain: str) -> None:
+        """`state.apply` has DRBD ask about a domain there."""
+        self.fencing.more(name, domain)
 
     def move(self, domain: str) -> None:
         """A domain begins to move to its other node, if it can."""

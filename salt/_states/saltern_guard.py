@@ -101,7 +101,7 @@ def configured(name):
         guard = told.guard_of(node_slice)
         before = told.keys_before(host, guard.witness and guard.witness.minion)
         found = told.guard_settings(node_slice, {**before, **_keys(told.parties(guard), before)})
-        return upkeep.told(host, found, test=test)
+        return upkeep.told(host, found, _ask(), test=test)
 
     return _state(name, write)
 
@@ -125,7 +125,7 @@ def witness_configured(name):
         witness = bridge.witness_spec(__pillar__)
         before = told.keys_before_of_witness(host)
         found = told.witness_settings(witness, {**before, **_keys(witness.nodes, before)})
-        return upkeep.told(host, found, test=test)
+        return upkeep.told(host, found, _ask(), test=test)
 
     return _state(name, write)
 
@@ -145,7 +145,7 @@ def running(name):
         guard:
           guard.running: []
     """
-    return _state(name, lambda host, test: upkeep.guard_runs(host, asked.guard(bridge.root(__opts__)), test=test))
+    return _state(name, lambda host, test: upkeep.guard_runs(host, _ask(), test=test))
 
 
 def absent(name):
@@ -160,7 +160,11 @@ def absent(name):
         no guard:
           guard.absent: []
     """
-    return _state(name, upkeep.guard_gone)
+    return _state(name, lambda host, test: upkeep.guard_gone(host, _ask(), test=test))
+
+
+def _ask():
+    return asked.guard(bridge.root(__opts__))
 
 
 def _state(name, function):

@@ -25,7 +25,6 @@ def built(world: str) -> Iterator[Guarded]:
     made = Guarded(directory)
     try:
         made.build(world)
-        made.let_drbd_ask()
         yield made
     finally:
         made.close()

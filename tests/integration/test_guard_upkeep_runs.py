@@ -32,7 +32,7 @@ class Kept(Guarded):
         """What the states `guard.configured` and `guard.running` do, with the settings that the node has."""
         host = self.host(node)
         settings = read_guard(host, GUARD_SETTINGS)
-        told = upkeep.told(host, Told(settings, ()), test=False)
+        told = upkeep.told(host, Told(settings, ()), asked.guard(self.root(node)), test=False)
         runs = upkeep.guard_runs(host, asked.guard(self.root(node)), test=False)
         return upkeep.Kept(comment=f"{told.comment}; {runs.comment}", changes={**told.changes, **runs.changes})
 
@@ -77,6 +77,6 @@ def test_a_guard_is_brought_restarted_in_order_takes_over_and_is_gone_in_order(n
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
     assert asked.status(nodes.host("dom0m"), nodes.root("dom0m"))["decisions"]
     # The partner is proven dead, so nobody has to agree.
-    assert upkeep.guard_gone(nodes.host("dom0m"), test=False).changes
+    assert upkeep.guard_gone(nodes.host("dom0m"), asked.guard(nodes.root("dom0m")), test=False).changes
     assert keeper(Path(nodes.root("dom0m"))) is None
     assert sorted(nodes.domains("dom0m")) == ["dns", "mail"]

@@ -1,6 +1,7 @@
 """Simulated nodes whose DRBD asks a guard before a side goes on alone, and handlers that answer for one."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from pair import TOPOLOGY, slices
 
@@ -23,7 +24,12 @@ def guarded_slices(topology: str = TOPOLOGY) -> dict[str, NodeSlice]:
 
 def tell(world: World, share: NodeSlice, keys: Mapping[str, str] = KEYS, *, test: bool = False) -> upkeep.Kept:
     """What the state ``guard.configured`` does."""
-    return upkeep.told(world.host(share.node), told.guard_settings(share, keys), test=test)
+    return upkeep.told(world.host(share.node), told.guard_settings(share, keys), heeds, test=test)
+
+
+def heeds(word: str) -> dict[str, Any]:
+    """A guard that everybody has heard."""
+    return {"current": True, "aside": word == "step aside"}
 
 
 def fence(world: World, share: NodeSlice, *, test: bool = False) -> dict[str, Outcome]:

@@ -16,20 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from fenced import TAKEOVER
+from fenced import TAKEOVER, fence_all
 from pair import NODES, converge, failures, slices
 from relay import Relay
 
 from demo.pace import fitting
 from demo.ports import free_ports
-from saltern.converge import Converge
 from saltern.guard.times import Times
 from saltern.guarding.local import NoGuard, ask
 from saltern.guarding.plain import to_plain
 from saltern.model.places import CORE, GUARD_SCRIPT
-from saltern.plan.items import Item, Kind
 from saltern.render import guard_script
-from saltern.run import LocalHost
 from saltern.sim import cluster, store
 from saltern.sim.world import NodeSpec, World
 
@@ -109,21 +106,17 @@ class Guarded:
             self._keys[name] = self._make_key(name)
         for name in NODES:
             self.write_settings(name)
+            self._bring_handler(name)
         self._write(WITNESS, "etc/saltern/witness.json", self._witness_settings())
 
-    def let_drbd_ask(self) -> None:
-        """DRBD asks the guard of its node before a side goes on alone; the program that asks is there as a state brings it."""
-        for name in NODES:
-            core = Path(self.root(name), CORE.lstrip("/"))
-            core.mkdir(parents=True, exist_ok=True)
-            (core / "saltern").symlink_to(Path(_SOURCE, "saltern"))
-            script = Path(self.root(name), GUARD_SCRIPT.lstrip("/"))
-            script.write_text(guard_script.render())
-            script.chmod(guard_script.MODE)
-            path = f"{self.root(name)}/bin:{os.environ['PATH']}"
-            run = Converge(LocalHost(root=self.root(name), environment={"PATH": path}), SHARES[name])
-            outcomes = [run.item(Item(Kind.FENCING, resource)) for resource in SHARES[name].resources]
-            assert [each.result for each in outcomes] == [True] * len(outcomes), outcomes
+    def _bring_handler(self, name: str) -> None:
+        """The program by which DRBD asks, as a state brings it."""
+        core = Path(self.root(name), CORE.lstrip("/"))
+        core.mkdir(parents=True, exist_ok=True)
+        (core / "saltern").symlink_to(Path(_SOURCE, "saltern"))
+        script = Path(self.root(name), GUARD_SCRIPT.lstrip("/"))
+        script.write_text(guard_script.render())
+        script.chmod(guard_script.MODE)
 
     @contextmanager
     def world(self) -> Iterator[World]:
@@ -302,13 +295,14 @@ class Guarded:
 
 
 def converged_world() -> str:
-    """A world in which both nodes run what belongs there, as JSON."""
+    """A world in which both nodes run what belongs there, and DRBD asks their guards, as JSON."""
     from pair import empty_world
 
     world = empty_world()
     for outcomes in converge(world, SHARES).values():
         assert failures(outcomes) == []
     world.advance(3600)
+    fence_all(world, SHARES)
     return world.to_json()
 
 

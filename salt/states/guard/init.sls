@@ -5,14 +5,12 @@
 include:
   - share
 {%- if guard and not root %}
-# No real node has been tried yet. And between the start of a guard and the moment when DRBD is told to ask it, its partner counts on
-# it already, as it does still between the moment when DRBD asks it no more and its end: were the node lost then, the partner could
-# start a domain on a copy that is older than what was written alone.
+# No real node has been tried yet.
 guard is for simulated nodes only:
   test.fail_without_changes:
     - name: >-
-        saltern:takeover is in the topology, and this is a real node: automatic takeover is not finished, and could start a domain
-        on old data. No guard is installed; take the section out of the topology
+        saltern:takeover is in the topology, and this is a real node, on which automatic takeover was not tried yet. No guard is
+        installed; take the section out of the topology
 {%- elif guard %}
 guard is configured:
   guard.configured: []

@@ -21,9 +21,10 @@ class Proof(NamedTuple):
 class Facts(NamedTuple):
     """What a guard has on its disk.
 
-    ``met`` names the nodes that it has heard since the node's ``boot``; ``declared`` those that were proven dead since; ``alone``
-    the domains whose data this node goes on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot
-    and the number of the beat that said so. While it is ``paused`` nothing is taken over.
+    ``met`` names the nodes that it has heard since the node's ``boot``, ``covered`` those of them that said last that they are;
+    ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes on with alone. ``off`` has the
+    nodes whose guard was stopped on purpose, with the boot and the number of the beat that said so. While it is ``paused``
+    nothing is taken over.
     """
 
     boot: int
@@ -32,10 +33,11 @@ class Facts(NamedTuple):
     alone: frozenset[str] = frozenset()
     off: Mapping[str, tuple[int, int]] = {}
     paused: bool = False
+    covered: frozenset[str] = frozenset()
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
-        return self._replace(boot=boot, met=frozenset(), declared={})
+        return self._replace(boot=boot, met=frozenset(), covered=frozenset(), declared={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Seen:
     date, ``connected`` those that have been connected at any moment since the last look. Of those that are ``replicating`` at
     least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the memory that is left for
     domains; ``None`` where that is not known.
+
+    ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone; ``None`` where that was not
+    looked at: then it is as before. ``unasked`` are those that it writes alone now, whether it has asked or not.
     """
 
     running: frozenset[str] = frozenset()
@@ -58,3 +63,5 @@ class Seen:
     connected: frozenset[str] = frozenset()
     replicating: frozenset[str] | None = frozenset()
     free_bytes: int | None = None
+    unfenced: frozenset[str] | None = frozenset()
+    unasked: frozenset[str] = frozenset()

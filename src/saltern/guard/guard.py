@@ -26,14 +26,11 @@ class Guard(GoingOn, Orders):
         if peer is None or (beat.boot, beat.number) <= (peer.boot, peer.number):
             return None, []
         peer.boot, peer.number, peer.heard_s, peer.beat = beat.boot, beat.number, now_s, beat.number
-        peer.leased, peer.alone, peer.running = beat.leased, beat.alone, beat.running
+        peer.alone, peer.running = beat.alone, beat.running
         declared = self.facts.declared.get(beat.node)
         if declared is not None and not _is_past(declared, beat):
             return No(beat.number, declared.refusal, declared=True), []
-        acts: list[Act] = []
-        if beat.node not in self.facts.met:
-            acts += self._keep(met=self.facts.met | {beat.node})
-        acts += [*self._protection(beat), *self._comes_to_life(beat.node, peer)]
+        acts = [*self._is_met(beat), *self._protection(beat), *self._comes_to_life(beat.node, peer)]
         peer.answered_s = now_s
         return Yes(beat.number), acts
 
@@ -72,7 +69,10 @@ class Guard(GoingOn, Orders):
     # --- What is to be done ----------------------------------------------------------------------------------------
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         """What to do now. To be asked at every beat, and whenever something has happened."""
-        acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._look(seen, now_s)]
+        if seen.unfenced is not None:
+            self._unfenced = seen.unfenced
+        acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._write_alone(seen)]
+        acts += self._look(seen, now_s)
         acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._orphans(seen, now_s)]
         acts += [*self._give_up(seen, now_s), *self._fence(now_s)]
         if self._is_time_to_beat(now_s):
@@ -81,7 +81,9 @@ class Guard(GoingOn, Orders):
 
     def against_start(self, domain: str, now_s: float) -> str | None:
         """What speaks against a start by anybody else, in words: whoever could take it over has to know that this node lives."""
-        partner = self._partners[domain]
+        return self._against_start(domain, self._partners[domain], now_s) or self._unfenced_of(domain)
+
+    def _against_start(self, domain: str, partner: str, now_s: float) -> str | None:
         if self._is_proven(partner, now_s):
             return self._older(domain, self.facts.declared[partner])
         if self._leaves_from is not None:
@@ -95,16 +97,25 @@ class Guard(GoingOn, Orders):
         return None
 
     @property
+    def unfenced(self) -> list[str]:
+        """The domains about which DRBD was not seen to ask this guard before it goes on alone."""
+        return sorted(self._unfenced)
+
+    @property
     def refused(self) -> Mapping[str, str]:
         """The domains of dead nodes that are not started here now, and why."""
         return self._refused
+
+    def _is_met(self, beat: Beat) -> Iterator[Act]:
+        met, covered = self.facts.met | {beat.node}, self.facts.covered - {beat.node}
+        yield from self._keep(met=met, covered=covered | {beat.node} if beat.covered else covered)
 
     def _protection(self, beat: Beat) -> Iterator[Act]:
         """It is off from the first beat that says so to the first one of a guard that is subject to the proofs again."""
         said = self.facts.off.get(beat.node)
         if beat.leaving:
             yield from self._keep(off={**self.facts.off, beat.node: (beat.boot, beat.number)})
-        elif said is not None and (beat.leased or not self._proof.lease) and said < (beat.boot, beat.number):
+        elif said is not None and beat.covered and said < (beat.boot, beat.number):
             yield from self._keep(off={node: each for node, each in self.facts.off.items() if node != beat.node})
 
     def _orphans(self, seen: Seen, now_s: float) -> Iterator[Act]:
@@ -130,11 +141,18 @@ class Guard(GoingOn, Orders):
             return "automatic takeover is paused"
         if (older := self._older(domain, declared)) is not None:
             return older
+        if (unfenced := self._unfenced_of(domain)) is not None:
+            return unfenced
         if domain not in seen.startable and domain not in seen.starting:
             return seen.against.get(domain, "it was not seen what is here of it")
         retry = self._starts.get(domain)
         if retry is not None and now_s < retry.from_s:
             return f"its start has failed, and is tried again: {self._why_not[domain]}"
+        return None
+
+    def _unfenced_of(self, domain: str) -> str | None:
+        if domain in self._unfenced:
+            return "it was not seen that DRBD asks the guard of this node before it goes on alone with its data"
         return None
 
     def _older(self, domain: str, declared: Declaration) -> str | None:

@@ -52,6 +52,7 @@ class Knowledge:
         self._nodes = [
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
         ]  # the partners, without it
+        self._unfenced = self._guarded  # as was seen last; nothing yet
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
         self._granted: set[str] = set()  # domains that may go on, since they were lost last
         self._outdating: dict[str, int] = {}  # the request of a partner that is answered when the copy is marked

@@ -18,6 +18,7 @@ class Leases(Knowledge):
 
     _beaten_s: float | None = None
     _leaves_from: int | None = None  # the number before the first beat that said so
+    _leaves = False
 
     @property
     def renewed(self) -> dict[str, float]:
@@ -31,15 +32,33 @@ class Leases(Knowledge):
 
     def unaware(self, now_s: float) -> list[str]:
         """Who has not answered of late, knowing that this node is subject to the proof: without them nobody takes it over."""
-        knows_s = {
-            name: peer.knows_leased_s if self._proof.lease else peer.renewed_s for name, peer in self._peers.items()
-        }
+        knows_s = {name: peer.knows_covered_s for name, peer in self._peers.items()}
         return [name for name, at_s in knows_s.items() if at_s is None or now_s >= at_s + self._times.takeover_s]
+
+    def step_aside(self) -> None:
+        """Tell those who could take its domains over that they must not, from now on, and for as long as this guard is there."""
+        if self._leaves_from is None:
+            self._leaves_from = self._number
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it steps aside, or is to end."""
+        return self._leaves_from is not None
 
     def leave(self) -> None:
         """The guard is to end, on purpose. It goes on until those who could take its domains over have written that down."""
-        if self._leaves_from is None:
-            self._leaves_from = self._number
+        self.step_aside()
+        self._leaves = True
+
+    @property
+    def aside(self) -> bool:
+        """Whether all know that nothing is to be taken over whose word it needs: nobody takes anything over without the witness.
+
+        Who is proven dead has no part in it: nobody fences a node that it has not heard since its boot.
+        """
+        partners = [peer for name, peer in self._nodes if name not in self.facts.declared]
+        needed = [self._peers[WITNESS]] if self._proof.lease else partners
+        return self._leaves_from is not None and all(peer.knows_off for peer in needed)
 
     def _renewed_s(self, partner: str) -> float | None:
         by_partner_s, by_witness_s = self._peers[partner].renewed_s, self._peers[WITNESS].renewed_s
@@ -59,8 +78,8 @@ class Leases(Knowledge):
             return False
         peer.renewed_s = max(sent.sent_s, peer.renewed_s or sent.sent_s)
         peer.told, peer.refusal = sent.running, None
-        if sent.leased:
-            peer.knows_leased_s = peer.renewed_s
+        if sent.covered:
+            peer.knows_covered_s = peer.renewed_s
         peer.knows_off |= self._leaves_from is not None and answer.number > self._leaves_from
         return True
 
@@ -68,19 +87,10 @@ class Leases(Knowledge):
         """Stop what has no lease any more; only while there is nothing of that kind, the watchdog is wound up."""
         ended = [domain for domain in sorted(self._held(seen)) if self.lease_until_s(domain) <= now_s]
         yield from map(Stop, ended)
-        if not ended and self._may_leave():
+        if not ended and self._leaves and self.aside:
             yield Disarm()
         elif not ended and self._proof.lease:
             yield WindUp()
-
-    def _may_leave(self) -> bool:
-        """Whether all know that this guard ends whose word it needs: nobody takes anything over without the witness.
-
-        Who is proven dead has no part in it: nobody fences a node that it has not heard since its boot.
-        """
-        partners = [peer for name, peer in self._nodes if name not in self.facts.declared]
-        needed = [self._peers[WITNESS]] if self._proof.lease else partners
-        return self._leaves_from is not None and all(peer.knows_off for peer in needed)
 
     def _is_time_to_beat(self, now_s: float) -> bool:
         if self._beaten_s is not None and now_s - self._beaten_s < self._times.beat_s:
@@ -92,15 +102,15 @@ class Leases(Knowledge):
         running = len(self._held(seen))
         for name, peer in self._peers.items():
             number = self._next()
-            leased = self._is_leased(name)
-            peer.sent[number] = Sent(now_s, running, leased)
+            covered = self._is_covered(name, seen)
+            peer.sent[number] = Sent(now_s, running, covered)
             while len(peer.sent) > _SENT_AT_MOST:
                 del peer.sent[next(iter(peer.sent))]
             beat = Beat(
                 self.node,
                 self.facts.boot,
                 number,
-                leased=leased,
+                covered=covered,
                 released=None if running else peer.refusal,
                 alone=self.facts.alone,
                 running=running,
@@ -108,8 +118,10 @@ class Leases(Knowledge):
             )
             yield Send(name, beat)
 
-    def _is_leased(self, by: str) -> bool:
-        """Whether everything that ``by`` could give away ends here when nobody answers any more."""
+    def _is_covered(self, by: str, seen: Seen) -> bool:
+        """Whether everything that ``by`` could give away is here as well, and ends here when nobody answers any more."""
+        if self._held(seen) & self._unfenced:
+            return False
         if by == WITNESS:
             return self._peers[by].renewed_s is not None
-        return self._proof.lease and self._renewed_s(by) is not None
+        return not self._proof.lease or self._renewed_s(by) is not None

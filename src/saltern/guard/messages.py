@@ -9,7 +9,8 @@ from typing import NamedTuple
 class Beat(NamedTuple):
     """A node lives.
 
-    ``leased``: it has been answered since its boot, and stops its domains when it is not any more. With ``released`` it says
+    ``covered``: when it is proven dead, whatever it runs may be taken over. DRBD asks its guard about all of that before it goes
+    on alone; and with leases it has been answered since its boot, and stops it when it is not any more. With ``released`` it says
     that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it goes on with alone.
     ``running`` is how many domains it runs. A guard that is ``leaving`` ends as soon as that is known: then nobody is to take
     anything over from it.
@@ -18,7 +19,7 @@ class Beat(NamedTuple):
     node: str
     boot: int
     number: int
-    leased: bool = False
+    covered: bool = False
     released: int | None = None
     alone: frozenset[str] = frozenset()
     running: int = 0

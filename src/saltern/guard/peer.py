@@ -19,11 +19,11 @@ class Declaration(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A beat that was sent: when, how many domains it said are running, and whether it said that they end with their leases."""
+    """A beat that was sent: when, how many domains it said are running, and whether it said that they may be taken over."""
 
     sent_s: float
     running: int
-    leased: bool
+    covered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,10 @@ class Denial:
 class Peer:
     """A partner, or the witness. ``answered_s`` is the last time that a beat of it was answered here.
 
-    After a start of the guard that is unknown, and therefore now. ``leased``, ``alone`` and ``running`` are what it said last.
+    After a start of the guard that is unknown, and therefore now. ``alone`` and ``running`` are what it said last.
     ``renewed_s`` is when the latest beat was sent that it has answered, ``told`` how many domains that said are running here,
-    ``knows_leased_s`` when the latest of them was sent that said ``leased``; ``sent`` has the beats that it may still answer, by
-    number.
+    ``knows_covered_s`` when the latest of them was sent that said ``covered``; ``sent`` has the beats that it may still
+    answer, by number.
     """
 
     answered_s: float
@@ -51,12 +51,11 @@ class Peer:
     boot: int = 0
     number: int = 0
     beat: int | None = None  # the number of the last one that was heard, since this guard began
-    leased: bool = False
     alone: frozenset[str] = frozenset()
     running: int = 0
     renewed_s: float | None = None
     told: int = 0
-    knows_leased_s: float | None = None
+    knows_covered_s: float | None = None
     sent: dict[int, Sent] = field(default_factory=dict)
     denial: Denial | None = None
     asked: int | None = None  # the number of the first request to have it denied, since it was heard last

@@ -30,6 +30,8 @@ class Proofs(Leases):
         silent_s = now_s - peer.heard_s
         if silent_s < self._times.dead_s:
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []
+        if node in self.facts.met - self.facts.covered:
+            return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
     def _comes_to_life(self, name: str, peer: Peer) -> Iterator[Act]:
@@ -85,10 +87,10 @@ class Proofs(Leases):
                 yield from self._comes_to_life(name, peer)
 
     def _is_lost(self, name: str, peer: Peer, now_s: float) -> bool:
-        """Whether it is time to look for a proof: it was there since the boot, and is silent, but not because it was to be."""
+        """Whether it is time to look for a proof: what it runs may be taken over, and it is silent without having said so."""
         if now_s - peer.heard_s < self._times.dead_s:
             return False
-        known = name in self.facts.met and name not in self.facts.declared and name not in self.facts.off
+        known = name in self.facts.covered and name not in self.facts.declared and name not in self.facts.off
         return known and not self.facts.paused
 
     def _ask_to_deny(self, seen: Seen, now_s: float) -> Iterator[Act]:
@@ -117,13 +119,14 @@ class Proofs(Leases):
         for name, peer in self._nodes:
             if peer.fencing.off and not self._proof.lease and self._is_lost(name, peer, now_s):
                 yield from self._declare(name, peer)
-            if peer.denial is not None and peer.leased and self._is_dead(peer, now_s) and self._has_the_witness(now_s):
+            if self._is_denied_and_dead(name, peer, now_s) and self._has_the_witness(now_s):
                 yield from self._declare(name, peer)
 
-    def _is_dead(self, peer: Peer, now_s: float) -> bool:
+    def _is_denied_and_dead(self, name: str, peer: Peer, now_s: float) -> bool:
         """Nothing has renewed its lease for so long that it has stopped everything, or was reset."""
-        since_s = peer.denial.since_s if peer.denial is not None else now_s
-        return now_s >= max(since_s, peer.answered_s) + self._times.takeover_s
+        if peer.denial is None or name not in self.facts.covered:
+            return False
+        return now_s >= max(peer.denial.since_s, peer.answered_s) + self._times.takeover_s
 
     def _declare(self, name: str, peer: Peer) -> Iterator[Act]:
         refusal, alone = (

@@ -101,7 +101,7 @@ class Witness:
         off = self.promises.off.get(beat.node)
         if beat.leaving:
             self.promises = self.promises._replace(off={**self.promises.off, beat.node: (beat.boot, beat.number)})
-        elif off is not None and beat.leased and off < (beat.boot, beat.number):
+        elif off is not None and beat.covered and off < (beat.boot, beat.number):
             others = {node: each for node, each in self.promises.off.items() if node != beat.node}
             self.promises = self.promises._replace(off=others)
 

@@ -17,8 +17,8 @@ _DECISIONS: Final = 20
 
 
 def guard(root: str) -> upkeep.Ask:
-    """How the guard of a node is asked for its status."""
-    return lambda: ask(root, {"ask": "status"}, ANSWER_S)
+    """How the guard of a node is asked with one word, such as ``status``."""
+    return lambda word: ask(root, {"ask": word}, ANSWER_S)
 
 
 def status(host: Host, root: str) -> Reply:
@@ -26,7 +26,7 @@ def status(host: Host, root: str) -> Reply:
     if host.mode(GUARD_SETTINGS) is None:
         return {"configured": False}
     try:
-        told = guard(root)()
+        told = guard(root)("status")
     except NoGuard as error:
         told = {"protected": False, "trouble": str(error)}
     return {"configured": True, **told, "decisions": decisions(host)}

@@ -14,6 +14,7 @@ from saltern.errors import SalternError
 from saltern.guard.facts import Seen
 from saltern.guarding.journal import Say
 from saltern.guarding.settings import GuardedDomain
+from saltern.guarding.unfenced import Unfenced
 from saltern.model.observed import Xen
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
@@ -44,8 +45,12 @@ def judge(
     free_bytes: int | None = None,
     *,
     witnessed: bool,
+    unfenced: frozenset[str] | None = None,
 ) -> Look:
-    """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here."""
+    """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here.
+
+    Of the resources that are ``unfenced`` DRBD asks nothing before it goes on alone with them; ``None`` where that was not read.
+    """
     good = _GOOD[witnessed]
     here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
     # Of the two halves of a migration only that which has the name may go on by itself.
@@ -71,8 +76,14 @@ def judge(
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
         same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
         free_bytes=free_bytes,
+        unfenced=None if unfenced is None else _of_domains(unfenced, domains),
+        unasked=here & frozenset(name for name, found in sides.items() if any(map(_is_written_alone, found))),
     )
     return Look(begun_s, seen, reasons)
+
+
+def _of_domains(resources: frozenset[str], domains: Sequence[GuardedDomain]) -> frozenset[str]:
+    return frozenset(each.name for each in domains if not resources.isdisjoint(each.resources))
 
 
 def _obstacles(
@@ -94,6 +105,12 @@ def _connected(side: RunningResource | None) -> bool:
     return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
 
 
+def _is_written_alone(side: RunningResource | None) -> bool:
+    if side is None or side.role is not Role.PRIMARY or side.suspended or _connected(side):
+        return False
+    return any(device.disk is not DiskState.DISKLESS for device in side.devices.values())
+
+
 def _same(side: RunningResource | None) -> bool:
     """Both copies are UpToDate, and in sight of each other."""
     return (
@@ -105,16 +122,25 @@ def _same(side: RunningResource | None) -> bool:
 
 
 def look(
-    host: Host, domains: Sequence[GuardedDomain], begun_s: float, *, witnessed: bool, memory: bool = False
+    host: Host,
+    domains: Sequence[GuardedDomain],
+    begun_s: float,
+    fencing: Unfenced | None = None,
+    *,
+    witnessed: bool,
+    memory: bool = False,
 ) -> Look:
     """Look at the node: two processes, with its ``memory`` three, and the notes about domains. Raises what a read raises.
 
-    It is ``witnessed`` where there are leases.
+    It is ``witnessed`` where there are leases. What ``fencing`` does not know yet takes a process for each resource.
     """
     running = read_running(host, read_version(host))
+    names = [name for each in domains for name in each.resources]
+    unfenced = None if fencing is None else fencing.of(names, running)
     free_bytes = read_free_memory_bytes(host) if memory else None
     held_up = dict(_held_up(host, domains))
-    return judge(domains, read_xen(host), running, held_up, begun_s, free_bytes, witnessed=witnessed)
+    xen = read_xen(host)
+    return judge(domains, xen, running, held_up, begun_s, free_bytes, witnessed=witnessed, unfenced=unfenced)
 
 
 def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
@@ -147,6 +173,7 @@ class Looking:
     ) -> None:
         self._host, self._domains, self._period_s, self._witnessed = host, domains, period_s, witnessed
         self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
+        self._fencing = Unfenced(host, clock)
         self._again = threading.Event()
         self.latest: Look | None = None
 
@@ -165,7 +192,9 @@ class Looking:
             self._again.clear()  # what happens from here on is looked at once more
             try:
                 begun_s, memory = self._clock(), self._orphaned()
-                self.latest = look(self._host, self._domains, begun_s, witnessed=self._witnessed, memory=memory)
+                self.latest = look(
+                    self._host, self._domains, begun_s, self._fencing, witnessed=self._witnessed, memory=memory
+                )
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:
                 self._say("the node", f"it cannot be seen, so nothing is started: {error}")

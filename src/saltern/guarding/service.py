@@ -205,7 +205,7 @@ class GuardService:
         """What is so here. While that is unknown, everything may be running, and nothing can be started."""
         look = self._fresh(now_s)
         if look is None:
-            return Seen(running=frozenset(self._domains), replicating=None)
+            return Seen(running=frozenset(self._domains), replicating=None, unfenced=None)
         starting = self._doing.starting - look.seen.running
         here = (
             self._doing.here_since(look.begun_s) | self._attached_since(look) | self._unproven(look, now_s)
@@ -326,6 +326,10 @@ class GuardService:
                 self._do(self._guard.resume())
                 self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
+            case {"ask": "step aside"}:
+                self._guard.step_aside()
+                self._wake()
+                return {"aside": self._guard.aside}
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
@@ -355,7 +359,7 @@ class GuardService:
         raise Refused(
             "guard",
             f"{str(dict(question))[:100]!r} was asked",
-            "Ask for status, pause, resume, stop, lost, go on, start, confirm dead, attach, end, ended, wake",
+            "Ask for status, pause, resume, step aside, stop, lost, go on, start, confirm dead, attach, end, ended, wake",
         )
 
     def _confirm_dead(self, node: str, who: str) -> Reply:
@@ -443,10 +447,12 @@ class GuardService:
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": (self._armed or self._settings.witness is None) and not self._ending and not unaware,
+            "protected": (self._armed or self._settings.witness is None) and not self._guard.leaving and not unaware,
             "unaware": unaware,
+            "unfenced": self._guard.unfenced,
             "ending": self._ending,
-            "current": self._is_current() and not self._ending,
+            "aside": self._guard.aside,
+            "current": self._is_current() and not self._guard.leaving,
             "paused": self._paused(),
             "seen": look is not None,
             "renewed_s_ago": {name: round(now_s - at_s, 1) for name, at_s in sorted(self._guard.renewed.items())},

@@ -4,7 +4,7 @@ Each function looks, does what is missing, and looks again; with ``test`` it onl
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.5
 _PRIVATE: Final = 0o600
 _UNIT_FILE: Final = (GUARD_UNIT, guard_unit.render(), guard_unit.MODE)
-Ask = Callable[[], dict[str, Any]]  # for the status of the guard of this node; raises ``NoGuard``
+Ask = Callable[[str], dict[str, Any]]  # what the guard of this node answers to a word of its own; raises ``NoGuard``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +72,19 @@ def script(host: Host, *, test: bool) -> Kept:
     return _files(host, [GUARD_SCRIPT_FILE], test=test)
 
 
-def told(host: Host, found: Told, *, test: bool) -> Kept:
+def told(host: Host, found: Told, ask: Ask, *, test: bool) -> Kept:
     """Write what the guard, with its unit, or the witness of this machine is told. DRBD asks no more of what it is not told.
 
-    Raises ``FileError`` for settings that it would refuse, and ``Refused`` where nobody's key is known to make any, or a Primary
-    waits for an answer that it would not get.
+    Raises ``FileError`` for settings that it would refuse, and ``Refused`` where nobody's key is known to make any, where a
+    Primary waits for an answer that it would not get, or where those who could take something over from here have not taken
+    note in time that they must not.
     """
     if found.silent and test:
         return Kept(comment=f"what {' and '.join(found.silent)} would have told by then would be written")
     silent = _silent(found)
     if found.settings is None:
         raise Refused(*silent)
-    kept = _write(host, found.settings, test=test)
+    kept = _write(host, found.settings, ask, test=test)
     return replace(kept, trouble=str(Refused(*silent))) if found.silent else kept
 
 
@@ -92,7 +93,7 @@ def _silent(found: Told) -> tuple[str, str, str]:
     return f"machine {names}", "it has not told its key yet", f"Apply {names}, then this one again"
 
 
-def _write(host: Host, settings: GuardSettings | WitnessSettings, *, test: bool) -> Kept:
+def _write(host: Host, settings: GuardSettings | WitnessSettings, ask: Ask, *, test: bool) -> Kept:
     text = json.dumps(to_plain(settings), indent=2) + "\n"
     if isinstance(settings, WitnessSettings):
         parse_witness(text, WITNESS_SETTINGS)
@@ -100,7 +101,7 @@ def _write(host: Host, settings: GuardSettings | WitnessSettings, *, test: bool)
     parse_guard(text, GUARD_SETTINGS)
     told = {name for domain in settings.domains for name in domain.resources}
     return _both(
-        _not_asked(host, told, test=test),
+        _not_asked(host, told, ask, test=test),
         _files(host, [_UNIT_FILE], test=test),
         _private(host, GUARD_SETTINGS, text, test=test),
     )
@@ -125,13 +126,13 @@ def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:
     return Kept(comment="the guard runs" + (" now" if changes else ""), changes=changes)
 
 
-def guard_gone(host: Host, *, test: bool) -> Kept:
+def guard_gone(host: Host, ask: Ask, *, test: bool) -> Kept:
     """End the guard in order, and take away what it was told; its key stays. Before that DRBD is told to ask it no more.
 
     Raises ``Refused`` when it does not end in time; it does later, by itself, when it is known elsewhere that it is off. It
     does not end while a Primary waits for its answer.
     """
-    unasked = _not_asked(host, (), test=test)
+    unasked = _not_asked(host, (), ask, test=test)
     there = [path for path in (GUARD_SETTINGS, GUARD_UNIT) if host.mode(path) is not None]
     if not there:
         return _both(unasked, Kept(comment="there is no guard on this node"))
@@ -151,32 +152,58 @@ def guard_gone(host: Host, *, test: bool) -> Kept:
 
 
 # --- Fencing -----------------------------------------------------------------------------------------------------
-def _not_asked(host: Host, told: Collection[str], *, test: bool) -> Kept:
-    """Have DRBD ask nobody about the resources that the guard is not ``told`` of: the kernel first, then their files.
+def _not_asked(host: Host, told: Collection[str], ask: Ask, *, test: bool) -> Kept:
+    """Have DRBD ask nobody of what the guard is not ``told``: others know it first, then the kernel, then the files.
 
-    In the other order there would be a moment in which a Primary that loses its partner waits for a handler that is not there.
+    Else there would be a moment in which a partner takes over what is older than what was written alone here; or one in which a
+    Primary that loses its partner waits for a handler that is not there.
     """
     asking = {name: text for name, text in _asking(host) if name not in told}
     if not asking:
         return Kept(comment="")
     version = read_version(host)
-    running = read_running(host, version)
-    for name in asking:
+    _require_going_on(asking, read_running(host, version))
+    if not test:
+        _step_aside(host, ask)
+        running = read_running(host, version)
+        _require_going_on(asking, running)
+        for name, text in asking.items():
+            for argv in _no_fencing(running.get(name), generation(version)):
+                host.run(argv)
+            perform(host, WriteFile(path=resource_file(name), text=drbd_resource.without_guard(text), mode=_PRIVATE))
+    gone: Change = {"old": "the guard is asked", "new": "nobody is asked"}
+    return Kept(
+        comment=f"DRBD goes on alone with {', '.join(asking)} without asking",
+        changes={f"fencing of {name}": gone for name in asking},
+    )
+
+
+def _require_going_on(names: Iterable[str], running: Mapping[str, RunningResource]) -> None:
+    for name in names:
         if name in running and running[name].suspended:
             raise Refused(
                 f"resource {name}",
                 "its I/O is suspended: it may be waiting for an answer of the guard of this node, which would not come any more",
                 "Bring its partner back, or see `cluster.explain` for what the guard waits for; then apply again",
             )
-    for name, text in {} if test else asking.items():
-        for argv in _no_fencing(running.get(name), generation(version)):
-            host.run(argv)
-        perform(host, WriteFile(path=resource_file(name), text=drbd_resource.without_guard(text), mode=_PRIVATE))
-    gone: Change = {"old": "the guard is asked", "new": "nobody is asked"}
-    return Kept(
-        comment=f"DRBD goes on alone with {', '.join(asking)} without asking",
-        changes={f"fencing of {name}": gone for name in asking},
-    )
+
+
+def _step_aside(host: Host, ask: Ask) -> None:
+    """Have the guard tell all who could take something over that they must not; one that is dead could not, and is started."""
+    if host.mode(GUARD_SETTINGS) is None:
+        return
+    try:
+        ask("status")
+    except NoGuard:
+        host.run(systemd.start())
+    _await(host, "guard", lambda: _is_aside(ask), "nobody can be told yet that nothing is to be taken over from here")
+
+
+def _is_aside(ask: Ask) -> bool:
+    try:
+        return bool(ask("step aside").get("aside"))
+    except NoGuard:
+        return False
 
 
 def _asking(host: Host) -> Iterator[tuple[str, str]]:
@@ -243,7 +270,7 @@ def _service_changes(unit: Unit, ask: Ask) -> Iterator[tuple[str, Change]]:
 
 def _is_current(ask: Ask) -> bool:
     try:
-        return bool(ask().get("current"))
+        return bool(ask("status").get("current"))
     except NoGuard:
         return False
 
@@ -255,7 +282,7 @@ def _await(host: Host, subject: str, found: Callable[[], bool], reason: str) -> 
             raise Refused(
                 subject,
                 f"{reason} after {PATIENCE_S:.0f} s",
-                "While it is asked to end it waits for the witness and its partners to take note. See "
+                "It waits for the witness and its partners to take note before it ends, or steps aside. See "
                 f"`journalctl -u {systemd.GUARD}`, then apply again",
             )
         host.sleep(_POLL_S)

@@ -7,6 +7,9 @@ from saltern.errors import ParseError
 
 _RESOURCE: Final = re.compile(r"resource \S+ \{\n(?:[ \t]+\S.*\n)*\}\n*")  # its last line alone is not indented
 _TWO_PRIMARIES: Final = re.compile(r"^\s*allow-two-primaries\b\s*(.*)$", re.MULTILINE)
+_FENCING: Final = re.compile(r"^\s*fencing\s+(\S+);", re.MULTILINE)
+_CONNECTION: Final = re.compile(r"^ {4}connection \{$", re.MULTILINE)
+_ASKS: Final = "resource-and-stonith"
 _ADDRESS: Final = re.compile(r"_(this|remote)_host \{\s+address\s+(\w+) (\S+);")
 
 
@@ -20,6 +23,18 @@ def parse_addresses(text: str) -> tuple[str, str]:
     if len(found) != 2 or sides.keys() != {"this", "remote"}:
         raise ParseError("drbdsetup show", "not one address of each side", text)
     return sides["this"], sides["remote"]
+
+
+def parse_asks(text: str) -> bool:
+    """Whether a Primary that loses its partner waits for the handler: so say its disk of 8.4, or all its connections of 9.
+
+    Raises ``ParseError`` unless it is the whole answer for one resource. Source: transcripts 062 and 304; drbdsetup.c, which
+    leaves out what is as by default; drbdsetup-8.4(8) and drbdsetup-9.0(8), ``--fencing``.
+    """
+    found = _FENCING.findall(text)
+    if not _RESOURCE.fullmatch(text) or not set(found) <= {"dont-care", "resource-only", _ASKS}:
+        raise ParseError("drbdsetup show", "not one whole resource, or an unknown value of fencing", text)
+    return found == [_ASKS] * max(1, len(_CONNECTION.findall(text)))
 
 
 def parse_two_primaries(text: str) -> bool:

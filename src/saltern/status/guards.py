@@ -35,11 +35,19 @@ def _why(answer: Answer, *, wanted: bool) -> str | None:
         return "the topology has no automatic takeover any more"
     if "trouble" in guard:
         return str(guard["trouble"])
+    return None if guard["protected"] else _why_not(guard)
+
+
+def _why_not(guard: Tree) -> str:
     if guard["ending"]:
         return "its guard was asked to end"
+    if guard["aside"]:
+        return "its guard has stepped aside for an apply that was not finished"
+    if guard["unfenced"]:
+        return f"DRBD was not seen to ask its guard about {' and '.join(guard['unfenced'])}"
     if guard["unaware"]:
         return f"{' and '.join(guard['unaware'])} did not answer of late, without whom nobody takes it over"
-    return None if guard["protected"] else "its guard has not begun to protect it yet"
+    return "its guard has not begun to protect it yet"
 
 
 def faults(guards: Mapping[str, Tree]) -> Iterator[Fault]:

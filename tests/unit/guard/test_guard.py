@@ -20,7 +20,7 @@ def guard(proof: Proof = FENCING, **more: Any) -> Guard:
 
 
 def heard(one: Guard, now_s: float, number: int, boot: int = 1, **said: Any) -> list[Act]:
-    _, acts = one.beat(Beat("node2", boot, number, **said), now_s)
+    _, acts = one.beat(Beat("node2", boot, number, **{"covered": True, **said}), now_s)
     return acts
 
 
@@ -264,13 +264,89 @@ def test_nothing_is_taken_over_from_a_node_whose_guard_was_stopped_until_it_is_h
     assert of(Fence, one.act(RUNS_DNS, 70.0))
 
 
+def test_nothing_is_taken_over_from_a_node_whose_drbd_may_go_on_alone_unasked() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    heard(one, 2.0, 2, covered=False)
+    assert not of(Fence, one.act(RUNS_DNS, 50.0))
+    reason, acts = one.confirm_dead("node2", 50.0)
+    assert reason == "it said last that DRBD may go on alone there unasked, and what is here may be older"
+    assert not acts
+    # So it is for a guard that is started again meanwhile.
+    again = Guard("node1", PARTNERS, Times(), one.facts, 60.0, proof=FENCING)
+    assert not of(Fence, again.act(RUNS_DNS, 100.0))
+    heard(again, 101.0, 3)
+    assert of(Fence, again.act(RUNS_DNS, 120.0))
+
+
+def test_with_a_lease_a_node_whose_drbd_may_go_on_alone_unasked_is_not_denied() -> None:
+    one = guard(Proof())
+    heard(one, 1.0, 1)
+    heard(one, 2.0, 2, covered=False)
+    acts = one.act(RUNS_DNS, 50.0)
+    assert not [each for each in of(Send, acts) if isinstance(each.message, Deny)]
+
+
+def covered(acts: list[Act]) -> set[bool]:
+    return {each.message.covered for each in of(Send, acts) if isinstance(each.message, Beat)}
+
+
+def test_a_node_says_that_it_may_be_taken_over_from_when_drbd_asks_about_all_that_it_runs() -> None:
+    one = guard()
+    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=None), 1.0)) == {False}, "it was not looked at yet"
+    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=frozenset({"web"})), 3.0)) == {True}
+    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=None), 5.0)) == {True}, "as it was"
+    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=frozenset({"dns"})), 7.0)) == {False}
+    assert covered(one.act(Seen(starting=frozenset({"dns"}), unfenced=frozenset({"dns"})), 9.0)) == {False}
+    assert covered(one.act(Seen(unfenced=frozenset({"dns"})), 11.0)) == {True}
+
+
+def test_what_is_written_alone_unasked_counts_as_newer_here_until_both_copies_are_the_same() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    alone = Seen(running=frozenset({"dns"}), lost=frozenset({"dns"}), unasked=frozenset({"dns"}))
+    acts = one.act(alone, 3.0)
+    assert {each.message.alone for each in of(Send, acts) if isinstance(each.message, Beat)} == {frozenset({"dns"})}
+    assert one.facts.alone == {"dns"}
+    assert not one.may_go_on("dns"), "whoever asks later is told what was granted, and nothing was"
+    one.act(Seen(running=frozenset({"dns"}), same=frozenset({"dns"})), 5.0)
+    assert one.facts.alone == frozenset()
+
+
+def test_a_domain_about_which_drbd_does_not_ask_is_started_by_nobody() -> None:
+    one = guard()
+    answered(one, one.act(Seen(unfenced=frozenset({"dns"})), 5.0), 5.1, by="node2")
+    reason = "it was not seen that DRBD asks the guard of this node before it goes on alone with its data"
+    assert one.against_start("dns", 6.0) == reason
+    assert one.against_start("web", 6.0) is None
+    fenced_away(one)
+    found = one.act(Seen(startable=frozenset({"dns"}), unfenced=frozenset({"dns"})), 22.0)
+    assert not [each for each in of(Start, found) if each.domain == "dns"]
+    assert Refuse("dns", reason) in found
+
+
+def test_a_guard_steps_aside_when_those_have_taken_note_who_could_take_over_and_goes_on_as_before() -> None:
+    one = guard(Proof())
+    answered(one, one.act(RUNS_DNS, 1.0), 1.1, by=WITNESS)
+    one.step_aside()
+    assert not one.aside
+    acts = one.act(RUNS_DNS, 3.0)
+    answered(one, acts, 3.1, by="node2")
+    assert not one.aside, "nobody takes anything over without the witness"
+    answered(one, acts, 3.1, by=WITNESS)
+    assert one.aside
+    later = one.act(RUNS_DNS, 5.0)
+    assert not of(Disarm, later)
+    assert of(WindUp, later)
+
+
 def test_with_a_lease_the_node_of_a_stopped_guard_is_lost_only_when_it_stops_its_domains_again() -> None:
     one = guard(Proof())
     heard(one, 1.0, 1, leaving=True)
-    heard(one, 2.0, 2, leased=False)
+    heard(one, 2.0, 2, covered=False)
     acts = one.act(RUNS_DNS, 50.0)
     assert not [each for each in of(Send, acts) if isinstance(each.message, Deny)]
-    heard(one, 51.0, 3, leased=True)
+    heard(one, 51.0, 3, covered=True)
     acts = one.act(RUNS_DNS, 70.0)
     assert [each for each in of(Send, acts) if isinstance(each.message, Deny)]
 

@@ -1,7 +1,9 @@
 """DRBD is told to ask the guard when there is one that knows, and to ask no more before there is none."""
 
+from typing import Any
+
 import pytest
-from fenced import KEYS, Handler, asking, fence, fence_all, guarded_slices, tell
+from fenced import KEYS, Handler, asking, fence, fence_all, guarded_slices, heeds, tell
 from pair import NODES, changes, converge, empty_world, failures, slices
 
 from saltern.errors import CommandMissing, Refused
@@ -116,6 +118,26 @@ def test_a_kernel_that_was_told_otherwise_is_adjusted_by_an_apply(world: World) 
 
 
 # --- Off -----------------------------------------------------------------------------------------------------------------
+def test_drbd_asks_until_everybody_knows_that_nothing_is_to_be_taken_over_from_here(world: World) -> None:
+    words: list[str] = []
+
+    def known_at_the_third_time(word: str) -> dict[str, Any]:
+        assert asking(world, "dom0") == files(world) == ALL
+        words.append(word)
+        return {"aside": words.count("step aside") == 3}
+
+    with pytest.raises(CommandMissing):  # systemd has no part in this world
+        upkeep.guard_gone(world.host("dom0"), known_at_the_third_time, test=False)
+    assert words == ["status", "step aside", "step aside", "step aside"]
+    assert asking(world, "dom0") == set()
+
+
+def test_where_those_who_could_take_over_do_not_hear_it_drbd_goes_on_asking(world: World) -> None:
+    with pytest.raises(Refused, match="nobody can be told yet that nothing is to be taken over from here"):
+        upkeep.guard_gone(world.host("dom0"), lambda word: {"aside": False}, test=False)
+    assert asking(world, "dom0") == files(world) == ALL
+
+
 def test_what_the_guard_is_told_no_more_is_not_asked_for_any_more(world: World) -> None:
     fewer = guarded_slices(
         """
@@ -140,7 +162,7 @@ def test_wherever_it_is_killed_no_kernel_asks_for_a_handler_that_its_file_has_no
     host = world.host("dom0")
     host.crash_after(after)
     with pytest.raises(Killed):
-        upkeep.guard_gone(host, test=False)
+        upkeep.guard_gone(host, heeds, test=False)
     assert asking(world, "dom0") <= files(world)
     assert world.read_file("dom0", GUARD_SETTINGS) is not None, "the guard is there as long as anything asks it"
 
@@ -148,7 +170,7 @@ def test_wherever_it_is_killed_no_kernel_asks_for_a_handler_that_its_file_has_no
 def test_nothing_asks_a_guard_any_more_when_it_is_ended(world: World) -> None:
     host = world.host("dom0")
     with pytest.raises(CommandMissing):  # systemd has no part in this world
-        upkeep.guard_gone(host, test=False)
+        upkeep.guard_gone(host, heeds, test=False)
     assert asking(world, "dom0") == files(world) == set()
     told = [command for command in host.commands if "--fencing=dont-care" in command]
     assert len(told) == len(ALL)
@@ -162,13 +184,13 @@ def test_a_guard_is_not_ended_while_a_primary_waits_for_it(world: World) -> None
     world.advance(10)
     assert world.nodes["dom0"].drbd.resources["dns"].frozen
     with pytest.raises(Refused, match="its I/O is suspended"):
-        upkeep.guard_gone(world.host("dom0"), test=False)
+        upkeep.guard_gone(world.host("dom0"), heeds, test=False)
     assert asking(world, "dom0") == ALL
 
 
 def test_where_nothing_is_guarded_nothing_is_asked_of_drbd(bare: World) -> None:
     host = bare.host("dom0")
-    assert upkeep.guard_gone(host, test=False).changes == {}
+    assert upkeep.guard_gone(host, heeds, test=False).changes == {}
     assert host.commands == []
 
 

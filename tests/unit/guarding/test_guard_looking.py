@@ -1,12 +1,14 @@
 """What a look at a node means for its domains, and what is done with them: on simulated nodes, without the guard."""
 
 import pytest
+from fenced import Handler
 from one_domain import SHARES, converged
 
 from saltern.errors import CommandFailed, CommandTimeout, Refused
 from saltern.guarding import doing
 from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
+from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import stopped_file
 from saltern.operations import begin
@@ -55,6 +57,67 @@ def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> No
     world.cut_link("dom0", "dom0m")
     world.advance(60)
     assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.lost == {"dns"}
+
+
+def ask(world: World, resource: str, policy: str = "resource-and-stonith", node: str = "dom0") -> None:
+    """As `drbd.fenced` tells the kernel."""
+    for name, one in world.nodes[node].drbd.resources.items():
+        if name == resource:
+            for device in one.devices.values():
+                options = one.connection.options if world.nodes[node].drbd_version == "9" else device.options  # type: ignore[union-attr]
+                options["fencing"] = policy
+
+
+def test_a_domain_is_unfenced_until_drbd_asks_about_each_of_its_disks(world: World) -> None:
+    host = world.host("dom0")
+    known = Unfenced(host, lambda: world.time_s)
+
+    def unfenced() -> object:
+        world.advance(5)
+        return look(host, [DNS], 0.0, known, witnessed=True).seen.unfenced
+
+    assert look(host, [DNS], 0.0, witnessed=True).seen.unfenced is None, "that was not looked at"
+    assert unfenced() == {"dns"}
+    ask(world, RESOURCES[0])
+    assert unfenced() == {"dns"}
+    ask(world, RESOURCES[1], "resource-only")
+    assert unfenced() == {"dns"}
+    ask(world, RESOURCES[1])
+    assert unfenced() == set()
+
+
+def test_what_asks_is_read_once_until_it_is_made_anew(world: World) -> None:
+    host = world.host("dom0")
+    known = Unfenced(host, lambda: world.time_s)
+    for name in RESOURCES:
+        ask(world, name)
+
+    def shown() -> int:
+        before = len(host.commands)
+        world.advance(60)
+        look(host, [DNS], 0.0, known, witnessed=True)
+        return len([each for each in host.commands[before:] if tuple(each[:2]) == ("drbdsetup", "show")])
+
+    assert [shown(), shown()] == [2, 0]
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    assert shown() == 0, "a partner that is gone changes nothing about it"
+    world.nodes["dom0"].drbd.resources[RESOURCES[0]].connection = None
+    assert shown() == 1
+
+
+def test_what_is_written_while_the_partner_is_out_of_sight_is_written_alone_unless_it_is_held_back(
+    world: World,
+) -> None:
+    ask(world, RESOURCES[0])
+    ask(world, RESOURCES[1])
+    Handler(world)
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.unasked == set()
+    world.nodes["dom0"].drbd.resources[RESOURCES[1]].unfenced = False
+    assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.unasked == {"dns"}
+    assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).seen.unasked == set()
 
 
 @pytest.mark.parametrize("disk", [Disk.INCONSISTENT, Disk.OUTDATED])

@@ -175,7 +175,7 @@ def test_a_lease_is_kept_before_anybody_is_told_of_it(bench: Bench) -> None:
     leased(bench)
     assert bench.service._store.renewed() is not None
     bench.turn(TIMES.beat_s)
-    assert bench.beats("dom0m")[-1].leased
+    assert bench.beats("dom0m")[-1].covered
 
 
 DEAD = Facts(1, frozenset({"dom0m"}), {"dom0m": Declaration(3, 5, frozenset())}, frozenset({"dns"}))
@@ -403,7 +403,7 @@ def test_an_order_to_the_other_node_is_sent_and_its_answer_kept_for_who_asks(ben
     question = {"ask": "end", "domain": "dns", "node": "dom0m"}
     with pytest.raises(Refused, match="not heard"):
         bench.service._answer(question)
-    bench.hear("dom0m", Beat("dom0m", 2, 5, leased=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 5, covered=True))
     number = bench.service._answer(question)["number"]
     assert [message for _, message in bench.sent if isinstance(message, End)] == [
         End("dns", "dom0", bench.service._store.facts.boot, number, 5)
@@ -435,7 +435,7 @@ def test_nothing_is_begun_any_more_after_the_watchdog_is_given_up(bench: Bench) 
 
 def test_a_paused_guard_has_nobody_denied(bench: Bench) -> None:
     leased(bench)
-    bench.hear("dom0m", Beat("dom0m", 2, 1, leased=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
     bench.service._answer({"ask": "pause", "who": "anna"})
     bench.turn(TIMES.dead_s + 1)
     bench.service._answer({"ask": "resume"})
@@ -479,7 +479,7 @@ def silent(bench: Bench) -> None:
     """The guard has an agent and no witness; it has heard dom0m, and then not for long."""
     bench.service._door.close()
     bench.begin(settings=FENCING)
-    bench.hear("dom0m", Beat("dom0m", 2, 1))
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
     bench.now_s += 100
 
 
@@ -508,12 +508,41 @@ def test_nobody_is_switched_off_while_what_replicates_here_cannot_be_seen(bench:
 
 def test_a_node_without_a_witness_is_protected_as_long_as_its_guard_runs_and_its_partner_knows(bench: Bench) -> None:
     silent(bench)
+    bench.see(RUNS)
     bench.turn()
     assert not bench.service._answer({"ask": "status"})["protected"]
     bench.hear("dom0m", Yes(bench.beats("dom0m")[-1].number))
     assert bench.service._answer({"ask": "status"})["protected"]
     bench.service.end()
     assert not bench.service._answer({"ask": "status"})["protected"]
+
+
+def test_a_guard_steps_aside_and_goes_on_until_it_is_started_anew(bench: Bench) -> None:
+    leased(bench)
+    assert bench.service._answer({"ask": "step aside"}) == {"aside": False}
+    bench.turn(after_s=2.0)
+    assert {beat.leaving for beat in (bench.beats("dom0m")[-1], bench.beats(WITNESS)[-1])} == {True}
+    bench.lease()
+    assert bench.service._answer({"ask": "step aside"}) == {"aside": True}
+    bench.turn(after_s=2.0)
+    status = bench.service._answer({"ask": "status"})
+    assert (status["aside"], status["ending"], status["protected"], status["current"]) == (True, False, False, False)
+    assert bench.armed, "what it promised still holds"
+    assert not bench.service._disarmed
+
+
+def test_a_node_is_not_protected_while_drbd_may_go_on_alone_unasked(bench: Bench) -> None:
+    bench.see(replace(RUNS, unfenced=RUNS.running))
+    bench.turn()
+    bench.lease()
+    bench.turn(after_s=2.0)
+    bench.lease()
+    assert not bench.service._answer({"ask": "status"})["protected"]
+    assert not bench.beats(WITNESS)[-1].covered
+    bench.see(RUNS)
+    bench.turn(after_s=2.0)
+    bench.lease()
+    assert bench.service._answer({"ask": "status"})["protected"]
 
 
 def test_a_person_is_believed_who_says_that_a_silent_node_is_off_and_is_named_in_the_log(bench: Bench) -> None:
@@ -532,7 +561,7 @@ def test_no_word_is_taken_while_what_replicates_cannot_be_seen_or_a_node_was_jus
     with pytest.raises(Refused, match="what replicates here cannot be seen now"):
         says_dead(bench)
     bench.see(LOST)
-    bench.hear("dom0m", Beat("dom0m", 2, 2))
+    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=True))
     with pytest.raises(Refused, match=r"it was heard, or replicated, 0\.0 s ago"):
         says_dead(bench)
     bench.turn()

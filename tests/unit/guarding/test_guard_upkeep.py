@@ -62,10 +62,11 @@ class Node(LocalHost):
             self.active, self.current = verb == "restart", True
         return Completed(tuple(argv), 0, "", "")
 
-    def ask(self) -> dict[str, Any]:
+    def ask(self, word: str) -> dict[str, Any]:
         if not self.active:
             raise NoGuard("nobody listens")
-        return {"current": self.current}
+        self.asked += [word] if word != "status" else []
+        return {"current": self.current, "aside": self._ends()}
 
     def now(self) -> float:
         return self._now_s
@@ -100,35 +101,38 @@ def test_a_key_that_others_may_have_read_is_not_used(node: Node) -> None:
 
 
 def test_what_is_told_is_what_the_guard_reads_and_is_written_once(node: Node) -> None:
-    assert upkeep.told(node, TOLD, test=True).changes
+    assert upkeep.told(node, TOLD, node.ask, test=True).changes
     assert node.mode(GUARD_SETTINGS) is None
-    assert set(upkeep.told(node, TOLD, test=False).changes) == {f"file {GUARD_SETTINGS}", f"file {GUARD_UNIT}"}
+    assert set(upkeep.told(node, TOLD, node.ask, test=False).changes) == {
+        f"file {GUARD_SETTINGS}",
+        f"file {GUARD_UNIT}",
+    }
     assert read_guard(node, GUARD_SETTINGS) == SETTINGS
     assert node.mode(GUARD_SETTINGS) == 0o600
-    assert not upkeep.told(node, TOLD, test=False).changes
+    assert not upkeep.told(node, TOLD, node.ask, test=False).changes
     assert keys_before(node, "master") == {"dom0m": "e" * 40, "master": "f" * 40}
 
 
 def test_settings_that_a_guard_would_refuse_are_never_written(node: Node) -> None:
     strange = replace(SETTINGS, node="dom0m")
     with pytest.raises(FileError, match="this node itself"):
-        upkeep.told(node, Told(strange, ()), test=False)
+        upkeep.told(node, Told(strange, ()), node.ask, test=False)
     assert node.mode(GUARD_SETTINGS) is None
 
 
 def test_who_has_not_told_a_key_is_named_and_the_others_are_let_in(node: Node) -> None:
     with pytest.raises(Refused, match="machine master: it has not told its key yet"):
-        upkeep.told(node, Told(None, ("master",)), test=False)
-    kept = upkeep.told(node, Told(SETTINGS, ("dom1",)), test=False)
+        upkeep.told(node, Told(None, ("master",)), node.ask, test=False)
+    kept = upkeep.told(node, Told(SETTINGS, ("dom1",)), node.ask, test=False)
     assert kept.changes
     assert "machine dom1: it has not told its key yet" in (kept.trouble or "")
     assert read_guard(node, GUARD_SETTINGS) == SETTINGS
-    assert upkeep.told(node, Told(None, ("master",)), test=True).trouble is None
+    assert upkeep.told(node, Told(None, ("master",)), node.ask, test=True).trouble is None
 
 
 def test_a_witness_is_told_in_the_same_way(node: Node) -> None:
     settings = WitnessSettings(version=1, listen=Place(address="192.168.1.10", port=7781), nodes={"dom0": "d" * 40})
-    upkeep.told(node, Told(settings, ()), test=False)
+    upkeep.told(node, Told(settings, ()), node.ask, test=False)
     assert read_witness(node, WITNESS_SETTINGS) == settings
     assert node.mode(GUARD_UNIT) is None
 
@@ -140,7 +144,7 @@ def test_a_script_of_somebody_else_is_left_alone(node: Node) -> None:
 
 
 def test_a_guard_is_started_now_and_at_each_boot_and_left_alone_afterwards(node: Node) -> None:
-    upkeep.told(node, TOLD, test=False)
+    upkeep.told(node, TOLD, node.ask, test=False)
     assert len(upkeep.guard_runs(node, node.ask, test=True).changes) == 2
     assert node.asked == []
     assert len(upkeep.guard_runs(node, node.ask, test=False).changes) == 2
@@ -151,7 +155,7 @@ def test_a_guard_is_started_now_and_at_each_boot_and_left_alone_afterwards(node:
 
 
 def test_a_guard_with_older_settings_is_asked_to_end_and_started_again(node: Node) -> None:
-    upkeep.told(node, TOLD, test=False)
+    upkeep.told(node, TOLD, node.ask, test=False)
     upkeep.guard_runs(node, node.ask, test=False)
     node.current = False
     assert upkeep.guard_runs(node, node.ask, test=False).changes
@@ -161,13 +165,13 @@ def test_a_guard_with_older_settings_is_asked_to_end_and_started_again(node: Nod
 
 def test_a_guard_that_may_not_end_yet_goes_on_and_the_state_says_so(tmp_path: Path) -> None:
     node = Node(tmp_path, ends=lambda: False)
-    upkeep.told(node, TOLD, test=False)
+    upkeep.told(node, TOLD, node.ask, test=False)
     upkeep.guard_runs(node, node.ask, test=False)
     node.current = False
     with pytest.raises(Refused, match="waits for the witness and its partners"):
         upkeep.guard_runs(node, node.ask, test=False)
     with pytest.raises(Refused, match="has not ended yet"):
-        upkeep.guard_gone(node, test=False)
+        upkeep.guard_gone(node, node.ask, test=False)
     assert node.active
     assert node.mode(GUARD_SETTINGS) is not None
 
@@ -179,16 +183,16 @@ def test_a_guard_that_was_told_nothing_is_not_started(node: Node) -> None:
 
 
 def test_a_guard_that_nobody_wants_ends_in_order_before_its_settings_go(node: Node) -> None:
-    assert not upkeep.guard_gone(node, test=False).changes
-    upkeep.told(node, TOLD, test=False)
+    assert not upkeep.guard_gone(node, node.ask, test=False).changes
+    upkeep.told(node, TOLD, node.ask, test=False)
     upkeep.key(node, test=False)
     upkeep.guard_runs(node, node.ask, test=False)
-    assert upkeep.guard_gone(node, test=True).changes
+    assert upkeep.guard_gone(node, node.ask, test=True).changes
     assert node.active
     node.asked.clear()
-    assert upkeep.guard_gone(node, test=False).changes
+    assert upkeep.guard_gone(node, node.ask, test=False).changes
     assert node.asked == ["disable", "stop", "daemon-reload"]
     assert (node.enabled, node.active) == (False, False)
     assert [node.mode(path) for path in (GUARD_SETTINGS, GUARD_UNIT)] == [None, None]
     assert node.mode(GUARD_KEY) is not None
-    assert not upkeep.guard_gone(node, test=False).changes
+    assert not upkeep.guard_gone(node, node.ask, test=False).changes

@@ -61,7 +61,7 @@ def changed(**fields: Any) -> bytes:
         (changed(boot=1.5), "Beat:boot"),
         (changed(boot=2**63), "Beat:boot"),
         (changed(boot="1"), "Beat:boot"),
-        (changed(leased=1), "Beat:leased"),
+        (changed(covered=1), "Beat:covered"),
         (changed(node=None), "Beat:node: nothing"),
         (changed(node="a\nb"), "printable"),
         (changed(alone="dns"), "Beat:alone"),

@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from saltern.errors import ParseError
-from saltern.parse.drbdsetup_show import parse_addresses, parse_two_primaries
+from saltern.parse.drbdsetup_show import parse_addresses, parse_asks, parse_two_primaries
 
 DATA = Path(__file__).parents[2] / "data" / "drbdsetup_show"
 CONNECTED = (DATA / "8.4-connected.txt").read_text()
@@ -62,3 +63,34 @@ def test_two_primaries_of_9_are_those_of_the_connection() -> None:
 def test_two_primaries_of_anything_but_one_whole_resource_are_not_understood(text: str) -> None:
     with pytest.raises(ParseError):
         parse_two_primaries(text)
+
+
+# --- Fencing -------------------------------------------------------------------------------------------------------
+ASKS_84 = DEFAULTS.replace(
+    "            disk {\n", "            disk {\n                fencing         \tresource-and-stonith;\n"
+)
+ASKS_9 = NINE.replace("        net {\n", "        net {\n            fencing         \tresource-and-stonith;\n")
+
+
+def test_drbd_asks_where_its_disk_or_its_connection_says_so() -> None:
+    assert parse_asks(ASKS_84)
+    assert parse_asks(ASKS_9)
+    for text in (DEFAULTS, CONNECTED, NINE):
+        assert not parse_asks(text)
+    for text in (ASKS_84, ASKS_9):
+        assert not parse_asks(text.replace("resource-and-stonith", "resource-only"))
+
+
+def test_one_connection_of_two_that_does_not_ask_is_enough_to_go_on_alone() -> None:
+    (connection,) = re.findall(r"    connection \{\n.*?\n    \}\n", ASKS_9, re.DOTALL)
+    assert parse_asks(ASKS_9.replace(connection, connection * 2))
+    silent = re.sub(r" *fencing.*\n", "", connection)
+    assert not parse_asks(ASKS_9.replace(connection, connection + silent))
+
+
+@pytest.mark.parametrize(
+    "text", ["", ASKS_84[:-20], ASKS_84.replace("resource-and-stonith", "resource-and-hope"), ASKS_84 * 2]
+)
+def test_what_is_not_understood_about_fencing_is_refused(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_asks(text)

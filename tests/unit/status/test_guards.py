@@ -34,6 +34,8 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "protected": True,
         "unaware": [],
         "ending": False,
+        "aside": False,
+        "unfenced": [],
         "current": True,
         "paused": None,
         "seen": True,
@@ -65,6 +67,21 @@ def test_protected_nodes_are_shown_with_who_answers_them() -> None:
     found = status(guard())
     assert found["wrong"] == []
     assert "dom0: protected; answered by dom0m 0.5 s ago, the witness 0.4 s ago" in status_text(found)
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"ending": True}, "its guard was asked to end"),
+        ({"aside": True}, "its guard has stepped aside for an apply that was not finished"),
+        ({"unfenced": ["dns"], "unaware": ["dom0m"]}, "DRBD was not seen to ask its guard about dns"),
+        ({"unaware": ["dom0m"]}, "dom0m did not answer of late, without whom nobody takes it over"),
+        ({}, "its guard has not begun to protect it yet"),
+    ],
+)
+def test_why_a_node_is_not_protected_is_told(found: dict[str, Any], why: str) -> None:
+    wrong = status(guard(protected=False, **found))["wrong"]
+    assert any(f"node dom0: is not protected: {why}" in each for each in wrong)
 
 
 def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fenced import heeds
 from pair import TOPOLOGY
 
 from saltern import topology
@@ -84,7 +85,7 @@ def test_each_guard_is_told_the_command_for_its_events(tmp_path: Path) -> None:
     share = slices({"witness": WITNESS, "notify": command})["dom0"]
     assert slice_from_pillar(slice_to_pillar(share)) == share
     host = LocalHost(root=str(tmp_path))
-    upkeep.told(host, guard_settings(share, {"dom0m": "a" * 40, "master": "b" * 40}), test=False)
+    upkeep.told(host, guard_settings(share, {"dom0m": "a" * 40, "master": "b" * 40}), heeds, test=False)
     assert read_guard(host, GUARD_SETTINGS).notify == ("/usr/local/sbin/tell-admin", "--level", "3")
 
 
@@ -101,7 +102,7 @@ def test_a_guard_reads_what_is_rendered_of_its_share(tmp_path: Path) -> None:
     assert share.guard is not None
     keys = {"dom0": "a" * 40, "master": "b" * 40}
     host = LocalHost(root=str(tmp_path))
-    upkeep.told(host, guard_settings(share, keys), test=False)
+    upkeep.told(host, guard_settings(share, keys), heeds, test=False)
     found = read_guard(host, GUARD_SETTINGS)
     assert found.partners == {"dom0": Party(address="192.168.1.190", port=7780, key="a" * 40)}
     assert found.witness == Party(address="192.168.1.10", port=7781, key="b" * 40)

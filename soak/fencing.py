@@ -1,0 +1,56 @@
+"""What `state.apply` does about DRBD's fencing on a node: it is taken away when the guard has stepped aside, and comes back."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from soak.world import Machine, World
+
+_POLL_S: Final = 0.5
+_PATIENCE_S: Final = 60.0
+
+
+class Fencing:
+    """The applies of a world that change what DRBD asks about; what a schedule does to their node ends them where they are."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def less(self, name: str, domain: str) -> None:
+        """The guard is to be told less: first everybody learns that nothing of this node is to be taken over."""
+        machine = self._world.machines[name]
+        if machine.part is not None and not machine.frozen:
+            self._world.note(f"{name} is to go on alone with {domain} unasked")
+            machine.part.step_aside()
+            self._await(machine, machine.part, machine.boots, domain, _PATIENCE_S)
+
+    def more(self, name: str, domain: str) -> None:
+        """DRBD asks the guard of the node, which is there, from now on; that changes nothing for what goes on alone already."""
+        machine = self._world.machines[name]
+        side = self._world.sides[domain, name]
+        if machine.part is not None and not machine.frozen and not side.fenced:
+            self._world.note(f"DRBD asks on {name} about {domain}")
+            side.fenced = True
+
+    def _await(self, machine: "Machine", guard: Any, boots: int, domain: str, left_s: float) -> None:
+        if not machine.powered or machine.boots != boots or machine.part is not guard or left_s <= 0:
+            return
+        if machine.frozen or not guard.aside:
+            self._world.at(_POLL_S, self._await, machine, guard, boots, domain, left_s - _POLL_S)
+            return
+        side = self._world.sides[domain, machine.name]
+        if side.suspended:
+            return  # it may be waiting for an answer that would not come any more
+        self._world.note(f"DRBD asks no more on {machine.name} about {domain}")
+        side.fenced = False
+        self._world.at(_POLL_S, self._restart, machine, guard, boots)
+
+    def _restart(self, machine: "Machine", guard: Any, boots: int) -> None:
+        """With what it is told now. It has stepped aside, so it ends at once, in order."""
+        if not machine.powered or machine.boots != boots or machine.part is not guard:
+            return
+        if machine.frozen:
+            self._world.at(_POLL_S, self._restart, machine, guard, boots)
+            return
+        self._world.note(f"the guard of {machine.name} is started again")
+        machine.part, machine.watchdog_s = None, None
+        self._world.revive(machine.name)
