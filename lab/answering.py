@@ -1,22 +1,39 @@
-"""Which minions answer soon: ``python -m lab.answering CONFIGURATION TIMEOUT_S NODE...`` prints their names as JSON.
+"""What minions answer: ``python -m lab.answering CONFIGURATION TIMEOUT_S FUNCTION ARGUMENTS NODE...`` prints it as JSON, by node.
 
-`salt` itself waits for the silent ones as long as for an apply. A process of its own, since Salt changes the logging of
-the one that imports it.
+`salt` asks again and again whether a node is still at work, which costs an emulated one a quarter of a minute, and gives it up
+when that is not answered in time. This only listens. A process of its own: Salt changes the logging of whoever imports it.
 """
 
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from salt.client import LocalClient
 
+_LOOK_S = 5
+
+
+def ask(
+    configuration: str, timeout_s: float, function: str, arguments: Sequence[str], nodes: Collection[str]
+) -> dict[str, Any]:
+    """Have a function run on the nodes; what those have returned that have answered in time."""
+    client = LocalClient(configuration)
+    job = client.run_job(list(nodes), function, arguments, tgt_type="list", timeout=int(timeout_s), listen=True)
+    deadline_s = time.monotonic() + timeout_s
+    answers: dict[str, Any] = {}
+    while job and not answers.keys() >= set(nodes) and time.monotonic() < deadline_s:
+        told = client.event.get_event(wait=_LOOK_S, tag=f"salt/job/{job['jid']}/ret", match_type="startswith")
+        if told:
+            answers[told["id"]] = told["return"]
+    return answers
+
 
 def main(argv: Sequence[str]) -> None:
-    """Ask once, and print the names of those who have answered."""
-    configuration, timeout_s, *nodes = argv
-    limits = {"timeout": int(timeout_s), "gather_job_timeout": int(timeout_s)}
-    answers = LocalClient(configuration).cmd(nodes, "test.ping", tgt_type="list", **limits)
-    print(json.dumps(sorted(node for node, answer in answers.items() if answer is True)))
+    """Ask, and print the answers."""
+    configuration, timeout_s, function, arguments, *nodes = argv
+    print(json.dumps(ask(configuration, float(timeout_s), function, json.loads(arguments), nodes)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from demo.ports import free_ports
 from lab import image, needs, patience
@@ -237,6 +238,11 @@ class Lab:
         """Run `salt` on the master."""
         self._hear_minions()
         return self.master.salt(*arguments, timeout_s=timeout_s, check=check)
+
+    def job(self, nodes: Sequence[str], function: str, *arguments: str) -> dict[str, Any]:
+        """Have a function run on nodes; what those have returned that have answered in time, by node."""
+        self._hear_minions()
+        return self.master.job(nodes, function, *arguments, timeout_s=APPLY_TIMEOUT_S)
 
     def salt_run(self, *arguments: str, timeout_s: float = APPLY_TIMEOUT_S, check: bool = True) -> Answer:
         """Run `salt-run` on the master."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -105,12 +106,17 @@ class Master:
 
     def _answering(self, nodes: Collection[str]) -> set[str]:
         """Those of the nodes that answer soon."""
-        asked = [str(self.directory / "etc" / "master"), str(int(patient(ASK_S))), *sorted(nodes)]
-        argv = [sys.executable, "-m", "lab.answering", *asked]
+        return set(self.job(nodes, "test.ping", timeout_s=ASK_S))
+
+    def job(self, nodes: Collection[str], function: str, *arguments: str, timeout_s: float) -> dict[str, Any]:
+        """Have a function run on minions; what those have returned that have answered in time, by node."""
+        asked = [str(self.directory / "etc" / "master"), str(patient(timeout_s)), function, json.dumps(arguments)]
+        argv = [sys.executable, "-m", "lab.answering", *asked, *sorted(nodes)]
         done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise CommandFailed("master", shlex.join(argv), done.returncode, done.stdout, done.stderr)
-        return set(json.loads(done.stdout))
+        answers: dict[str, Any] = json.loads(done.stdout)
+        return answers
 
     def log_tail(self) -> str:
         """The end of the master's log, and where all of it is."""

@@ -1,6 +1,5 @@
 """`salt '*' state.apply` on the nodes of the lab, what it told, and what it has made of the nodes."""
 
-import json
 from typing import Any
 
 from guests import HOMES, at_home, running, wait_until_answering
@@ -17,15 +16,11 @@ def apply(lab: Lab, *layers: str, target: str = "*", test: bool = False) -> Retu
 
     A minion that has not answered is not among them. Fails when Salt itself refuses, with what it says.
     """
-    arguments = [target, "state.apply", *([",".join(layers)] if layers else []), *(["test=True"] if test else [])]
-    answer = lab.salt(*arguments, "--out=json", "--static", check=False)
-    assert answer.stdout.startswith("{"), answer
-    told = json.loads(answer.stdout)
-    returned = {
-        node: found for node, found in told.items() if found is not False and "did not return" not in str(found)
-    }
+    nodes = [node for node in NODES if target in ("*", node) and lab.runs(node)]
+    arguments = [*([",".join(layers)] if layers else []), *(["test=True"] if test else [])]
+    returned = lab.job(nodes, "state.apply", *arguments)
     refused = {node: found for node, found in returned.items() if not isinstance(found, dict)}
-    assert refused == {}, f"{refused}\n{answer.stderr}"
+    assert refused == {}, refused
     return {node: {_name(key): value for key, value in found.items()} for node, found in returned.items()}
 
 
