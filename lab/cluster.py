@@ -22,12 +22,15 @@ from lab.machine import MASTER_ADDRESS, Machine, Wiring
 from lab.master import Master
 from lab.snapshot import Snapshot, fingerprint
 from lab.ssh import Answer, Ssh
+from lab.witness import NAME, Witness
 
 NODES = ("node1", "node2")
 COMMAND_TIMEOUT_S = 120.0
 BOOT_TIMEOUT_S = 240.0
 MINION_TIMEOUT_S = 180.0
 APPLY_TIMEOUT_S = 900.0
+PILLAR_TREE = "pillar"
+WITNESS_TREE = "witness"  # in a snapshot where the witness ran
 STATE = (
     "xl list", "cat /proc/drbd", "drbdsetup status", "lvs -a -o +tags", "dmesg | tail -n 25",
     "tail -n 15 /var/log/xen/xl-*.log /var/log/xen/*hotplug*.log 2>/dev/null",
@@ -45,6 +48,7 @@ class Ports:
     link: tuple[int, int]
     publish: int
     ret: int
+    witness: int
 
 
 class Lab:
@@ -87,7 +91,7 @@ class Lab:
             if not self._anything_runs():
                 image.build(self.directory, self._progress)
                 self._choose_wiring()
-            self.master.prepare(NODES)
+            self.master.prepare((*NODES, NAME))
             self.master.start()
 
     def down(self) -> None:
@@ -97,6 +101,7 @@ class Lab:
                 return
             for node in NODES:
                 self._cut_power(node)
+            self.witness.stop()
             self.master.stop()
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._wiring_file.unlink()
@@ -152,6 +157,12 @@ class Lab:
         for node in NODES:
             self.on(node, "vgs --noheadings XEN >/dev/null 2>&1 || vgcreate --quiet XEN /dev/vdb")
 
+    def start_witness(self) -> None:
+        """Start the machine that is the third vote, and wait until its minion answers; `lab down` ends it."""
+        with self._locked():
+            self.witness.start()
+        self.master.wait_for([NAME], timeout_s=MINION_TIMEOUT_S)
+
     # --- The link ------------------------------------------------------------------------------------------------
     def cut_link(self) -> None:
         """Pull the cable between the nodes."""
@@ -160,6 +171,24 @@ class Lab:
     def heal_link(self) -> None:
         """Plug it in again."""
         self._plug(True)
+
+    def isolate(self, node: str) -> None:
+        """Pull every cable of a node: to the other one, to the master and the witness. Nothing can be asked of it then."""
+        self._machine(node).outside(False)
+        self.cut_link()
+
+    def end_isolation(self, node: str) -> None:
+        """Plug them in again."""
+        self._machine(node).outside(True)
+        self.heal_link()
+
+    def freeze(self, node: str) -> None:
+        """Have a node stand still, its clocks as well."""
+        self._machine(node).freeze()
+
+    def thaw(self, node: str) -> None:
+        """Let it go on as if nothing had been."""
+        self._machine(node).resume()
 
     def _plug(self, plugged: bool) -> None:
         with self._locked():
@@ -192,7 +221,10 @@ class Lab:
                     )
                 self.on(machine.name, "sync")
             link = "cut" if self.link_is_cut else "plugged in"
-            self._snapshot(name).save(machines, self.master.pillar, {**self._fingerprint(), "link": link, **about})
+            kept = {PILLAR_TREE: self.master.pillar}
+            if self.witness.running:
+                kept[WITNESS_TREE] = self.witness.root
+            self._snapshot(name).save(machines, kept, {**self._fingerprint(), "link": link, **about})
 
     def restore(self, name: str) -> None:
         """Go back to the moment of that name; whatever has happened since is gone.
@@ -208,9 +240,13 @@ class Lab:
         with self._locked():
             for node in NODES:
                 self._cut_power(node)
+            self.witness.stop()
             plugged = snapshot.about()["link"] == "plugged in"
             self._remember_link(plugged)
-            snapshot.restore(list(self._machines.values()), self.master.pillar, link=plugged)
+            kept = {PILLAR_TREE: self.master.pillar, WITNESS_TREE: self.witness.root}
+            snapshot.restore(list(self._machines.values()), kept, link=plugged)
+            if snapshot.has(WITNESS_TREE):
+                self.witness.start()  # it listens before the nodes have missed it
             self._each(self._wake, list(self._machines.values()))
             self._unheard_mark.touch()
             self._up_mark.touch()
@@ -289,12 +325,21 @@ class Lab:
         told = json.loads(self._wiring_file.read_text(encoding="utf-8"))
         ports, self._sockets = Ports(**told["ports"]), Path(told["sockets"])
         self.master = Master(self._run / "master", self._sockets, ports.publish, ports.ret)
+        self.witness = Witness(self._run / "witness", self._sockets, self.master, ports.witness)
         self._machines = {
             node: Machine(
                 number,
                 self._image,
                 self._run,
-                Wiring(ports.ssh[at], ports.link[at], ports.link[1 - at], ports.publish, ports.ret, self._sockets),
+                Wiring(
+                    ports.ssh[at],
+                    ports.link[at],
+                    ports.link[1 - at],
+                    ports.publish,
+                    ports.ret,
+                    ports.witness,
+                    self._sockets,
+                ),
             )
             for at, (number, node) in enumerate(enumerate(NODES, start=1))
         }
@@ -307,8 +352,8 @@ class Lab:
             mark.unlink(missing_ok=True)
         # Not under the directory: the path of a Unix socket may have 107 characters at most.
         sockets = tempfile.mkdtemp(prefix="saltern-lab-")
-        tcp, udp = free_ports(4), free_ports(2, socket.SOCK_DGRAM)
-        ports = Ports((tcp[0], tcp[1]), (udp[0], udp[1]), tcp[2], tcp[3])
+        tcp, udp = free_ports(5), free_ports(2, socket.SOCK_DGRAM)
+        ports = Ports((tcp[0], tcp[1]), (udp[0], udp[1]), *tcp[2:])
         self._wiring_file.write_text(json.dumps({"ports": asdict(ports), "sockets": sockets}), encoding="utf-8")
         self._wire()
 

@@ -17,6 +17,7 @@ MEMORY_MIB = 2048
 DOM0_MIB = 900
 DATA_DISK_BYTES = 2 * 1024**3
 MASTER_ADDRESS = "10.0.2.100"  # at which a node finds the Salt master, on the ports that Salt uses by default
+WITNESS_PORT = 7781  # at the same address, the default of a topology
 CONSOLE_LINES = 40
 STOP_TRIES = 400
 STOP_PAUSE_S = 0.02
@@ -44,6 +45,7 @@ class Wiring:
     partner_link_port: int
     publish_port: int
     return_port: int
+    witness_port: int
     sockets: Path
 
 
@@ -138,8 +140,20 @@ class Machine:
 
     def link(self, plugged: bool) -> None:
         """Plug or pull the cable to the other node."""
+        self._plug("link", plugged)
+
+    def outside(self, plugged: bool) -> None:
+        """Plug or pull the cable to everybody else: the master, the witness, and the lab itself."""
+        self._plug("outside", plugged)
+
+    def _plug(self, cable: str, plugged: bool) -> None:
         with self.monitor() as monitor:
-            monitor.execute("set_link", name="link", up=plugged)
+            monitor.execute("set_link", name=cable, up=plugged)
+
+    def freeze(self) -> None:
+        """Have it stand still, its clocks as well, until it is resumed."""
+        with self.monitor() as monitor:
+            monitor.execute("stop")
 
     def save_memory(self, path: Path) -> None:
         """Write the memory and all devices of the frozen machine to a file, for ``start(incoming=...)``."""
@@ -181,7 +195,11 @@ class Machine:
         # A process for each connection: the other form of guestfwd carries one connection in all.
         outside += [
             f"guestfwd=tcp:{MASTER_ADDRESS}:{port}-cmd:socat - TCP4:127.0.0.1:{at}"
-            for port, at in ((4505, wiring.publish_port), (4506, wiring.return_port))
+            for port, at in (
+                (4505, wiring.publish_port),
+                (4506, wiring.return_port),
+                (WITNESS_PORT, wiring.witness_port),
+            )
         ]
         # A pair of UDP sockets, so that either side can come and go.
         link = f"socket,id=link,udp=127.0.0.1:{wiring.partner_link_port},localaddr=127.0.0.1:{wiring.link_port}"

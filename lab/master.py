@@ -70,9 +70,15 @@ class Master:
         """End it at once, with all its processes."""
         process.kill(self._record)
 
-    def argv(self, program: str) -> list[str]:
-        """The command line of one of Salt's programs for this master, without its arguments."""
-        return salt_argv(program, self.directory / "etc")
+    def argv(self, program: str, configuration: Path | None = None) -> list[str]:
+        """The command line of one of Salt's programs, without its arguments; with the configuration of this master by default."""
+        return salt_argv(program, configuration or self.directory / "etc")
+
+    @property
+    def address(self) -> dict[str, object]:
+        """Where a minion on this machine finds it, as Salt's options."""
+        ports = {"publish_port": self._ports["publish_port"], "master_port": self._ports["ret_port"]}
+        return {"master": "127.0.0.1", **ports}
 
     def salt(self, *arguments: str, timeout_s: float, check: bool = True, program: str = "salt") -> Answer:
         """Run `salt`, or another program of Salt's, with these arguments."""
@@ -132,6 +138,10 @@ class Master:
             "/etc/salt/pki/minion/minion.pem": (keys / f"{node}.pem").read_text(encoding="ascii"),
             "/etc/salt/pki/minion/minion.pub": (keys / f"{node}.pub").read_text(encoding="ascii"),
         }
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes: to have it stand still, and go on."""
+        process.signal_all(self._record, number)
 
     # --- What is written -----------------------------------------------------------------------------------------
     @property

@@ -1,35 +1,44 @@
 """The moments from which tests begin: made once, and made anew when what they were made from has changed."""
 
+import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import yaml
 
+from lab import witness
 from lab.cluster import NODES, Lab
 from lab.errors import LabError
+from lab.machine import MASTER_ADDRESS
 from lab.master import CHECKOUT, PILLAR
 from lab.snapshot import tree_hash
 
 BARE = "bare"
 CONVERGED = "converged"
+GUARDED = "guarded"
+# A machine under emulation is silent for seconds when it is busy, and an answer of its tools takes one.
+LEASE = {"beat": 2, "dead": 10, "lease": 20, "watchdog": 15, "margin": 4, "takeover": 40}
 SOURCES = (PILLAR, CHECKOUT / "src" / "saltern", CHECKOUT / "salt")
 APPLIES = 3  # what had to wait too long for its partner on a busy machine is taken up by the next one
 SYNCHRONISED_TIMEOUT_S = 300.0
 GUEST_TIMEOUT_S = 300.0
+GUARD_TIMEOUT_S = 180.0
 
 
 def bring(lab: Lab, name: str) -> None:
-    """Put the lab to the moment BARE or CONVERGED.
+    """Put the lab to the moment BARE, CONVERGED or GUARDED.
 
     BARE: both nodes as installed, their second disks empty, their minions answer, the pillar as it is in the source.
     CONVERGED: the topology of the lab was applied to that, every disk is synchronised, every domain has written to its disk.
+    GUARDED: and a section `takeover`; the witness runs, and each node is protected.
     """
     lab.prepare()
-    made_from = {BARE: tree_hash([PILLAR]), CONVERGED: tree_hash(SOURCES)}[name]
+    made_from = tree_hash([PILLAR] if name == BARE else SOURCES)
     if lab.has(name) and lab.about(name).get("made from") == made_from:
         lab.restore(name)
         return
-    {BARE: _make_bare, CONVERGED: _make_converged}[name](lab)
+    {BARE: _make_bare, CONVERGED: _make_converged, GUARDED: _make_guarded}[name](lab)
     lab.save(name, **{"made from": made_from})
 
 
@@ -51,9 +60,39 @@ def _make_converged(lab: Lab) -> None:
     _keep_modules(lab)
 
 
-def _apply(lab: Lab) -> None:
+def _make_guarded(lab: Lab) -> None:
+    """As docs/howto/survive-a-lost-node.md has it."""
+    bring(lab, CONVERGED)
+    topology = lab.master.pillar / "saltern" / "init.sls"
+    takeover = {"witness": witness.section(MASTER_ADDRESS), "lease": LEASE}
+    text = topology.read_text(encoding="utf-8")
+    first = "  cluster: lab\n"
+    topology.write_text(text.replace(first, f"{first}  takeover: {json.dumps(takeover)}\n"), encoding="utf-8")
+    lab.start_witness()
+    lab.salt(witness.NAME, "saltutil.sync_all")
+    _apply(lab, (*NODES, witness.NAME))
+    lab.witness.stop()
+    lab.start_witness()  # Salt starts engines when it starts itself
+    for node in NODES:
+        lab.wait_until(partial(protected, lab, node), f"{node} is protected", timeout_s=GUARD_TIMEOUT_S)
+
+
+def guard(lab: Lab, node: str) -> dict[str, Any]:
+    """What the guard of a node tells; nothing while it does not answer."""
+    answer = lab.on(node, "/usr/lib/saltern/guard guard status", check=False)
+    told: dict[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
+    return told
+
+
+def protected(lab: Lab, node: str) -> bool:
+    """Whether the node's domains would be taken over."""
+    told = guard(lab, node)
+    return bool(told.get("protected")) and bool(told["seen"])
+
+
+def _apply(lab: Lab, minions: Sequence[str] = NODES) -> None:
     for _ in range(APPLIES):
-        answer = lab.salt("*", "state.apply", check=False)
+        answer = lab.salt("--list", ",".join(minions), "state.apply", check=False)
         if answer.returncode == 0:
             return
     raise LabError(f"after {APPLIES} runs of `salt '*' state.apply`:\n{answer.stdout}{answer.stderr}")

@@ -65,6 +65,13 @@ def kill(record: Path) -> None:
     record.unlink(missing_ok=True)
 
 
+def signal_all(record: Path, number: int) -> None:
+    """Send a signal to the recorded process and all that it has started."""
+    pid = running(record)
+    if pid is not None:
+        os.killpg(pid, number)
+
+
 def _identity(pid: int) -> str:
     """What no later process of the same number has: the boot of this machine, and the start in ticks since then.
 

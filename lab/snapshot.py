@@ -1,10 +1,10 @@
-"""The whole lab at one moment: memory, disks and pillar of both nodes, kept in files to come back to."""
+"""The whole lab at one moment: memory and disks of both nodes, and trees of files beside them, kept to come back to."""
 
 import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,8 +25,8 @@ class Snapshot:
         """Whether it was saved."""
         return (self._directory / ABOUT).exists()
 
-    def save(self, machines: Sequence[Machine], pillar: Path, about: dict[str, str]) -> None:
-        """Freeze all machines at one moment, keep what they are, and let them run on."""
+    def save(self, machines: Sequence[Machine], trees: Mapping[str, Path], about: dict[str, str]) -> None:
+        """Freeze all machines at one moment, keep what they are and the trees, each under its name, and let them run on."""
         partial = self._directory.with_name(self._directory.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -35,22 +35,29 @@ class Snapshot:
         try:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda machine: _save(machine, partial), machines))
+            for name, tree in trees.items():
+                shutil.copytree(tree, partial / name)
         finally:
             for machine in machines:
                 machine.resume()
-        shutil.copytree(pillar, partial / "pillar")
         (partial / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
         self.delete()
         partial.rename(self._directory)
 
-    def restore(self, machines: Sequence[Machine], pillar: Path, *, link: bool) -> None:
-        """Put machines, which are off, and the pillar back to that moment, and let them run on."""
+    def has(self, tree: str) -> bool:
+        """Whether a tree of that name was kept."""
+        return (self._directory / tree).is_dir()
+
+    def restore(self, machines: Sequence[Machine], trees: Mapping[str, Path], *, link: bool) -> None:
+        """Put machines, which are off, and the trees back to that moment, and let them run on. A tree that was not there goes."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: _restore(machine, self._directory, link), machines))
+        for name, tree in trees.items():
+            shutil.rmtree(tree, ignore_errors=True)
+            if self.has(name):
+                shutil.copytree(self._directory / name, tree)
         for machine in machines:
             machine.resume()
-        shutil.rmtree(pillar, ignore_errors=True)
-        shutil.copytree(self._directory / "pillar", pillar)
 
     def about(self) -> dict[str, str]:
         """What was told about it when it was saved."""

@@ -15,18 +15,21 @@ Configuration of the minion, or of a master on a machine whose minion is the wit
       - saltern_witness: {}
 
 The state ``guard.witness`` writes the settings and makes the key. Until then the engine waits. A machine that has not the
-address by which the nodes reach it, such as one behind a router, is told with ``address`` where to listen:
+address by which the nodes reach it, such as one behind a router, is told with ``address`` where to listen, and with ``port``
+where that is another one as well:
 
 .. code-block:: yaml
 
     engines:
       - saltern_witness:
           address: 10.0.0.5
+          port: 7781
 """
 
 import logging
 import os
 import time
+from dataclasses import replace
 
 WRITTEN_FOR = "0.1.0"
 
@@ -58,17 +61,21 @@ def __virtual__():
     return False, f"this file belongs to Saltern {WRITTEN_FOR}, but the core in this Python is {found}"
 
 
-def start(address=None):
+def start(address=None, port=None):
     """
-    Be the witness, at ``address`` or where the topology says. When its settings change it begins anew with them; when the core is
-    replaced, or the process that has started it is gone, it ends, and Salt starts it again.
+    Be the witness, at ``address`` and ``port`` or where the topology says. When its settings change it begins anew with them;
+    when the core is replaced, or the process that has started it is gone, it ends, and Salt starts it again.
     """
     parent = os.getppid()
+
+    def at(told):
+        return replace(told, address=address or told.address, port=port or told.port)
+
     while loaded.is_current() and os.getppid() == parent:
         settings = _settings()
         changed = _Changed(settings, parent)
         try:
-            run_witness(bridge.root(__opts__), changed, lambda told: address or told)
+            run_witness(bridge.root(__opts__), changed, at)
         except SalternError as error:
             log.warning("The witness does not begin: %s", error)
             time.sleep(_AGAIN_S)

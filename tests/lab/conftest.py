@@ -11,7 +11,7 @@ import pytest
 from lab.cluster import NODES, Lab
 from lab.errors import LabError
 from lab.master import CHECKOUT
-from lab.moments import BARE, CONVERGED, bring
+from lab.moments import BARE, CONVERGED, GUARDED, bring
 
 LAB = pytest.StashKey[Lab]()
 
@@ -63,6 +63,13 @@ def bare(lab: Lab) -> Lab:
 def converged(lab: Lab) -> Lab:
     """Two nodes to which the topology was applied: every disk is synchronised, every domain runs."""
     bring(lab, CONVERGED)
+    return lab
+
+
+@pytest.fixture
+def guarded(lab: Lab) -> Lab:
+    """The same with automatic takeover: the witness runs, and each node is protected."""
+    bring(lab, GUARDED)
     return lab
 
 

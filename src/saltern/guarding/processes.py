@@ -15,7 +15,7 @@ from saltern.guard.knowledge import WITNESS
 from saltern.guarding.journal import Journal
 from saltern.guarding.notifying import Notifying
 from saltern.guarding.service import GuardService
-from saltern.guarding.settings import GuardSettings, read_guard, read_witness
+from saltern.guarding.settings import GuardSettings, Place, read_guard, read_witness
 from saltern.guarding.store import GuardStore, WitnessStore
 from saltern.guarding.transport import Transport, make_key, read_key
 from saltern.guarding.watchdog import Watchdog, XenWatchdog
@@ -63,14 +63,19 @@ def _notifying(host: Host, settings: GuardSettings, journal: Journal) -> Iterato
     notifying.end()
 
 
-def run_witness(root: str, is_over: Callable[[], bool] = lambda: False, reach: Reach = str) -> None:
-    """Be the witness until a signal comes, or something ``is_over``. Raises ``FileError`` for what keeps it from being one."""
+def run_witness(
+    root: str, is_over: Callable[[], bool] = lambda: False, listen_at: Callable[[Place], Place] = lambda told: told
+) -> None:
+    """Be the witness until a signal comes, or something ``is_over``. ``listen_at`` is where, given what the settings say.
+
+    Raises ``FileError`` for what keeps it from being one.
+    """
     host = LocalHost(root=root)
     with _alone(host, WITNESS_LOCK):
         settings = read_witness(host, WITNESS_SETTINGS)
         journal = Journal(host, "witness")
         patience_s = _PATIENCE * settings.times.dead_s
-        listen = replace(settings.listen, address=reach(settings.listen.address))
+        listen = listen_at(settings.listen)
         transport = Transport(read_key(host), listen, settings.nodes, {}, patience_s, journal.say)
         service = WitnessService(settings, WitnessStore(host), transport, journal)
         threading.Thread(target=_end_when, args=(service, is_over), daemon=True).start()

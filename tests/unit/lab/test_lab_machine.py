@@ -10,7 +10,7 @@ from lab.machine import Machine, Wiring, copy_sparse, hardware
 
 
 def machine(directory: Path, number: int = 1, port: int = 10000) -> Machine:
-    wiring = Wiring(port, port + 1, port + 2, port + 3, port + 4, directory / "sockets")
+    wiring = Wiring(port, port + 1, port + 2, port + 3, port + 4, port + 5, directory / "sockets")
     return Machine(number, directory / "image", directory / "run", wiring)
 
 
@@ -29,6 +29,11 @@ def test_a_node_finds_the_master_on_the_ports_that_salt_uses_by_default(tmp_path
     outside, _ = options(machine(tmp_path).argv(), "-netdev")
     assert "guestfwd=tcp:10.0.2.100:4505-cmd:socat - TCP4:127.0.0.1:10003" in outside
     assert "guestfwd=tcp:10.0.2.100:4506-cmd:socat - TCP4:127.0.0.1:10004" in outside
+
+
+def test_a_node_finds_the_witness_at_the_port_that_is_the_default_of_a_topology(tmp_path: Path) -> None:
+    outside, _ = options(machine(tmp_path).argv(), "-netdev")
+    assert "guestfwd=tcp:10.0.2.100:7781-cmd:socat - TCP4:127.0.0.1:10005" in outside
 
 
 def test_a_directory_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
