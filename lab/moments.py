@@ -1,7 +1,7 @@
 """The moments from which tests begin: made once, and made anew when what they were made from has changed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -92,10 +92,20 @@ def protected(lab: Lab, node: str) -> bool:
 
 def _apply(lab: Lab, minions: Sequence[str] = NODES) -> None:
     for _ in range(APPLIES):
-        answer = lab.salt("--list", ",".join(minions), "state.apply", check=False)
-        if answer.returncode == 0:
+        wrong = dict(_wrong(lab.job(minions, "state.apply"), minions))
+        if not wrong:
             return
-    raise LabError(f"after {APPLIES} runs of `salt '*' state.apply`:\n{answer.stdout}{answer.stderr}")
+    raise LabError(f"after {APPLIES} runs of `salt '*' state.apply`: {json.dumps(wrong, indent=2)}")
+
+
+def _wrong(returned: dict[str, Any], minions: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """What has not come about, by minion and state."""
+    for minion in minions:
+        states = returned.get(minion, "has not answered")
+        if not isinstance(states, dict):
+            yield minion, states
+            continue
+        yield from ((f"{minion} {name}", each["comment"]) for name, each in states.items() if each["result"] is False)
 
 
 def _keep_modules(lab: Lab) -> None:
