@@ -629,6 +629,9 @@ class World:
         for machine, side in ((home, mine), (partner, theirs)):
             side.connected, side.suspended, side.wrote_alone = True, False, False
             machine.connected.add(domain)
+        if not self.proof.lease:  # where there is none, a partner that replicates is seen
+            home.heard.add(partner.name)
+            partner.heard.add(home.name)
         self.changed()
         if old.version < new.version or old.disk != "UpToDate":
             if new.disk == "Consistent":
