@@ -366,7 +366,8 @@ def test_no_disk_is_attached_without_a_lease_nor_by_a_guard_that_ends(bench: Ben
 
 def order(bench: Bench, number: int = 7) -> End:
     """From the partner, which has just heard this guard."""
-    return End("dns", "dom0m", 2, number, bench.beats("dom0m")[-1].number)
+    beat = bench.beats("dom0m")[-1]
+    return End("dns", "dom0m", 2, number, beat.boot, beat.number)
 
 
 def test_what_the_partner_orders_is_ended_and_answered_when_it_is_gone(bench: Bench) -> None:
@@ -407,7 +408,7 @@ def test_an_order_to_the_other_node_is_sent_and_its_answer_kept_for_who_asks(ben
     bench.hear("dom0m", Beat("dom0m", 2, 5, leased=True))
     number = bench.service._answer(question)["number"]
     assert [message for _, message in bench.sent if isinstance(message, End)] == [
-        End("dns", "dom0", bench.service._store.facts.boot, number, 5)
+        End("dns", "dom0", bench.service._store.facts.boot, number, 2, 5)
     ]
     assert bench.service._answer({"ask": "ended", "number": number})["gone"] is None
     bench.hear("dom0m", Ended(number, "dns", None))
