@@ -36,6 +36,7 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.more,
         World.move,
         World.shut,
+        World.order,
     )
 }
 
@@ -117,7 +118,7 @@ _WORDS: Final = (
 def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
     """Two to seven faults that begin within so long, each of which may end again; fence agents are as they are.
 
-    People look after some of the nodes that have lost their power.
+    People look after some of the nodes that have lost their power, and order the end of some domains.
     """
     dice = random.Random(f"{seed} faults")  # noqa: S311 - a schedule, no secret
     names = node_names(nodes)
@@ -128,6 +129,7 @@ def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
     for _ in range(dice.randint(2, 7)):
         at_s = _when(dice, at_s, within_s)
         events += swarm.fault(at_s)
+    events += list(_orders(random.Random(f"{seed} orders"), nodes, events, within_s))  # noqa: S311 - the same
     return sorted([*events, *_people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
 
 
@@ -135,6 +137,24 @@ def _people(dice: random.Random, events: list[Event]) -> Iterator[Event]:
     for event in events:
         if event.what == "power_off" and dice.random() < 0.5:
             yield Event(event.at_s + dice.uniform(3, 50), "confirm", event.who)
+
+
+def _orders(dice: random.Random, nodes: int, events: Sequence[Event], within_s: float) -> Iterator[Event]:
+    """Often none; else up to three, many when something befalls the cluster, and many from the other node of a domain.
+
+    What is on its way may find that one of both was restarted, or has slept.
+    """
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        domain, pair = dice.choice(sorted(homes(nodes).items()))
+        node, other = pair if dice.random() < 0.7 else pair[::-1]
+        near = bool(events) and dice.random() < 0.5
+        at_s = max(dice.choice(events).at_s + dice.uniform(-2, 5) if near else dice.uniform(3, within_s), 0.5)
+        yield Event(at_s, "order", (domain, node, dice.choice((node, other, other, other))))
+        if dice.random() < 0.5:
+            begin, end = dice.choice((("kill", "revive"), ("freeze", "thaw"), ("power_off", "power_on")))
+            who, begins_s = dice.choice(pair), at_s + dice.uniform(-0.5, 0.5)
+            yield Event(begins_s, begin, (who,))
+            yield Event(max(begins_s, at_s) + dice.choice((0.2, 2, 15)) * dice.uniform(0.5, 1), end, (who,))
 
 
 def ambushes(seed: int, nodes: int) -> list[Ambush]:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from saltern.guard.acts import Act, Outdate, Send
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.guard import Guard
-from saltern.guard.messages import Answer, Beat, GoOn, Granted, No, Yes
+from saltern.guard.messages import Answer, Beat, End, Ended, GoOn, Granted, No, Yes
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 from saltern.progress import Progress
@@ -195,6 +195,67 @@ class Total(Guard):
         return super().lease_until_s(domain if domain in self._partners else min(self._partners))
 
 
+class Compliant(Guard):
+    """Does not remember which orders it has taken."""
+
+    def against_order(self, order: End, now_s: float) -> str | None:
+        self._obeyed.clear()
+        return super().against_order(order, now_s)
+
+
+class Patient(Guard):
+    """Takes an order however late it comes."""
+
+    def against_order(self, order: End, now_s: float) -> str | None:
+        sent = self._peers[order.by].sent.get(order.heard)
+        return super().against_order(order, now_s if sent is None else sent.sent_s)
+
+
+class Trustful(Guard):
+    """Takes an order whatever beat it names."""
+
+    def against_order(self, order: End, now_s: float) -> str | None:
+        last = max(self._peers[order.by].sent, default=order.heard)
+        return super().against_order(order._replace(heard_boot=self.facts.boot, heard=last), now_s)
+
+
+class Inattentive(Guard):
+    """Takes an order although it has heard something later."""
+
+    def against_order(self, order: End, now_s: float) -> str | None:
+        peer = self._peers[order.by]
+        heard = peer.boot, peer.number
+        peer.boot, peer.number = 0, 0
+        against = super().against_order(order, now_s)
+        peer.boot, peer.number = heard
+        return against
+
+
+class Lasting(Guard):
+    """Takes the end of a domain by order for one that is to last."""
+
+    _ended_by_order: frozenset[str] = frozenset()
+
+    def against_order(self, order: End, now_s: float) -> str | None:
+        against = super().against_order(order, now_s)
+        if against is None:
+            self._ended_by_order |= {order.domain}
+        return against
+
+    def against_start(self, domain: str, now_s: float) -> str | None:
+        return "it was ended by order" if domain in self._ended_by_order else super().against_start(domain, now_s)
+
+
+class Rash(Guard):
+    """Takes the end of a domain by order for the death of its node."""
+
+    def answered(self, by: str, answer: Answer, now_s: float) -> list[Any]:
+        acts = super().answered(by, answer, now_s)
+        if isinstance(answer, Ended) and answer.reason is None:
+            acts += self._declare(by, self._peers[by])
+        return acts
+
+
 RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "the lease counts from the answer": {"guard": Hasty},
     "the witness forgets what it has promised": {"witness": Forgetful},
@@ -218,6 +279,12 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},
     "what runs on several nodes is stopped": {"guard": Total},
+    "an order is taken again": {"guard": Compliant},
+    "an order that was held up is taken": {"guard": Patient},
+    "an order is taken whatever beat it names": {"guard": Trustful},
+    "an order is taken although something later was heard": {"guard": Inattentive},
+    "what was ended by order stays ended": {"guard": Lasting},
+    "what was ended by order proves death": {"guard": Rash},
 }
 
 

@@ -25,7 +25,8 @@ from saltern.model.topology import Cluster
 from saltern.topology import files
 from saltern.topology.load import load as load_topology
 from soak.faults import EVENTS, Event, befall
-from soak.world import Noise, Violation, World
+from soak.violation import Violation
+from soak.world import Noise, World
 
 AFTER_S: Final = 120.0
 PROOFS: Final[dict[str, Callable[[frozenset[str]], Proof]]] = {

@@ -10,6 +10,7 @@ from saltern.guard.witness import Witness
 from soak.agents import Agents
 from soak.fencing import Fencing
 from soak.moves import Moves
+from soak.orders import Orders
 from soak.world import Machine, Side, World
 
 # What never changes, or is there to be told. Where clocks began is in no state, because times are compared with now.
@@ -106,7 +107,7 @@ class _Walk:
                 self._part(name, value)
             case Machine():
                 self._machine(name, value)
-            case Agents() | Moves() | Fencing():
+            case Agents() | Moves() | Fencing() | Orders():
                 self.fields(vars(value).items())
             case _ if value is self._world:
                 pass

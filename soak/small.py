@@ -27,7 +27,8 @@ from saltern.guard.times import Times
 from saltern.progress import Progress
 from soak.faults import EVENTS
 from soak.shape import BOOTS, CLOCKS_S, shape
-from soak.world import Machine, Noise, Violation, World
+from soak.violation import Violation
+from soak.world import Machine, Noise, World
 
 ONE, OTHER, DOMAIN = "node1", "node2", "dns"
 # As short as they can be in beats: everything that is waited for is waited for, in as few states as possible.
@@ -84,6 +85,7 @@ _TAKES_S: Final = {
     "outdate": 0.1,
     "agent": 0.5,
     "move": 1.0,
+    "order": 0.2,
 }
 _BEAT_S: Final = 1.0
 _BEGIN_S: Final = 1.45  # between two beats: what was sent with the last one has arrived

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from saltern.guard.times import Times
 from soak.faults import END_S, Ambush, Event, ambushes, befall, schedule
-from soak.world import Violation, World
+from soak.violation import Violation
+from soak.world import World
 
 # Two beats until a node counts as lost, and four in a lease: fewer than a topology may say, and so less work for the same
 # schedule, and more that looks lost and is not. What proves death is as in any topology.

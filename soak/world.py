@@ -15,13 +15,15 @@ from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, Send, Start
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Beat, Deny, GoOn
+from saltern.guard.messages import Beat, Deny, End, Ended, GoOn
 from saltern.guard.orphans import Found, Ward, objection
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 from soak.agents import Agents
 from soak.fencing import Fencing
 from soak.moves import Moves
+from soak.orders import Orders
+from soak.violation import Violation
 
 _DETECT_S: Final = (2.0, 6.0)  # until DRBD notices that its partner is gone
 _STEP_S: Final = 0.5
@@ -35,15 +37,8 @@ NOISE: Final = ("lost", "late", "doubled", "drift")
 _FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
 
 
+_OF_ORDERS: Final = (End, Ended)
 EVERYWHERE: Final = frozenset({"router"})  # it runs on all nodes at once, and is none of the guards'
-
-
-class Violation(AssertionError):
-    """A safety rule was broken: which one, and by what."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(text)
-        self.rule = rule
 
 
 class Noise(dict[tuple[str, ...], random.Random]):
@@ -175,6 +170,7 @@ class World:
         self.agents = Agents(self)
         self.moves = Moves(self)
         self.fencing = Fencing(self)
+        self.orders = Orders(self)
         self.machines = {name: self._machine(name) for name in [*names, WITNESS]}
         self.sides = {(domain, node): Side() for domain, pair in self.homes.items() for node in pair}
         self._copies = [
@@ -313,7 +309,7 @@ class World:
     def _do(self, machine: Machine, act: Any) -> None:
         match act:
             case Send():
-                self._send(machine.name, act.to, act.message)
+                self.send(machine.name, act.to, act.message)
             case WindUp():
                 machine.watchdog_s = self.time_s + self.times.watchdog_s / machine.rate
                 self._watch(machine)
@@ -408,7 +404,8 @@ class World:
         return partner if node == home else home
 
     # --- Messages --------------------------------------------------------------------------------------------------
-    def _send(self, sender: str, to: str, message: Any) -> None:
+    def send(self, sender: str, to: str, message: Any) -> None:
+        """Have a message or an answer come to somebody, unless it is lost."""
         noise = self.noise["message", sender, to]
         # As many numbers for each message, whatever becomes of it.
         chance, delay_s, much_s = noise.random() / self._often, noise.uniform(0.001, 0.3), noise.uniform(0, 20)
@@ -438,18 +435,21 @@ class World:
         now_s = self.clock(machine)
         if isinstance(message, Beat):
             machine.heard.add(sender)
+            self.orders.heard(machine, message)
         if to == WITNESS:
             answer = machine.part.answer(message, now_s)
             machine.promises = machine.part.promises
             if answer is not None:
-                self._send(to, sender, answer)
+                self.send(to, sender, answer)
         elif isinstance(message, Beat):
             answer, acts = machine.part.beat(message, now_s)
             self._act(machine, acts)
             if answer is not None and machine.part is not None:
-                self._send(to, sender, answer)
+                self.send(to, sender, answer)
         elif isinstance(message, GoOn):
             self._act(machine, machine.part.asked(message, now_s))
+        elif isinstance(message, _OF_ORDERS):
+            self.orders.hear(machine, sender, message)
         else:
             self._act(machine, machine.part.answered(sender, message, now_s))
 
@@ -821,6 +821,10 @@ class World:
     def move(self, domain: str) -> None:
         """A domain begins to move to its other node, if it can."""
         self.moves.begin(domain)
+
+    def order(self, domain: str, node: str, by: str) -> None:
+        """A person orders the end of a domain on a node, from the guard of that node or of its other one."""
+        self.orders.give(domain, node, by)
 
     def agent(self, name: str, how: str) -> None:
         """Its fence agent does its work in another way."""

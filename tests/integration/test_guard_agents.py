@@ -1,5 +1,6 @@
 """Guards with fence agents, as real processes on simulated nodes: without a witness nothing starts before a node is off."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,23 @@ class Fenced(Guarded):
         for node in NODES:
             options = {"plug": other(node), "password": SECRET}
             agent = {"agent": fence_agent.NAME, "options": options, "timeout_s": timeout_s}
-            self.write_settings(node, fencing={other(node): agent}, **changed)
+            self.write_settings(node, fencing={other(node): agent}, notify=[str(self._program())], **changed)
+
+    def _program(self) -> Path:
+        """The administrator's, which keeps what it is told."""
+        program = self.directory / "tell"
+        program.write_text(f"#!/bin/sh\ncat >>{self.directory}/told\n")
+        program.chmod(0o755)
+        return program
+
+    def is_told(self, node: str, *events: str) -> None:
+        """The administrator's command is given these by a guard, in that order, and nothing between them."""
+        self.eventually(f"{events} are told", lambda: self._told(node)[: len(events)] == [*events])
+
+    def _told(self, node: str) -> list[str]:
+        kept = self.directory / "told"
+        lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+        return [line["event"] for line in lines if line["node"] == node and line["event"] != "guard-begins"]
 
     def start_fenced(self) -> None:
         """Both guards run, see their node and each other, and their agents work."""
@@ -105,6 +122,7 @@ def test_what_a_lost_node_ran_starts_when_the_agent_has_seen_it_off_and_stays_th
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
     assert nodes.fence_peer("dom0m", "mail") == FENCED
     assert f"{fence_agent.NAME}: off dom0" in nodes.calls("dom0m")
+    nodes.is_told("dom0m", "fencing-begins", "node-fenced", "node-dead", "domain-started")
     nodes.boot("dom0")
     nodes.eventually("dom0 no longer counts as dead", lambda: (nodes.status("dom0m") or {"dead": 1})["dead"] == {})
     assert nodes.live("dns") == nodes.live("mail") == ["dom0m"]
@@ -137,6 +155,7 @@ def test_where_the_agent_fails_nothing_starts_before_a_person_has_looked(nodes: 
     assert reply == {"dead": "dom0", "who": "anna"}
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
     assert "node dom0: anna has looked, and says that it is off" in nodes.log("dom0m")
+    nodes.is_told("dom0m", "fencing-begins", "fencing-failed", "death-confirmed", "node-dead", "domain-started")
     assert secrets_told(nodes) == []
 
 

@@ -12,7 +12,8 @@ from saltern.guard.times import Times, wrong
 from soak.faults import Event, run, schedule
 from soak.mutations import RULES
 from soak.trial import Case, attempt, of_seed
-from soak.world import NOISE, Noise, Violation, World, node_names
+from soak.violation import Violation
+from soak.world import NOISE, Noise, World, node_names
 
 SCHEDULES = 40
 
@@ -101,6 +102,28 @@ class _Late:
         return high * 0.95
 
 
+class LateOrders(Noise):
+    """What node2 says to node1 takes 19 s."""
+
+    def __getitem__(self, purpose: tuple[str, ...]) -> Any:
+        return _Late() if purpose == ("message", "node2", "node1") else super().__getitem__(purpose)
+
+
+class DoubledOrders(Noise):
+    """What node2 says to node1 comes once more after a second."""
+
+    def __getitem__(self, purpose: tuple[str, ...]) -> Any:
+        return _Doubled() if purpose == ("message", "node2", "node1") else super().__getitem__(purpose)
+
+
+class _Doubled:
+    def random(self) -> float:
+        return 0.035
+
+    def uniform(self, _low: float, high: float) -> float:
+        return high * 0.05
+
+
 def both_ways(at_s: float, what: str, one: str, other: str) -> list[Event]:
     return [Event(at_s, what, (one, other)), Event(at_s, what, (other, one))]
 
@@ -127,6 +150,9 @@ HEARD_MEANWHILE = [
     *both_ways(58, "cut", "node1", "node2"),
     Event(58, "part", ("node1", "node2")),
 ]
+
+
+ORDER = Event(20, "order", ("a0", "node1", "node2"))
 
 
 class Mutation(NamedTuple):
@@ -169,6 +195,16 @@ MISSED: dict[str, Mutation] = {
         FENCING,
     ),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
+    "an order is taken again": Mutation([ORDER], noise=DoubledOrders),
+    "an order that was held up is taken": Mutation([ORDER], noise=LateOrders),
+    "an order is taken whatever beat it names": Mutation(
+        [ORDER, Event(20.1, "kill", ("node1",)), Event(21, "revive", ("node1",))], noise=LateOrders
+    ),
+    "an order is taken although something later was heard": Mutation(
+        [Event(19.9, "freeze", ("node1",)), ORDER, Event(22.5, "thaw", ("node1",))]
+    ),
+    "what was ended by order stays ended": Mutation([ORDER]),
+    "what was ended by order proves death": Mutation([ORDER]),
 }
 
 

@@ -118,12 +118,15 @@ class Granted(NamedTuple):
 
 
 class End(NamedTuple):
-    """A domain that both nodes may run is to be ended there. ``heard`` is the number of the last beat that came from there."""
+    """A domain that both nodes may run is to be ended there. ``heard`` is the number of the last beat that came from there, in
+    that node's boot ``heard_boot``.
+    """
 
     domain: str
     by: str
     boot: int
     number: int
+    heard_boot: int
     heard: int
 
 

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout, Refused
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.queues import drained
 from saltern.model.topology import FenceAgent
@@ -111,23 +112,31 @@ class Agents:
     def _watch(self, node: str) -> None:
         pause = threading.Event()
         while True:
-            works = self._attempt(node, try_out, "works: it reaches what it speaks to")
-            pause.wait(_AGAIN_S if works else _SOON_S)
+            reason = self._attempt(node, try_out)
+            words = reason or f"{self._agents[node].agent} works: it reaches what it speaks to"
+            self._journal.say(f"agent of {node}", words, Event.AGENT_FAILS if reason else None)
+            pause.wait(_SOON_S if reason else _AGAIN_S)
 
     def _fence(self, node: str) -> None:
-        self._journal.say(f"node {node}", "its fence agent is asked to switch it off")
-        off = self._attempt(node, switch_off, "has switched it off, and says that it is off")
-        self._ended.put(Fenced(node, off))
+        # As long as nothing else is said of the node, a further attempt is no news, nor is a failure for the same reason.
+        words = "its fence agent is asked to switch it off"
+        is_first = self._journal.say(f"node {node}", words, Event.FENCING_BEGINS)
+        reason = self._attempt(node, switch_off)
+        if reason is None:
+            words = f"{self._agents[node].agent} has switched it off, and says that it is off"
+            self._journal.tell(f"fencing of {node}", words, Event.NODE_FENCED)
+        else:
+            tell = self._journal.tell if is_first else self._journal.say
+            tell(f"fencing of {node}", reason, Event.FENCING_FAILED)
+        self._ended.put(Fenced(node, reason is None))
         self._wake()
 
-    def _attempt(self, node: str, do: Callable[[Host, str, FenceAgent], None], words: str) -> bool:
-        agent = self._agents[node]
+    def _attempt(self, node: str, do: Callable[[Host, str, FenceAgent], None]) -> str | None:
+        """Why it has not succeeded, if so."""
+        reason = None
         try:
-            do(self._host, node, agent)
+            do(self._host, node, self._agents[node])
         except Refused as refused:
-            self._trouble[node] = refused.reason
-            self._journal.say(f"agent of {node}", refused.reason)
-            return False
-        self._trouble[node] = None
-        self._journal.say(f"agent of {node}", f"{agent.agent} {words}")
-        return True
+            reason = refused.reason
+        self._trouble[node] = reason
+        return reason

@@ -15,6 +15,11 @@ class Event(StrEnum):
     NODE_LOST = "node-lost"
     NODE_DEAD = "node-dead"
     NODE_BACK = "node-back"
+    FENCING_BEGINS = "fencing-begins"
+    NODE_FENCED = "node-fenced"
+    FENCING_FAILED = "fencing-failed"
+    AGENT_FAILS = "agent-fails"
+    DEATH_CONFIRMED = "death-confirmed"
     GIVEN_UP = "given-up"
     LEASE_ENDED = "lease-ended"
     DOMAIN_STARTED = "domain-started"
@@ -34,6 +39,11 @@ MEANINGS: Final[Mapping[Event, str]] = {
     Event.NODE_LOST: "A partner is not heard any more. That proves nothing yet; the witness is asked to answer it no longer.",
     Event.NODE_DEAD: "A partner is proven dead: what it ran may be started here.",
     Event.NODE_BACK: "A partner that was proven dead is back.",
+    Event.FENCING_BEGINS: "The fence agent of a lost partner is asked to switch it off. An attempt after a failure is not told.",
+    Event.NODE_FENCED: "A fence agent has switched a partner off, and says that it is off.",
+    Event.FENCING_FAILED: "A fence agent could not switch a partner off, and why; told again for another reason.",
+    Event.AGENT_FAILS: "A fence agent does not work, and why, as it is tried out from time to time: it could switch nobody off.",
+    Event.DEATH_CONFIRMED: "A person has said that a partner is off, with `cluster.confirm_dead`.",
     Event.GIVEN_UP: "This node itself was given up for lost, or taken over from: it is answered again when it runs nothing.",
     Event.LEASE_ENDED: "The lease of a domain has ended here, so the domain is ended at once.",
     Event.DOMAIN_STARTED: "An orphan was started here.",

@@ -12,7 +12,7 @@ from saltern.model.places import GUARD_LOGS
 from saltern.run import Host
 
 _DAYS: Final = 60
-Say = Callable[..., None]
+Say = Callable[..., object]
 
 
 class Journal:
@@ -24,10 +24,15 @@ class Journal:
         self._said: dict[str, str] = {}
         self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None  # is given what is an event
 
-    def say(self, subject: str, words: str, event: Event | None = None) -> None:
-        """Write down what is so of a subject from now on. A log that cannot be written keeps nothing from being done."""
-        if self._said.get(subject) != words:
-            self.tell(subject, words, event)
+    def say(self, subject: str, words: str, event: Event | None = None) -> bool:
+        """Write down what is so of a subject from now on; returns whether that is another thing than before.
+
+        A log that cannot be written keeps nothing from being done.
+        """
+        if self._said.get(subject) == words:
+            return False
+        self.tell(subject, words, event)
+        return True
 
     def tell(self, subject: str, words: str, event: Event | None = None) -> None:
         """Write down what has happened to a subject, also when it is the same as before."""

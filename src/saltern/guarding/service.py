@@ -372,7 +372,7 @@ class GuardService:
         if against is not None:
             remedy = "See `cluster.status`. A node counts as off only when it neither is heard nor replicates"
             raise Refused(f"node {node}", f"it is not taken for dead: {against}", remedy)
-        self._journal.tell(f"node {node}", f"{who} has looked, and says that it is off")
+        self._journal.tell(f"node {node}", f"{who} has looked, and says that it is off", Event.DEATH_CONFIRMED)
         self._do(acts)
         return {"dead": node, "who": who}
 

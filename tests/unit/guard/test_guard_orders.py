@@ -21,9 +21,9 @@ class Two:
         self.giver = Guard("node1", {"dns": "node2", "web": "node3"}, TIMES, Facts(boot=1), self.now_s)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, boot: int = 5) -> None:
         self.now_s += 1
-        self.taker = Guard("node2", {"dns": "node1", "mail": "node3"}, TIMES, Facts(boot=5), self.now_s)
+        self.taker = Guard("node2", {"dns": "node1", "mail": "node3"}, TIMES, Facts(boot=boot), self.now_s)
 
     def beat(self) -> None:
         for act in self.taker.act(Seen(), self.now_s):
@@ -77,6 +77,21 @@ def test_a_guard_that_was_started_again_takes_no_order_from_before(two: Two) -> 
     for order in (taken, waiting):
         assert two.against(order) is not None
     assert two.against(two.order()) is None
+
+
+def test_a_node_that_has_booted_takes_no_order_from_before_though_its_beats_have_the_same_numbers(two: Two) -> None:
+    order = two.order()
+    two.now_s -= 1  # its clock begins anew, and by chance so
+    two.restart(boot=6)
+    two.beat()
+    assert two.order().heard == order.heard
+    assert "restart" in str(two.against(order))
+
+
+def test_an_order_that_comes_after_a_later_beat_is_not_taken(two: Two) -> None:
+    order = two.order()
+    two.taker.beat(Beat("node1", 1, order.number + 1), two.now_s)
+    assert two.against(order) == "the order is an old one"
 
 
 def test_an_order_from_a_boot_before_the_last_that_was_heard_is_not_taken(two: Two) -> None:

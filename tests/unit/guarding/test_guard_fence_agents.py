@@ -1,5 +1,6 @@
 """Fence agents as the guard runs them: what they are given, what counts as off, and that no option is told."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
@@ -8,6 +9,7 @@ import pytest
 
 from saltern.errors import Refused
 from saltern.guarding.agents import Agents, Fenced, switch_off, try_out
+from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.model.topology import FenceAgent
 from saltern.run import LocalHost
@@ -33,6 +35,10 @@ class Node:
         program.parent.mkdir(exist_ok=True)
         program.write_text(f"#!/bin/sh\ngiven={self.given}\n{_KEEPS}\n{script}\n")
         program.chmod(0o755)
+
+    def events(self) -> list[tuple[str, str, str]]:
+        lines = [json.loads(line) for line in self.log().splitlines()]
+        return [(line["event"], line["subject"], line["words"]) for line in lines if "event" in line]
 
     def log(self) -> str:
         return "".join(each.read_text() for each in (self.root / "var/log/saltern").glob("guard-*.jsonl"))
@@ -123,9 +129,10 @@ class Telling(Journal):
         super().__init__(node.host, "guard")
         self.said: SimpleQueue[str] = SimpleQueue()
 
-    def say(self, subject: str, words: str, **fields: object) -> None:
-        super().say(subject, words, **fields)
+    def say(self, subject: str, words: str, event: Event | None = None) -> bool:
+        told = super().say(subject, words, event)
         self.said.put(subject)
+        return told
 
     def wait_for(self, subject: str) -> None:
         while self.said.get(timeout=120) != subject:
@@ -164,3 +171,50 @@ def test_a_guard_tries_its_agents_out_when_it_begins(node: Node) -> None:
     one.agents.start()
     one.journal.wait_for("agent of dom0")
     assert (one.agents.trouble, one.agents.ended()) == ({"dom0": None}, [])
+    assert node.events() == []
+
+
+def test_an_agent_that_does_not_work_when_it_is_tried_out_is_an_event(node: Node) -> None:
+    one = Several(node)
+    node.install("echo password=hush=hush >&2; echo no route to host >&2; exit 1")
+    one.agents.start()
+    one.journal.wait_for("agent of dom0")
+    reason = "fence_test has ended `status` with exit code 1, and said: no route to host"
+    assert node.events() == [("agent-fails", "agent of dom0", reason)]
+
+
+BEGINS = ("fencing-begins", "node dom0", "its fence agent is asked to switch it off")
+FENCED = ("node-fenced", "fencing of dom0", "fence_test has switched it off, and says that it is off")
+
+
+def failed(code: int) -> tuple[str, str, str]:
+    reason = f"fence_test has ended `off` with exit code {code}, and said: no route to host"
+    return "fencing-failed", "fencing of dom0", reason
+
+
+def test_an_attempt_its_failure_and_its_success_are_events_without_a_secret(node: Node) -> None:
+    one = Several(node)
+    says = "echo password=hush=hush >&2; echo no route to host >&2"
+    for how in (f"{says}; exit 1", f"{says}; exit 1", f"{says}; exit 3", script(off=0, status=2)):
+        node.install(how)
+        one.fence()
+    assert node.events() == [BEGINS, failed(1), failed(3), FENCED]
+    assert "hush" not in node.log()
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("echo no route to host >&2; exit 1", failed(1)),
+        (script(off=0, status=2), FENCED),
+    ],
+)
+def test_of_a_node_that_was_heard_since_the_same_is_told_again(
+    node: Node, how: str, told: tuple[str, str, str]
+) -> None:
+    one = Several(node)
+    node.install(how)
+    one.fence()
+    one.journal.say("node dom0", "is heard")
+    one.fence()
+    assert node.events() == [BEGINS, told] * 2

@@ -1,5 +1,6 @@
 """The loop around the decisions: what it makes of looks that are old, of answers, and of being told to end."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -365,7 +366,8 @@ def test_no_disk_is_attached_without_a_lease_nor_by_a_guard_that_ends(bench: Ben
 
 def order(bench: Bench, number: int = 7) -> End:
     """From the partner, which has just heard this guard."""
-    return End("dns", "dom0m", 2, number, bench.beats("dom0m")[-1].number)
+    beat = bench.beats("dom0m")[-1]
+    return End("dns", "dom0m", 2, number, beat.boot, beat.number)
 
 
 def test_what_the_partner_orders_is_ended_and_answered_when_it_is_gone(bench: Bench) -> None:
@@ -406,7 +408,7 @@ def test_an_order_to_the_other_node_is_sent_and_its_answer_kept_for_who_asks(ben
     bench.hear("dom0m", Beat("dom0m", 2, 5, covered=True))
     number = bench.service._answer(question)["number"]
     assert [message for _, message in bench.sent if isinstance(message, End)] == [
-        End("dns", "dom0", bench.service._store.facts.boot, number, 5)
+        End("dns", "dom0", bench.service._store.facts.boot, number, 2, 5)
     ]
     assert bench.service._answer({"ask": "ended", "number": number})["gone"] is None
     bench.hear("dom0m", Ended(number, "dns", None))
@@ -551,9 +553,10 @@ def test_a_person_is_believed_who_says_that_a_silent_node_is_off_and_is_named_in
     assert says_dead(bench) == {"dead": "dom0m", "who": "anna"}
     bench.turn()
     assert bench.did == [("start", "dns")]
-    assert "anna has looked, and says that it is off" in "".join(
-        str(bench.host.read_text(f"/var/log/saltern/{name}")) for name in bench.host.names("/var/log/saltern")
-    )
+    (name,) = bench.host.names("/var/log/saltern")
+    lines = [json.loads(line) for line in (bench.host.read_text(f"/var/log/saltern/{name}") or "").splitlines()]
+    told = [(line["event"], line["subject"], line["words"]) for line in lines if "event" in line]
+    assert ("death-confirmed", "node dom0m", "anna has looked, and says that it is off") in told
 
 
 def test_no_word_is_taken_while_what_replicates_cannot_be_seen_or_a_node_was_just_heard(bench: Bench) -> None:

@@ -19,7 +19,7 @@ EXAMPLES = [
     Denied(9, "dom0", 2, frozenset()),
     GoOn("dns", "dom0", 3, 18),
     Granted(18, "dns", True),
-    End("dns", "dom0m", 5, 19, 4),
+    End("dns", "dom0m", 5, 19, 3, 4),
     Ended(19, "dns", None),
     Ended(19, "dns", "the order comes late"),
 ]

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from soak.faults import Event
 from soak.shrink import shrink
 from soak.trial import Case, Trial
-from soak.world import NOISE, Violation
+from soak.violation import Violation
+from soak.world import NOISE
 
 EVENTS = tuple(Event(float(at), "power_off", (f"node{at}",)) for at in range(1, 21))
 
