@@ -340,6 +340,7 @@ class GuardService:
         match question:
             case {"ask": "lost", "resource": str(resource)}:
                 self._is_lost(resource)
+                self._turn()  # so that what is proven is answered now, and not when the handler asks again
                 return self._may_go_on(resource)
             case {"ask": "go on", "resource": str(resource)}:
                 return self._may_go_on(resource)
