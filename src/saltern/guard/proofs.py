@@ -34,6 +34,10 @@ class Proofs(Leases):
             return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
+    def expects_orphans(self, now_s: float) -> bool:
+        """Whether something may have to be started here now, or soon: a node is proven dead, or counts as lost."""
+        return bool(self.facts.declared) or any(self._is_lost(name, peer, now_s) for name, peer in self._nodes)
+
     def _comes_to_life(self, name: str, peer: Peer) -> Iterator[Act]:
         if name in self.facts.declared:
             yield from self._keep(declared=_without(self.facts.declared, name))
