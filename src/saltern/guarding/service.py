@@ -93,6 +93,7 @@ class GuardService:
         self._door = LocalDoor(root, self._answer)
         self._armed = False
         self._ending = False
+        self._ends_from_s = math.inf  # when it was told to end
         self._disarmed = False  # whoever needs to know has heard that this guard ends
         self._asked: dict[str, Heard] = {}  # by which a partner has asked to go on alone last, by domain
 
@@ -118,6 +119,8 @@ class GuardService:
 
     def end(self) -> None:
         """It shall end; it does when its partners have taken note, so that nobody takes anything over from here."""
+        if not self._ending:
+            self._ends_from_s = self._clock()
         self._ending = True
         self._guard.leave()
         self._wake()
@@ -295,8 +298,14 @@ class GuardService:
 
     # --- The end ---------------------------------------------------------------------------------------------------
     def _may_end(self) -> bool:
-        seen = self._seen(self._clock())
-        if self._disarmed or not seen.running | seen.starting:
+        """When it is known, or when nothing runs that could be taken over and nobody is there to be told.
+
+        Who was not told takes a silent node for lost, and has it switched off where there is an agent.
+        """
+        now_s = self._clock()
+        seen = self._seen(now_s)
+        in_vain = now_s >= self._ends_from_s + self._settings.times.dead_s
+        if self._disarmed or (in_vain and not seen.running | seen.starting):
             return True
         who = WITNESS if self._settings.witness is not None else "its partners"
         self._journal.say("guard", f"shall end, and waits for {who} to take note of it")

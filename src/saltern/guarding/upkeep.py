@@ -4,16 +4,17 @@ Each function looks, does what is missing, and looks again; with ``test`` it onl
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from saltern.act import perform
 from saltern.argv import drbdsetup, systemd
-from saltern.errors import Refused
+from saltern.errors import FileError, Refused
 from saltern.guarding.local import NoGuard
 from saltern.guarding.plain import to_plain
-from saltern.guarding.settings import GuardSettings, WitnessSettings, parse_guard, parse_witness
+from saltern.guarding.settings import GuardSettings, WitnessSettings, parse_guard, parse_witness, read_guard
 from saltern.guarding.told import Told
 from saltern.guarding.transport import make_key, read_key
 from saltern.model.action import WriteFile
@@ -130,16 +131,17 @@ def guard_gone(host: Host, ask: Ask, *, test: bool) -> Kept:
     """End the guard in order, and take away what it was told; its key stays. Before that DRBD is told to ask it no more.
 
     Raises ``Refused`` when it does not end in time; it does later, by itself, when it is known elsewhere that it is off. It
-    does not end while a Primary waits for its answer.
+    does not end while a Primary waits for its answer, nor, without a witness, before its partners are to end as well.
     """
     unasked = _not_asked(host, (), ask, test=test)
     there = [path for path in (GUARD_SETTINGS, GUARD_UNIT) if host.mode(path) is not None]
     if not there:
         return _both(unasked, Kept(comment="there is no guard on this node"))
     if not test:
+        _await_partners(host, ask)
         host.run(systemd.disable())
         host.run(systemd.stop())
-        _await(host, "guard", lambda: _unit(host).active_state in ("inactive", "failed"), "it has not ended yet")
+        _await(host, "guard", lambda: _is_gone(host), "it has not ended yet")
         for path in there:
             host.remove(path)
         host.run(systemd.reload())
@@ -197,6 +199,26 @@ def _step_aside(host: Host, ask: Ask) -> None:
     except NoGuard:
         host.run(systemd.start())
     _await(host, "guard", lambda: _is_aside(ask), "nobody can be told yet that nothing is to be taken over from here")
+
+
+def _await_partners(host: Host, ask: Ask) -> None:
+    """Without a witness it is the partners that take note of an end: once the first is gone, the last would find nobody."""
+    settings = None
+    with suppress(FileError):  # whoever was told nothing that can be read does not run
+        settings = read_guard(host, GUARD_SETTINGS)
+    if settings is not None and settings.witness is None:
+        partners = settings.partners.keys()
+        names = " and ".join(partners)
+        reason = f"without a witness guards end together, and {names}, to be applied as well, has not stepped aside"
+        _await(host, "guard", lambda: _is_gone(host) or _are_aside(ask, partners), reason)
+
+
+def _are_aside(ask: Ask, partners: Set[str]) -> bool:
+    try:
+        found = ask("status") if _is_aside(ask) else None
+    except NoGuard:
+        return False
+    return found is not None and partners <= {*found["off"], *found["dead"]}
 
 
 def _is_aside(ask: Ask) -> bool:
@@ -257,6 +279,10 @@ def _both(*kept: Kept) -> Kept:
 # --- The service -------------------------------------------------------------------------------------------------
 def _unit(host: Host) -> Unit:
     return systemctl_show.parse(host.run(systemd.show()).stdout)
+
+
+def _is_gone(host: Host) -> bool:
+    return _unit(host).active_state in ("inactive", "failed")
 
 
 def _service_changes(unit: Unit, ask: Ask) -> Iterator[tuple[str, Change]]:

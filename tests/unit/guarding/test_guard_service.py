@@ -317,10 +317,28 @@ def test_who_shall_end_says_so_and_ends_when_the_witness_has_heard_it(bench: Ben
     assert bench.service._store.renewed() is None
 
 
-def test_who_runs_nothing_may_end_without_asking(bench: Bench) -> None:
+def test_who_runs_nothing_ends_when_that_is_known_too_for_it_would_be_taken_for_lost_and_switched_off(
+    bench: Bench,
+) -> None:
     leased(bench)
     bench.see(Seen())
     bench.service.end()
+    assert not bench.service._may_end()
+    bench.turn(TIMES.beat_s)
+    bench.hear(WITNESS, Yes(bench.beats(WITNESS)[-1].number))
+    bench.turn()
+    assert bench.service._may_end()
+
+
+def test_who_runs_nothing_waits_for_nobody_who_is_not_there(bench: Bench) -> None:
+    leased(bench)
+    bench.service.end()
+    bench.now_s += 1
+    bench.service.end()  # whoever says it twice begins nothing anew
+    bench.now_s += TIMES.dead_s - 1
+    bench.see(RUNS)
+    assert not bench.service._may_end()
+    bench.see(Seen())
     assert bench.service._may_end()
 
 
@@ -329,6 +347,7 @@ def test_who_has_just_started_something_does_not_end_on_an_older_look(bench: Ben
     bench.see(Seen(), ago_s=1)
     bench.service._doing._started_s["dns"] = bench.now_s
     bench.service.end()
+    bench.service._ends_from_s -= TIMES.dead_s
     assert not bench.service._may_end()
 
 
@@ -337,6 +356,7 @@ def test_who_has_just_let_a_disk_be_attached_does_not_end_on_an_older_look(bench
     bench.see(Seen(), ago_s=1)
     assert bench.service._answer({"ask": "attach", "resource": "dns"})["allowed"]
     bench.service.end()
+    bench.service._ends_from_s -= TIMES.dead_s
     assert not bench.service._may_end()
     bench.now_s += 1
     bench.see(Seen())

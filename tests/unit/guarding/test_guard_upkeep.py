@@ -21,6 +21,7 @@ from saltern.guarding.settings import (
 )
 from saltern.guarding.told import Told, keys_before
 from saltern.model.places import GUARD_KEY, GUARD_SCRIPT, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
+from saltern.model.topology import FenceAgent
 from saltern.run import Completed, LocalHost
 
 PARTY = Party(address="192.168.1.191", port=7780, key="e" * 40)
@@ -33,6 +34,8 @@ SETTINGS = GuardSettings(
     domains=(GuardedDomain(name="dns", uuid="u1", partner="dom0m", resources=("dns",), memory_bytes=1),),
 )
 TOLD = Told(SETTINGS, ())
+AGENT = FenceAgent(agent="fence_simulated", options={}, timeout_s=60.0)
+TOLD_AGENT = Told(replace(SETTINGS, witness=None, fencing={"dom0m": AGENT}), ())
 
 
 class Node(LocalHost):
@@ -41,6 +44,7 @@ class Node(LocalHost):
     def __init__(self, root: Path, ends: Callable[[], bool] = lambda: True) -> None:
         super().__init__(root=str(root))
         self.asked: list[str] = []
+        self.off: list[str] = []  # the partners that have stepped aside, as its guard was told
         self.enabled = self.active = self.current = False
         self._ends = ends
         self._now_s = 0.0
@@ -66,7 +70,7 @@ class Node(LocalHost):
         if not self.active:
             raise NoGuard("nobody listens")
         self.asked += [word] if word != "status" else []
-        return {"current": self.current, "aside": self._ends()}
+        return {"current": self.current, "aside": self._ends(), "off": self.off, "dead": {}}
 
     def now(self) -> float:
         return self._now_s
@@ -180,6 +184,23 @@ def test_a_guard_that_was_told_nothing_is_not_started(node: Node) -> None:
     with pytest.raises(Refused, match="not told anything"):
         upkeep.guard_runs(node, node.ask, test=False)
     assert node.asked == []
+
+
+def test_without_a_witness_a_guard_is_there_until_its_partner_is_to_end_as_well(node: Node) -> None:
+    upkeep.told(node, TOLD_AGENT, node.ask, test=False)
+    upkeep.guard_runs(node, node.ask, test=False)
+    with pytest.raises(Refused, match="dom0m, to be applied as well, has not stepped aside"):
+        upkeep.guard_gone(node, node.ask, test=False)
+    assert node.active, "its partner's guard needs somebody who takes note of its end"
+    node.off = ["dom0m"]
+    assert upkeep.guard_gone(node, node.ask, test=False).changes
+    assert (node.active, node.mode(GUARD_SETTINGS)) == (False, None)
+
+
+def test_without_a_witness_nobody_waits_for_partners_when_the_guard_has_ended_by_itself(node: Node) -> None:
+    upkeep.told(node, TOLD_AGENT, node.ask, test=False)
+    assert upkeep.guard_gone(node, node.ask, test=False).changes
+    assert node.mode(GUARD_SETTINGS) is None
 
 
 def test_a_guard_that_nobody_wants_ends_in_order_before_its_settings_go(node: Node) -> None:
