@@ -34,6 +34,8 @@ class Witness:
         if self.running:
             return
         self.write_configuration()
+        # Of one that was killed: while its number is still taken, Salt believes that it runs.
+        (self._directory / "salt-minion.pid").unlink(missing_ok=True)
         argv = self._master.argv("salt-minion", self._configuration)
         process.spawn(argv, record=self._record, log=self._directory / "output")
 
