@@ -12,6 +12,7 @@ from soak.violation import Violation
 if TYPE_CHECKING:
     from soak.world import Machine, World
 
+_OFTEN: Final = 10.0  # there are few orders: each has much bad weather
 _ROUNDED_S: Final = 1e-6
 _OLD: Final = "an old order ends nothing"
 
@@ -60,7 +61,7 @@ class Orders:
             world.note(f"{by} has not heard {node}")
             return
         self.given[by, order.boot, order.number] = Given(world.time_s, world.machines[node].part)
-        world.send(by, node, order)
+        world.send(by, node, order, _OFTEN)
 
     def heard(self, machine: "Machine", beat: Beat) -> None:
         """A guard hears the other one: what that had ordered before is an old order from now on."""

@@ -404,11 +404,12 @@ class World:
         return partner if node == home else home
 
     # --- Messages --------------------------------------------------------------------------------------------------
-    def send(self, sender: str, to: str, message: Any) -> None:
-        """Have a message or an answer come to somebody, unless it is lost."""
+    def send(self, sender: str, to: str, message: Any, often: float | None = None) -> None:
+        """Have a message or an answer come to somebody, unless it is lost: that often, or as the weather is."""
         noise = self.noise["message", sender, to]
         # As many numbers for each message, whatever becomes of it.
-        chance, delay_s, much_s = noise.random() / self._often, noise.uniform(0.001, 0.3), noise.uniform(0, 20)
+        chance = noise.random() / (often or self._often)
+        delay_s, much_s = noise.uniform(0.001, 0.3), noise.uniform(0, 20)
         fate = self._fate(chance) if chance < _FATES[-1][1] else ""
         if fate == "lost" or (sender, to) in self._cut:
             return

@@ -103,22 +103,27 @@ class _Late:
 
 
 class LateOrders(Noise):
-    """What node2 says to node1 takes 19 s."""
+    """An order of node2 to node1 takes 19 s."""
 
     def __getitem__(self, purpose: tuple[str, ...]) -> Any:
-        return _Late() if purpose == ("message", "node2", "node1") else super().__getitem__(purpose)
+        return _LateOrder() if purpose == ("message", "node2", "node1") else super().__getitem__(purpose)
 
 
 class DoubledOrders(Noise):
-    """What node2 says to node1 comes once more after a second."""
+    """An order of node2 to node1 comes once more after a second."""
 
     def __getitem__(self, purpose: tuple[str, ...]) -> Any:
         return _Doubled() if purpose == ("message", "node2", "node1") else super().__getitem__(purpose)
 
 
+class _LateOrder(_Late):
+    def random(self) -> float:
+        return 0.25
+
+
 class _Doubled:
     def random(self) -> float:
-        return 0.035
+        return 0.35
 
     def uniform(self, _low: float, high: float) -> float:
         return high * 0.05
@@ -153,6 +158,7 @@ HEARD_MEANWHILE = [
 
 
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
+LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
 
 
 class Mutation(NamedTuple):
@@ -196,9 +202,9 @@ MISSED: dict[str, Mutation] = {
     ),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "an order is taken again": Mutation([ORDER], noise=DoubledOrders),
-    "an order that was held up is taken": Mutation([ORDER], noise=LateOrders),
+    "an order that was held up is taken": Mutation(LAST_WORD, noise=LateOrders),
     "an order is taken whatever beat it names": Mutation(
-        [ORDER, Event(20.1, "kill", ("node1",)), Event(21, "revive", ("node1",))], noise=LateOrders
+        [*LAST_WORD, Event(20.1, "kill", ("node1",)), Event(21, "revive", ("node1",))], noise=LateOrders
     ),
     "an order is taken although something later was heard": Mutation(
         [Event(19.9, "freeze", ("node1",)), ORDER, Event(22.5, "thaw", ("node1",))]
