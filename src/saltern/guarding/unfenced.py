@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from saltern.argv import drbdsetup
+from saltern.model.places import DRBD_HELPER
 from saltern.model.running import DiskState, RunningResource
 from saltern.parse import drbdsetup_show
+from saltern.plan import fencing
 from saltern.run import Host
 
 _AGAIN_S: Final = 2.0
@@ -32,7 +34,12 @@ class Unfenced:
         self._known: dict[str, _Known] = {}
 
     def of(self, names: Iterable[str], running: Mapping[str, RunningResource]) -> frozenset[str]:
-        """Those among the ``names`` that are up and do not ask. Raises what a read raises."""
+        """Those among the ``names`` that are up and do not ask. Raises what a read raises.
+
+        None asks where the kernel runs something else for its handlers.
+        """
+        if not fencing.is_helper(self._host.read_text(DRBD_HELPER)):
+            return frozenset(names) & running.keys()
         return frozenset(self._of(names, running))
 
     def _of(self, names: Iterable[str], running: Mapping[str, RunningResource]) -> Iterator[str]:

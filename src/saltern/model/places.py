@@ -15,6 +15,7 @@ KNOWN_HOSTS: Final = "/etc/saltern/known_hosts"
 OPERATIONS: Final = "/var/lib/saltern/operations"
 MAINTENANCE: Final = "/var/lib/saltern/maintenance"
 GUARD_SCRIPT: Final = "/usr/lib/saltern/guard"  # the guard, the witness, and DRBD's handler
+DRBD_HELPER: Final = "/sys/module/drbd/parameters/usermode_helper"  # what the kernel runs for each of its handlers
 GUARD_UNIT: Final = "/etc/systemd/system/saltern-guard.service"
 GUARD_SETTINGS: Final = "/etc/saltern/guard.json"
 WITNESS_SETTINGS: Final = "/etc/saltern/witness.json"

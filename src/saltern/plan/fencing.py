@@ -4,8 +4,9 @@ It is switched on last, when the guard runs and knows the resource: a Primary th
 long as nobody gives one. ``saltern.guarding.upkeep`` switches it off, before the guard is told less, or ended.
 """
 
+from saltern.errors import Refused
 from saltern.model.desired import NodeSlice, Resource
-from saltern.model.places import GUARD_SETTINGS
+from saltern.model.places import DRBD_HELPER, GUARD_SETTINGS
 from saltern.plan import activation, configuration
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
@@ -18,10 +19,31 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
     told = view.guarded
     if told is None:
         return Wait(reason=f"the guard of this node is not told of {resource.name}", remedy=f"See {GUARD_SETTINGS}")
+    _require_helper(view.file(DRBD_HELPER))
     if resource.name not in told:
         return Step(comment=f"{resource.name} is not guarded yet", warning=_silent(resource, node_slice))
     written = configuration.guarded_step(resource, node_slice, view)
     return written if written.actions else activation.step(resource, node_slice, view)
+
+
+def is_helper(text: str | None) -> bool:
+    """Whether the kernel runs drbdadm for its handlers, by what that parameter of its module reads: then it runs ours.
+
+    A line end in it, as ``echo`` leaves one, makes a program of another name of it, which is not there.
+    """
+    return text is not None and text.startswith("/") and text.removesuffix("\n").endswith("/drbdadm")
+
+
+def _require_helper(text: str | None) -> None:
+    if text is None or is_helper(text):  # it is not there before the module is
+        return
+    program = text.removesuffix("\n")
+    raise Refused(
+        "module drbd",
+        f"for its handlers the kernel runs {program!r}, and not drbdadm: nobody would ask the guard, and a Primary that has lost "
+        "its partner would wait for ever",
+        f"Take usermode_helper out of /etc/modprobe.d, and run `printf /sbin/drbdadm > {DRBD_HELPER}`; then apply again",
+    )
 
 
 def _silent(resource: Resource, node_slice: NodeSlice) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from saltern.model.places import DRBD_HELPER
 from saltern.sim import watchdog
 from saltern.sim.outside import Detached
 from saltern.sim.world import BOOT_ID, World
@@ -47,13 +48,13 @@ def opened(path: str, *, changes: bool = True) -> Iterator[World]:
 
 
 def save(world: World, path: str) -> None:
-    """Write a world at once, and ``/proc/drbd`` of every node that lives in a directory."""
+    """Write a world at once, and what every node that lives in a directory has under ``/proc`` and ``/sys``."""
     temporary = Path(f"{path}.new")
     temporary.write_text(world.to_json(), encoding="utf-8")
     temporary.replace(path)
     for node in world.nodes.values():
         if node.root:
-            for path in ("/proc/drbd", BOOT_ID):
+            for path in ("/proc/drbd", BOOT_ID, DRBD_HELPER):
                 _show_proc(world, node.name, path, Path(f"{node.root}{path}"))
 
 

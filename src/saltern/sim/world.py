@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_DNS, uuid5
 
-from saltern.model.places import HOST_KEYS
+from saltern.model.places import DRBD_HELPER, HOST_KEYS
 from saltern.sim.directory import DirectoryFiles
 from saltern.sim.model import (
     EXTENT_BYTES,
@@ -178,7 +178,7 @@ class World:
         return None
 
     def read_file(self, name: str, path: str) -> str | None:
-        """The text of a node's file, or ``None``; what is under ``/proc`` follows from its state."""
+        """The text of a node's file, or ``None``; what is under ``/proc`` or ``/sys`` follows from its state."""
         from saltern.sim import drbd
 
         node = self.nodes[name]
@@ -188,6 +188,8 @@ class World:
             # One for each boot: random(4) makes it as long as the kernel runs.
             return f"{uuid5(NAMESPACE_DNS, f'{self.seed} {name} {node.power_cuts}')}\n"
         found = node.files.get(path)
+        if path == DRBD_HELPER:
+            return (found[0] if found else "/sbin/drbdadm\n") if node.module_loaded else None
         return None if found is None else found[0]
 
     # --- Identifiers ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pair import NODES, changes, converge, empty_world, failures, slices
 from saltern.errors import CommandMissing, Refused
 from saltern.guarding import upkeep
 from saltern.model.desired import resource_file
-from saltern.model.places import GUARD_SETTINGS
+from saltern.model.places import DRBD_HELPER, GUARD_SETTINGS
 from saltern.render import drbd_resource
 from saltern.sim.host import Killed
 from saltern.sim.world import World
@@ -72,6 +72,16 @@ def test_before_the_guard_is_told_nobody_is_asked(bare: World) -> None:
     assert {each.result for each in done.values()} == {False}
     assert "is not told" in done["dns"].comment
     assert asking(bare, "dom0") == set()
+
+
+@pytest.mark.parametrize("helper", ["/bin/true\n", "/sbin/drbdadm\n\n", "drbdadm\n", "/sbin/drbdadm-old\n"])
+def test_where_the_kernel_runs_something_else_for_its_handlers_nobody_is_asked(bare: World, helper: str) -> None:
+    tell(bare, HERE)
+    bare.nodes["dom0"].files[DRBD_HELPER] = (helper, 0o644)
+    done = fence(bare, HERE)
+    assert {each.result for each in done.values()} == {False}
+    assert "and not drbdadm: nobody would ask the guard" in done["dns"].comment
+    assert asking(bare, "dom0") == files(bare) == set()
 
 
 def test_a_guard_that_is_told_is_asked_from_then_on(world: World) -> None:

@@ -10,7 +10,7 @@ from saltern.guarding.looking import look
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import stopped_file
+from saltern.model.places import DRBD_HELPER, stopped_file
 from saltern.operations import begin
 from saltern.sim.drbd.kernel import Disk
 from saltern.sim.world import World
@@ -84,6 +84,16 @@ def test_a_domain_is_unfenced_until_drbd_asks_about_each_of_its_disks(world: Wor
     assert unfenced() == {"dns"}
     ask(world, RESOURCES[1])
     assert unfenced() == set()
+
+
+def test_where_the_kernel_runs_something_else_for_its_handlers_nothing_is_fenced(world: World) -> None:
+    host = world.host("dom0")
+    known = Unfenced(host, lambda: world.time_s)
+    for name in RESOURCES:
+        ask(world, name)
+    assert look(host, [DNS], 0.0, known, witnessed=True).seen.unfenced == set()
+    world.nodes["dom0"].files[DRBD_HELPER] = ("/bin/true\n", 0o644)
+    assert look(host, [DNS], 0.0, known, witnessed=True).seen.unfenced == {"dns"}
 
 
 def test_what_asks_is_read_once_until_it_is_made_anew(world: World) -> None:
