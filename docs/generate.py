@@ -272,10 +272,10 @@ def events() -> str:
 
 
 _EVENTS_INTRODUCTION = """\
-Every line of a guard's log, in `/var/log/saltern/guard-DATE.jsonl` on its node, has `at` (ISO 8601, with the offset from
-UTC), `subject` and `words`, which are for people and may change. What somebody wants to hear of at once has an `event` as
-well, which stays as it is. The `subject` of an event is `node NAME`, `domain NAME`, `data of DOMAIN`, `lease of DOMAIN`,
-`answers of NAME` or `guard`."""
+Every line of a guard's log, in `/var/log/saltern/guard-DATE.jsonl` on its node, has `at` (ISO 8601, with milliseconds and
+the offset from UTC), `subject` and `words`, which are for people and may change. What somebody wants to hear of at once has an
+`event` as well, which stays as it is. The `subject` of an event is `node NAME`, `domain NAME`, `data of DOMAIN`,
+`lease of DOMAIN`, `answers of NAME` or `guard`."""
 
 _EVENTS_WAYS = """\
 ## To a command, from the node itself

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final
 
 from saltern.guarding.events import Event
@@ -32,14 +33,14 @@ class Journal:
     def tell(self, subject: str, words: str, event: Event | None = None) -> None:
         """Write down what has happened to a subject, also when it is the same as before."""
         self._said[subject] = words
-        now = time.localtime()
-        line = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z", now), "subject": subject, "words": words}
+        now = datetime.now().astimezone()
+        line = {"at": now.isoformat(timespec="milliseconds"), "subject": subject, "words": words}
         if event is not None:
             line["event"] = event
         with suppress(OSError, ValueError):
             print(f"{subject}: {words}", file=sys.stderr, flush=True)
         with suppress(OSError):
-            self._host.append_text(self._file(time.strftime("%Y-%m-%d", now)), json.dumps(line) + "\n")
+            self._host.append_text(self._file(now.date().isoformat()), json.dumps(line) + "\n")
         if event is not None:
             self.listener(line)
 
