@@ -65,7 +65,7 @@ class GuardService:
             clock,
             self._wake,
             journal.say,
-            lambda: bool(store.facts.declared),
+            lambda: self._guard.expects_orphans(clock()),
             witnessed=lease,
         )
         self._doing = Doing(host, self._domains, clock, self._wake, journal, witnessed=lease)
@@ -339,6 +339,7 @@ class GuardService:
         match question:
             case {"ask": "lost", "resource": str(resource)}:
                 self._is_lost(resource)
+                self._turn()  # so that what is proven is answered now, and not when the handler asks again
                 return self._may_go_on(resource)
             case {"ask": "go on", "resource": str(resource)}:
                 return self._may_go_on(resource)

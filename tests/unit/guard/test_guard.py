@@ -51,6 +51,19 @@ def test_a_silent_node_is_fenced_and_its_domain_starts_when_the_agent_has_seen_i
     assert of(Start, one.act(RUNS_DNS, 22.0)) == [Start("web")]
 
 
+def test_orphans_are_to_be_expected_before_a_node_counts_as_lost_until_it_is_heard_again() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert not one.expects_orphans(2.0)
+    assert one.expects_orphans(1.0 + Times().dead_s / 2)
+    assert of(Fence, one.act(RUNS_DNS, 20.0))
+    one.fenced("node2", True, 21.0)
+    one.act(RUNS_DNS, 21.0)
+    assert one.expects_orphans(21.0)
+    heard(one, 22.0, 2, boot=2)
+    assert not one.expects_orphans(22.0)
+
+
 def test_a_node_that_was_not_heard_since_the_boot_is_not_fenced() -> None:
     assert not of(Fence, guard().act(RUNS_DNS, 100.0))
 

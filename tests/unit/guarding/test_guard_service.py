@@ -499,6 +499,27 @@ def test_a_silent_partner_is_switched_off_and_what_it_ran_starts_when_it_is_off(
     assert {to for to, _ in bench.sent} == {"dom0m"}
 
 
+def test_drbd_hears_at_once_that_the_other_node_is_dead_when_an_orphan_is_being_started(bench: Bench) -> None:
+    silent(bench)
+    bench.see(LOST)
+    bench.turn()
+    bench.service._agents._ended.put(Fenced("dom0m", off=True))
+    bench.turn()
+    bench.service._doing._starting.add("dns")
+    assert bench.service._answer({"ask": "lost", "resource": "dns"})["answer"] == "dead"
+
+
+def test_how_much_memory_is_free_is_looked_at_before_a_partner_counts_as_lost(bench: Bench) -> None:
+    silent(bench)
+    bench.now_s -= 99
+    assert not bench.service._looking._orphaned()
+    bench.now_s += TIMES.dead_s - 1.5
+    assert bench.service._looking._orphaned()
+    bench.see(LOST)
+    bench.turn()
+    assert bench.did == []
+
+
 def test_nobody_is_switched_off_while_what_replicates_here_cannot_be_seen(bench: Bench) -> None:
     silent(bench)
     for _ in range(20):
