@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.converged import converge
 from demo.cluster import Cluster
-from saltern.converge import Converge
 from saltern.sim import store
 from saltern.sim.cluster import WORLD
 from saltern.sim.world import NodeSpec
@@ -67,25 +67,15 @@ def apply() -> None:
 
 
 def _converge(cluster: Cluster, pillar: dict[str, Any]) -> None:
-    """Bring the nodes to where they should be, without Salt and in virtual time."""
-    slices = compile_topology(pillar).slices
+    """As ``converge``, for nodes in directories."""
     with store.opened(str(cluster.directory / "nodes" / WORLD)) as world:
         real = {name: node.files for name, node in world.nodes.items()}
         for node in world.nodes.values():
             node.files = {}  # in memory: standard input of a node in a directory is that of this process
-        for _ in range(3):
-            outcomes = [
-                outcome
-                for name, share in slices.items()
-                for outcome in Converge(world.host(name), share, wait_s=5).all().values()
-            ]
-            world.advance(3600)
-        failed = [outcome.comment for outcome in outcomes if not outcome.result]
+        converge(world, compile_topology(pillar).slices)
         for name, node in world.nodes.items():
             real[name].update({path: file for path, file in node.files.items() if path.startswith("/etc/")})
             node.files = real[name]
-        if failed:
-            raise AssertionError(f"the cluster of the benchmark does not converge: {failed[0]}")
 
 
 def _measure(cluster: Cluster, domains: int) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from demo.cluster import WITNESS, WITNESS_ADDRESS, Cluster
 from demo.pace import fitting
 from demo.ports import free_ports
+from demo.services import is_whole
 from saltern.argv import systemd
 from saltern.guarding.asked import log_names
 from saltern.guarding.local import NoGuard, ask
@@ -84,8 +85,4 @@ class Guards:
     def is_whole(self) -> bool:
         """Both copies of everything are connected and UpToDate."""
         with store.opened(self._world_file, changes=False) as world:
-            return all(
-                resource.connected and all(device.disk.word == "UpToDate" for device in resource.devices.values())
-                for node in world.nodes.values()
-                for resource in node.drbd.resources.values()
-            )
+            return is_whole(world)

@@ -7,7 +7,7 @@ from typing import Any
 
 import guarded
 import pytest
-from guarded import NODES, WITNESS, Guarded, other, times
+from guarded import WITNESS, Guarded, other, times
 
 from saltern.guarding.fence_peer import FENCED
 from saltern.guarding.local import NoGuard, ask
@@ -19,12 +19,9 @@ SECRET = "hush-hush-4711"  # noqa: S105 - of a simulated agent
 class Fenced(Guarded):
     """Two nodes whose guards have agents."""
 
-    def agents(self, *, timeout_s: float = 60.0, **changed: Any) -> None:
-        """Each guard is told the agent that switches the other node off; without ``witness`` in what is changed there is none."""
-        for node in NODES:
-            options = {"plug": other(node), "password": SECRET}
-            agent = {"agent": fence_agent.NAME, "options": options, "timeout_s": timeout_s}
-            self.write_settings(node, fencing={other(node): agent}, notify=[str(self._program())], **changed)
+    def use_agents(self, password: str, *, timeout_s: float = 60.0, **changed: Any) -> None:
+        """The administrator's command is told what happens as well."""
+        super().use_agents(password, timeout_s=timeout_s, **{"notify": [str(self._program())], **changed})
 
     def _program(self) -> Path:
         """The administrator's, which keeps what it is told."""
@@ -41,22 +38,6 @@ class Fenced(Guarded):
         kept = self.directory / "told"
         lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
         return [line["event"] for line in lines if line["node"] == node and line["event"] in events]
-
-    def start_fenced(self) -> None:
-        """Both guards run, see their node and each other, and their agents work."""
-        self.start(*NODES)
-        for node in NODES:
-            self.eventually(f"the guard of {node} is ready", lambda node=node: self._is_ready(node))
-
-    def _is_ready(self, node: str) -> bool:
-        status = self.status(node)
-        return (
-            status is not None
-            and status["protected"]
-            and status["seen"]
-            and other(node) in status["met"]
-            and not any(status["agents"].values())
-        )
 
     def says(self, node: str, words: str) -> bool:
         """Whether a guard says that of its agent."""
@@ -116,7 +97,7 @@ def taken(reply: dict[str, Any]) -> dict[str, Any] | None:
 def test_what_a_lost_node_ran_starts_when_the_agent_has_seen_it_off_and_stays_there_when_it_returns(
     nodes: Fenced,
 ) -> None:
-    nodes.agents(witness=None)
+    nodes.use_agents(SECRET, witness=None)
     nodes.start_fenced()
     nodes.cut_power("dom0")
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
@@ -130,7 +111,7 @@ def test_what_a_lost_node_ran_starts_when_the_agent_has_seen_it_off_and_stays_th
 
 
 def test_a_node_that_nobody_hears_is_switched_off_before_anything_of_it_starts(nodes: Fenced) -> None:
-    nodes.agents(witness=None)
+    nodes.use_agents(SECRET, witness=None)
     nodes.start_fenced()
     nodes.be("fails")  # for as long as both try
     nodes.isolate("dom0")
@@ -144,7 +125,7 @@ def test_a_node_that_nobody_hears_is_switched_off_before_anything_of_it_starts(n
 
 
 def test_where_the_agent_fails_nothing_starts_before_a_person_has_looked(nodes: Fenced) -> None:
-    nodes.agents(witness=None)
+    nodes.use_agents(SECRET, witness=None)
     nodes.start_fenced()
     nodes.eventually("it is heard", lambda: "it was heard, or replicated" in says_dead(nodes, "dom0")["error"])
     nodes.be("fails")
@@ -160,7 +141,7 @@ def test_where_the_agent_fails_nothing_starts_before_a_person_has_looked(nodes: 
 
 
 def test_an_agent_that_hangs_is_given_up_and_asked_again(nodes: Fenced) -> None:
-    nodes.agents(witness=None, timeout_s=10 * times().beat_s)
+    nodes.use_agents(SECRET, witness=None, timeout_s=10 * times().beat_s)
     nodes.start_fenced()
     nodes.be("hangs")
     nodes.cut_power("dom0")
@@ -172,7 +153,7 @@ def test_an_agent_that_hangs_is_given_up_and_asked_again(nodes: Fenced) -> None:
 
 
 def test_beside_a_lease_an_agent_that_lies_does_no_harm(nodes: Fenced) -> None:
-    nodes.agents()
+    nodes.use_agents(SECRET)
     nodes.start_all()
     nodes.be("lies")
     nodes.isolate("dom0")

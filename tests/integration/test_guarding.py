@@ -56,16 +56,6 @@ def silent_s(nodes: Guarded, node: str, other: str) -> float:
     return answered_s_ago
 
 
-def is_whole(nodes: Guarded) -> bool:
-    """Both copies of everything are UpToDate and connected."""
-    with nodes.world() as world:
-        return all(
-            resource.connected and all(device.disk.word == "UpToDate" for device in resource.devices.values())
-            for node in world.nodes.values()
-            for resource in node.drbd.resources.values()
-        )
-
-
 def test_what_a_lost_node_ran_starts_on_its_partner_and_stays_there_when_it_returns(nodes: Guarded) -> None:
     nodes.cut_power("dom0")
     nodes.eventually("dns runs on dom0m", lambda: nodes.live("dns") == ["dom0m"])
@@ -73,7 +63,7 @@ def test_what_a_lost_node_ran_starts_on_its_partner_and_stays_there_when_it_retu
     assert nodes.fence_peer("dom0m", "dns") == FENCED
     nodes.boot("dom0")
     nodes.eventually("dom0 is met again", lambda: "dom0m" in (nodes.status("dom0") or {"met": []})["met"])
-    nodes.eventually("all is synchronised", lambda: is_whole(nodes))
+    nodes.eventually("all is synchronised", nodes.is_whole)
     nodes.eventually(
         "nothing counts as dead or outdated", lambda: not promises(nodes)["denied"] and not promises(nodes)["alone"]
     )

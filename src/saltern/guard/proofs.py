@@ -35,8 +35,9 @@ class Proofs(Leases):
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
     def expects_orphans(self, now_s: float) -> bool:
-        """Whether something may have to be started here now, or soon: a node is proven dead, or counts as lost."""
-        return bool(self.facts.declared) or any(self._is_lost(name, peer, now_s) for name, peer in self._nodes)
+        """Whether something may have to be started here: a node is proven dead, or silent for half of `dead`."""
+        soon_s = now_s + self._times.dead_s / 2
+        return bool(self.facts.declared) or any(self._is_lost(name, peer, soon_s) for name, peer in self._nodes)
 
     def _comes_to_life(self, name: str, peer: Peer) -> Iterator[Act]:
         if name in self.facts.declared:

@@ -51,11 +51,11 @@ def test_a_silent_node_is_fenced_and_its_domain_starts_when_the_agent_has_seen_i
     assert of(Start, one.act(RUNS_DNS, 22.0)) == [Start("web")]
 
 
-def test_orphans_are_to_be_expected_from_when_a_node_counts_as_lost_until_it_is_heard_again() -> None:
+def test_orphans_are_to_be_expected_before_a_node_counts_as_lost_until_it_is_heard_again() -> None:
     one = guard()
     heard(one, 1.0, 1)
-    assert not one.expects_orphans(4.0)
-    assert one.expects_orphans(20.0)
+    assert not one.expects_orphans(2.0)
+    assert one.expects_orphans(1.0 + Times().dead_s / 2)
     assert of(Fence, one.act(RUNS_DNS, 20.0))
     one.fenced("node2", True, 21.0)
     one.act(RUNS_DNS, 21.0)
