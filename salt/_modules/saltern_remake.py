@@ -313,7 +313,7 @@ def trust(share, keys):
     def trusted(host):
         own = None
         with contextlib.suppress(SliceError):  # a node that is no longer in the topology
-            own = bridge.node_slice(__pillar__)
+            own = bridge.node_slice(_fresh_pillar())  # whoever is not in it is let in no longer
         return remake_step.trust(host, slice_from_pillar(share), own, ask)
 
     return _core(trusted)
@@ -327,7 +327,12 @@ def _core(function):
 
 
 def _share(expected):
-    return bridge.current_slice(__pillar__, expected, lambda: __salt__["pillar.items"](unmask=True))
+    return bridge.current_slice(__pillar__, expected, _fresh_pillar)
+
+
+def _fresh_pillar():
+    """The pillar of now: a minion keeps it as it was at its last refresh."""
+    return __salt__["pillar.items"](unmask=True)
 
 
 def _list(domains):

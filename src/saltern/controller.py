@@ -14,7 +14,7 @@ from saltern.bridge import plain
 from saltern.desired import part, slice_to_pillar
 from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
-from saltern.model.operation import OperationKind, Planned
+from saltern.model.operation import Operation, OperationKind, Planned
 from saltern.model.survey import Survey
 from saltern.plan import migrate
 from saltern.plan import selection as plan
@@ -470,14 +470,25 @@ def _ours(
 
 def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> bool:
     left = [
-        (node, domain)
+        (node, domain, each.standing.operation)
         for domain, sides in surveys.items()
         for node, each in sides.items()
         if each.standing is not None and not each.standing.alive
     ]
-    for node, domain in left:
-        fleet.ask([node], "operation.settle", domain)
+    for node, domain, operation in left:
+        if node != operation.source and _nobody_stops(operation, surveys[domain]):
+            fleet.ask([node], "operation.withdraw", [domain], operation.id)
+        else:
+            fleet.ask([node], "operation.settle", domain)
     return bool(left)
+
+
+def _nobody_stops(operation: Operation, sides: Mapping[str, Survey]) -> bool:
+    """Whether a domain that was to be stopped is where it was, and nobody is at that: its other node alone could not know."""
+    source = sides.get(operation.source)
+    if operation.kind is not OperationKind.STOP or source is None or source.condition is None:
+        return False
+    return source.standing is None or not source.standing.alive
 
 
 def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:

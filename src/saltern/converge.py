@@ -11,12 +11,12 @@ from saltern.model.action import Action, Promote
 from saltern.model.desired import NodeSlice
 from saltern.model.observed import SshKeys
 from saltern.model.operation import Standing
-from saltern.model.places import operation_lock
+from saltern.model.places import operation_lock, stopped_file
 from saltern.model.running import ConnectionState
 from saltern.observe import AskKeys, Observation
 from saltern.plan.activation import connection_state
 from saltern.plan.items import Item, Kind, domains_of, items, items_of, on_request, step
-from saltern.plan.project import RUNNING, XEN, Part, operation_on, project, remake_of, touched
+from saltern.plan.project import RUNNING, XEN, Part, file_at, operation_on, project, remake_of, touched
 from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
 
@@ -192,7 +192,8 @@ class Converge:
             # Also after a failure: what the command did until then is unknown until it is read, and so is what others did.
             self._view.forget(touched(action))
             if left is not None:
-                self._view.forget({XEN, operation_on(left.operation.domain)})
+                domain = left.operation.domain
+                self._view.forget({XEN, operation_on(domain), file_at(stopped_file(domain))})
 
     def _wait(self, subject: str, reason: str, remedy: str) -> None:
         if self._wait_left_s <= 0:

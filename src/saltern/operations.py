@@ -9,6 +9,7 @@ from saltern.act import perform
 from saltern.errors import ParseError, Refused, SalternError
 from saltern.model.action import Action, EndOperation
 from saltern.model.desired import DomainSpec
+from saltern.model.observed import Xen
 from saltern.model.operation import Entries, Entry, Half, Operation, OperationKind, Standing
 from saltern.model.places import (
     MAINTENANCE,
@@ -22,7 +23,16 @@ from saltern.model.places import (
     stopped_file,
     withdrawn_file,
 )
-from saltern.observe import note_of, read_operation, read_remade, read_remake, read_standing, read_xen
+from saltern.observe import (
+    note_of,
+    read_operation,
+    read_remade,
+    read_remake,
+    read_running,
+    read_standing,
+    read_version,
+    read_xen,
+)
 from saltern.parse import operation as parse
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
@@ -260,20 +270,22 @@ def settle_left(host: Host, domain: str) -> str:
 
 
 def settle_step(host: Host, operation: Operation, action: Action) -> None:
-    """One action of settling an operation that was left, as it was decided upon without the lock.
+    """One action of settling an operation that was left, as it was decided upon without the lock, and what has to come before it.
 
     Raises ``Refused`` when somebody works on it now, or when it is not what is to be done any longer: somebody else may have
     settled it meanwhile, and begun another one.
     """
     with held(host, operation.domain):
         found = read_operation(host, operation.domain)
-        xen = read_xen(host) if found is not None and found.operation == operation else None
-        wanted = () if xen is None else plan.settle(operation, xen)
-        if xen is None or isinstance(wanted, Wait) or action not in wanted:
-            raise Refused(
-                f"domain {operation.domain}", f"somebody else has settled the {operation} meanwhile", "Apply again"
-            )
-        _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
+        if found is not None and found.operation == operation:
+            xen, wanted = _look(host, found)
+            if not isinstance(wanted, Wait) and action in wanted:
+                for each in wanted[: wanted.index(action) + 1]:
+                    _settle(host, operation, each, here=xen.by_uuid(operation.uuid) is not None)
+                return
+        raise Refused(
+            f"domain {operation.domain}", f"somebody else has settled the {operation} meanwhile", "Apply again"
+        )
 
 
 def settle_half(host: Host, operation: Operation) -> str:
@@ -281,8 +293,7 @@ def settle_half(host: Host, operation: Operation) -> str:
     done: list[str] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
-        xen = read_xen(host)
-        wanted = plan.settle(operation, xen)
+        xen, wanted = _look(host, plan.standing(operation, held=True, now_s=host.now()))
         if isinstance(wanted, Wait):
             if host.now() >= deadline_s:
                 raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)
@@ -293,6 +304,13 @@ def settle_half(host: Host, operation: Operation) -> str:
             done.append(type(action).__name__)
             if isinstance(action, EndOperation):
                 return ", ".join(done)
+
+
+def _look(host: Host, left: Standing) -> tuple[Xen, tuple[Action, ...] | Wait]:
+    """What Xen has, and what settles this half; DRBD is asked only for one that is settled by what became of the other."""
+    xen = read_xen(host)
+    running = read_running(host, read_version(host)) if plan.follows(left.operation) else {}
+    return xen, plan.settle(left, xen, running)
 
 
 def _settle(host: Host, operation: Operation, action: Action, *, here: bool) -> None:
@@ -311,6 +329,13 @@ def _note_place(host: Host, operation: Operation, *, here: bool) -> None:
         host.write_text(placed_file(operation.domain), note, _MODE)
 
 
+def expect(host: Host, domain: str, identifier: str) -> None:
+    """Mark a half that has nothing to do, but to know, as begun: from now on the other one may be at work."""
+    with _entered(host, domain, identifier) as found:
+        if found is not None:
+            host.write_text(operation_file(domain), entry.render(replace(found, taken=True)), _MODE)
+
+
 def hand_over(host: Host, operation: Operation) -> None:
     """End this node's part while the other node has its own before it; the entry stays, until the other one is done or left."""
     host.write_text(operation_file(operation.domain), entry.render(_renewed(host, operation)), _MODE)
@@ -318,8 +343,7 @@ def hand_over(host: Host, operation: Operation) -> None:
 
 def keep_stopped(host: Host, operation: Operation) -> None:
     """Note that a domain is to stay stopped, and who wants that."""
-    note = f"{operation.uuid} stopped by {operation.owner} at {operation.since}\n"
-    host.write_text(stopped_file(operation.domain), note, _MODE)
+    perform(host, plan.keep_stopped(operation))
 
 
 def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> None:

@@ -13,11 +13,10 @@ from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import operation_log
 from saltern.observe import read_running, read_version, read_xen
 from saltern.plan import operation as plan
+from saltern.plan.operation import SHUTDOWN_S
 from saltern.plan.step import Wait
 from saltern.run import Host
 
-# A guest ends its services, and may not answer at all. It then goes on as if nobody had asked.
-SHUTDOWN_S: Final = 600.0
 # A start waits for the disks to be free and connected; that of an offline migration for the shutdown before it as well.
 START_S: Final = 60.0
 _POLL_S: Final = 1.0
@@ -31,8 +30,6 @@ def stopping(host: Host, domain: str, identifier: str) -> Iterator[float]:
             gone = yield from _shut_down(host, operation)
         except (SalternError, OSError) as error:
             _log(host, operation, str(error))
-        if gone and operation.kind is OperationKind.STOP:
-            operations.keep_stopped(host, operation)
         if gone and operation.kind is OperationKind.OFFLINE:
             operations.hand_over(host, operation)
         else:

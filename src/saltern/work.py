@@ -38,11 +38,17 @@ def command(operation: Operation) -> list[str] | None:
 
 
 def begin(host: Host, domain: str, identifier: str) -> None:
-    """Begin this node's half, which then goes on by itself; raises ``Refused`` when it is over, left, or another one."""
+    """Begin this node's half, which then goes on by itself; raises ``Refused`` when it is over, left, or another one.
+
+    That of a stop with nothing to do is begun by knowing that the other one is about to be.
+    """
     operations.renew(host, domain, identifier)  # whoever asks for it is there
-    argv = command(operations.require(host, domain, identifier))
+    found = operations.require(host, domain, identifier)
+    argv = command(found)
     if argv is not None:
         host.detach(argv)
+    elif found.kind is OperationKind.STOP:
+        operations.expect(host, domain, identifier)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:

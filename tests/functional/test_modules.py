@@ -4,7 +4,10 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from salted import Cluster
 
-from saltern.model.places import stopped_file
+from saltern import topology
+from saltern.desired import part, slice_to_pillar
+from saltern.model.places import AUTHORIZED_KEYS, stopped_file
+from saltern.topology import files
 
 
 def test_the_state_of_resources_can_be_asked_for_as_a_whole_and_one_by_one(converged: Cluster) -> None:
@@ -158,3 +161,18 @@ def test_a_note_of_a_domain_that_has_just_come_is_no_strange_one_and_is_not_rele
     assert (told["stopped"], told["strange"]) == ({"mail": "stopped by root at night"}, {})
     node.run("operation.release", "mail")
     assert node.host.read_text(stopped_file("mail")) == note
+
+
+def test_a_partner_that_came_since_the_last_refresh_is_not_shut_out_by_a_remake(converged: Cluster) -> None:
+    path = converged.pillar / "saltern"
+    dns = part(topology.compile(files.read(path)).slices["dom0"], ["dns"])
+    text = (path / "init.sls").read_text()
+    new = "    elsewhere: {address: 192.168.1.192, volume_group: XEN}\n  domains:\n"
+    new += "    new: {home: dom0, partner: elsewhere, memory: 64M, disks: {xvda: {size: 64M}}}\n"
+    (path / "init.sls").write_text(text.replace("  domains:\n", new, 1))
+    (path / "allocation.sls").write_text(topology.write_allocation(topology.load_and_allocate(files.read(path))))
+    keys = {"migration": "ssh-ed25519 AAAAC3Nz=", "host": ["ssh-ed25519 AAAAHost"]}
+    node = converged["dom0"]
+    node.run("remake.trust", slice_to_pillar(dns), {"dom0m": keys, "elsewhere": keys})
+    let_in = node.host.read_text(AUTHORIZED_KEYS)
+    assert [name for name in ("dom0m", "elsewhere") if f"migration-of-{name}" in let_in] == ["dom0m", "elsewhere"]

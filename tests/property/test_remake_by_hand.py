@@ -63,7 +63,7 @@ class Person:
 
     def follow(self, step: Step) -> None:
         by_hand: dict[Kind, Any] = {
-            Kind.FREEZE: self.take_down,
+            Kind.FREEZE: self.freeze,
             Kind.DOWN: self.take_down,
             Kind.DISCONNECT: self.disconnect,
             Kind.STOP: self.stop,
@@ -83,6 +83,12 @@ class Person:
 
     def apply(self, step: Step) -> None:
         converge(self.world, self.after, wait_s=5)
+
+    def freeze(self, step: Step) -> None:
+        (node,) = step.nodes
+        self.run(node, "drbdadm", "down", step.was.name)
+        self.run(node, "drbdadm", "outdate", step.was.name)
+        self.world.host(node).remove(resource_file(step.was.name))
 
     def take_down(self, step: Step) -> None:
         (node,) = step.nodes

@@ -295,6 +295,68 @@ def test_a_master_that_dies_leaves_nothing_that_an_apply_does_not_end(nodes) -> 
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
+class Dead(BaseException):
+    """The master is gone: it does not even tidy up."""
+
+
+class Mortal(SimFleet):
+    """A master that dies after so many answers."""
+
+    def __init__(self, world: World, answers: int) -> None:
+        super().__init__(world, SHARES)
+        self.left = answers
+
+    def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if not self.left:
+            raise Dead
+        self.left -= 1
+        return super()._ask(nodes, function, *args)
+
+
+@pytest.mark.parametrize("source", NODES)
+def test_a_stop_that_was_begun_is_finished_without_the_master_and_one_that_was_not_stops_nothing(nodes, source) -> None:
+    if source == "dom0m":
+        do(nodes, OFFLINE, domain="dns", target=source)
+    world = nodes.world.to_json()
+    for answers in count(1):
+        mortal = Mortal(World.from_json(world), answers)
+        try:
+            do(mortal, STOP, domain="dns")
+        except Dead:
+            pass
+        else:
+            break
+        begun = mortal.asked.count("operation.carry_out") == 2
+        mortal.world.advance(LEFT_AFTER_S + start_stop.SHUTDOWN_S)
+        apply(mortal)
+        assert ("dns" in running(mortal.world)) != begun, f"after {answers} answers"
+        assert kept_stopped(mortal, "dns") == (list(NODES) if begun else []), f"after {answers} answers"
+        assert entered(mortal) == []
+    assert begun
+
+
+def test_a_guest_that_takes_its_time_to_shut_down_stays_stopped_when_the_master_is_gone(nodes) -> None:
+    do(nodes, OFFLINE, domain="dns", target="dom0m")
+    guest = next(each for each in _guests(nodes.world) if each.name == "dns")
+
+    def gone(seconds: float) -> None:
+        while guest.stops_at_s is None:
+            nodes.world.advance(1)
+        guest.stops_at_s += 400
+        raise Dead
+
+    nodes.sleep = gone
+    with pytest.raises(Dead):
+        do(nodes, STOP, domain="dns")
+    nodes.world.advance(LEFT_AFTER_S + 30)
+    with pytest.raises(Refused, match="may still be shutting down on dom0m"):
+        operations.settle_left(nodes.world.host("dom0"), "dns")
+    nodes.world.advance(400)
+    apply(nodes)
+    assert "dns" not in running(nodes.world)
+    assert kept_stopped(nodes, "dns") == list(NODES)
+
+
 def test_a_second_operation_is_refused_while_the_first_is_prepared(nodes) -> None:
     first = Selection(kind=MIGRATE, domain="dns")
     controller.begin(nodes.fleet, first, identifier=ID, owner="root", since="now")

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from one_domain import Worlds
-from pair import converge, failures
+from pair import NODES, converge, failures, running
 from remade import ADDRESSES, CHANGES, NOT_BY_A_PROGRAM, Killed, Remade, as_before, clusters, pillars
 
 from saltern import controller, operations, remaking, topology
 from saltern.desired import compile_slices
-from saltern.errors import Refused, SalternError
+from saltern.errors import CommandFailed, Refused, SalternError
 from saltern.model.operation import OperationKind
 from saltern.model.places import remake_file
+from saltern.model.running import DiskState
+from saltern.observe import read_running, read_version
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.plan.selection import Selection
 from saltern.sim.host import Killed as HostKilled
@@ -201,6 +203,42 @@ def test_another_remake_of_the_domain_is_refused_until_the_first_is_finished_or_
         operations.release(nodes.world.host(node), "dns", lambda: None)
     with pytest.raises(Refused, match="it is not as BEFORE says"):
         other.carry_out()
+
+
+class UntilFrozen(Remade):
+    """The runner dies when a copy was taken out of service."""
+
+    def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = super()._ask(nodes, function, *args)
+        if function == "remake.take" and args[0]["kind"] == Kind.FREEZE.value:
+            raise Killed
+        return answers
+
+
+@pytest.mark.parametrize("drbd", ["8.4", "9"])
+def test_a_copy_of_a_remake_that_was_given_up_is_started_from_when_it_follows_again_and_not_before(
+    worlds: Worlds, drbd: str
+) -> None:
+    nodes = UntilFrozen(World.from_json(worlds[drbd]), "a partner is replaced")
+    with pytest.raises(Killed):
+        nodes.carry_out()
+    nodes.sleep(LEFT_AFTER_S + 30)  # the guest writes on, to the other copy alone
+    for node in ADDRESSES:
+        operations.release(nodes.world.host(node), "dns", lambda: None)
+    shares = compile_slices(nodes.before)
+    nodes.world.power_cut("dom0")
+    converge(nodes.world, {"dom0m": shares["dom0m"]}, wait_s=5)
+    host = nodes.world.host("dom0m")
+    with pytest.raises(CommandFailed, match="Need access to UpToDate data"):
+        host.run(["drbdadm", "primary", "dns"])
+    nodes.world.boot("dom0")
+    nodes.sleep(60)
+    for outcomes in converge(nodes.world, shares).values():
+        assert failures(outcomes) == []
+    nodes.sleep(60)
+    assert running(nodes.world) == {"dns": ["dom0"], "mail": ["dom0m"]}
+    disks = [read_running(nodes.world.host(node), read_version(host))["dns"].devices[0].disk for node in NODES]
+    assert disks == [DiskState.UP_TO_DATE] * 2
 
 
 @pytest.mark.parametrize("waited_s", [0, LEFT_AFTER_S + 30])

@@ -15,6 +15,7 @@ from saltern.model.action import (
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
+    MarkOutdated,
     MarkVolume,
     Promote,
     RemoveFile,
@@ -44,7 +45,7 @@ def command_for(action: Action) -> list[str]:
             return _domain_command(action)
         case CreateVolume() | ExtendVolume() | MarkVolume() | RenameVolume() | RemoveVolume():
             return _volume_command(action)
-        case TakeDown() | Disconnect() | ForgetPeer():
+        case TakeDown() | MarkOutdated() | Disconnect() | ForgetPeer():
             return _taking_apart(action)
         case _:
             return _resource_command(action)
@@ -60,10 +61,12 @@ def _domain_command(action: StartDomain | EndDomain | UnpauseDomain) -> list[str
             return xen.unpause(action.domain)
 
 
-def _taking_apart(action: TakeDown | Disconnect | ForgetPeer) -> list[str]:
+def _taking_apart(action: TakeDown | MarkOutdated | Disconnect | ForgetPeer) -> list[str]:
     match action:
         case TakeDown():
             return drbdsetup.down(action.resource)
+        case MarkOutdated():
+            return drbd.outdate(action.resource)
         case Disconnect():
             return drbd.disconnect(action.resource)
         case ForgetPeer():

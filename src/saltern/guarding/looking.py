@@ -16,6 +16,7 @@ from saltern.guarding.journal import Say
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.observed import Xen
+from saltern.model.operation import OperationKind
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
@@ -151,6 +152,8 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
             yield each.name, f"it is busy: {standing.operation}"
         elif stopped is not None:
             yield each.name, f"it stays stopped: {stopped}"
+        elif standing is not None and standing.operation.kind is OperationKind.STOP and standing.operation.taken:
+            yield each.name, f"it was to be stopped, and to stay so: {standing.operation}"
 
 
 class Looking:

@@ -71,6 +71,13 @@ class TakeDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkOutdated:
+    """Write into the metadata of a resource that is down that its data are older than those of its peer (drbdmeta outdate)."""
+
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnect:
     """End the connection to the partner; the disk stays attached."""
 
@@ -216,6 +223,7 @@ Action = (
     | RemoveVolume
     | RemoveFile
     | TakeDown
+    | MarkOutdated
     | Disconnect
     | ForgetPeer
 )

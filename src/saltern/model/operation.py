@@ -87,11 +87,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An operation, and whether somebody still works on it: a process ``held`` it, or it was renewed a moment ago."""
+    """An operation, and whether somebody still works on it: a process ``held`` it, or it was renewed a moment ago.
+
+    ``shutting_down`` says that a guest may still be at its shutdown, wherever that was begun.
+    """
 
     operation: Operation
     alive: bool
     held: bool = False
+    shutting_down: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

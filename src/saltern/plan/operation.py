@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from saltern.errors import Refused
-from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain
+from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain, WriteFile
 from saltern.model.desired import DomainSpec
 from saltern.model.observed import Xen, XenDomain
 from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
@@ -21,6 +22,8 @@ from saltern.plan.view import View
 # older is left. It can be taken up for half as long only, so that nobody begins to settle it in the moment in which it is.
 LEFT_AFTER_S: Final = 120.0
 TAKEN_UP_WITHIN_S: Final = LEFT_AFTER_S / 2
+# A guest ends its services, and may not answer at all. It then goes on as if nobody had asked.
+SHUTDOWN_S: Final = 600.0
 
 
 def standing(operation: Operation, *, held: bool, now_s: float) -> Standing:
@@ -28,8 +31,13 @@ def standing(operation: Operation, *, held: bool, now_s: float) -> Standing:
 
     ``now_s`` is the clock of the node; what comes from before its last boot may seem to lie in the future.
     """
-    alive = held or 0 <= now_s - operation.renewed_s < LEFT_AFTER_S
-    return Standing(operation=operation, held=held, alive=alive)
+    silent_s = now_s - operation.renewed_s
+    return Standing(
+        operation=operation,
+        held=held,
+        alive=held or 0 <= silent_s < LEFT_AFTER_S,
+        shutting_down=0 <= silent_s < LEFT_AFTER_S + SHUTDOWN_S,
+    )
 
 
 def is_ready(operation: Operation, now_s: float) -> bool:
@@ -44,7 +52,7 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
         return Step(comment=f"nothing is being done with {domain.name}")
     if found.alive or found.operation.kind is OperationKind.REMAKE:
         return left_alone(found)
-    settled = settle(found.operation, view.xen)
+    settled = settle(found, view.xen, view.running if follows(found.operation) else {})
     if isinstance(settled, Wait):
         return settled
     return Step(
@@ -62,15 +70,19 @@ def left_alone(found: Standing) -> Step:
     return Step(comment=left, warning=left)
 
 
-def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
+def settle(left: Standing, xen: Xen, running: Mapping[str, RunningResource]) -> tuple[Action, ...] | Wait:
     """What makes this half whole, one action at a time; the last one ends the operation here.
 
     Only to be asked while no process of the operation is left on this node. A half that was never begun has left nothing:
-    whatever is to be seen is somebody else's. Raises ``Refused`` for what it does not leave.
+    whatever is to be seen is somebody else's. ``running`` is what DRBD tells, for a half that ``follows`` the other one.
+    Raises ``Refused`` for what it does not leave.
     """
+    operation = left.operation
     found = xen.by_uuid(operation.uuid)
-    if found is None or not operation.taken:
+    if not operation.taken:
         return (EndOperation(domain=operation.domain),)
+    if found is None:
+        return _gone(left, running)
     if found.name is None or found.dying:
         return Wait(
             reason=f"what is left of {operation.domain} (domid {found.domid}) is going away",
@@ -81,6 +93,46 @@ def settle(operation: Operation, xen: Xen) -> tuple[Action, ...] | Wait:
     if operation.half is Half.SOURCE:
         return _sender(operation, found, found.name)
     return _receiver(operation, found, found.name)
+
+
+def follows(operation: Operation) -> bool:
+    """Whether this half is made whole by what became of the other one: of a stop, on the node that shuts nothing down."""
+    return operation.taken and operation.kind is OperationKind.STOP and operation.half is Half.TARGET
+
+
+def _gone(left: Standing, running: Mapping[str, RunningResource]) -> tuple[Action, ...] | Wait:
+    """Of a domain that is not here. What was to be stopped, and is down, stays so, whoever has lived to see it."""
+    over = EndOperation(domain=left.operation.domain)
+    if left.operation.kind is not OperationKind.STOP:
+        return (over,)
+    sides = [running.get(name) for name in left.operation.resources] if follows(left.operation) else []
+    roles = {role for side in sides for role in _roles_elsewhere(side)}
+    if Role.PRIMARY in roles and left.shutting_down:
+        return Wait(
+            reason=f"{left.operation.domain} may still be shutting down on {left.operation.source}",
+            remedy=f"Try again when that has ended, {SHUTDOWN_S / 60:.0f} minutes after it was begun at the latest",
+        )
+    if Role.PRIMARY in roles:
+        return (over,)
+    if None in roles:
+        return Wait(
+            reason=f"whether {left.operation.domain} was shut down on {left.operation.source} is unknown: not all of "
+            f"{', '.join(left.operation.resources)} is connected",
+            remedy=f"Bring {left.operation.source} back, or see to the replication network; then try again",
+        )
+    return (keep_stopped(left.operation), over)
+
+
+def _roles_elsewhere(side: RunningResource | None) -> set[Role | None]:
+    """What the other node is; ``None`` where that is unknown."""
+    connections = () if side is None else side.connections
+    return {each.role if each.state is ConnectionState.CONNECTED else None for each in connections} or {None}
+
+
+def keep_stopped(operation: Operation) -> WriteFile:
+    """Note that a domain is to stay stopped, and who wants that."""
+    note = f"{operation.uuid} stopped by {operation.owner} at {operation.since}\n"
+    return WriteFile(path=stopped_file(operation.domain), text=note, mode=0o600)
 
 
 def _sender(operation: Operation, found: XenDomain, name: str) -> tuple[Action, ...]:
@@ -165,5 +217,10 @@ def _strange(operation: Operation, name: str) -> Refused:
 
 
 def _told(actions: tuple[Action, ...]) -> str:
-    words = {EndDomain: "its remains are ended", UnpauseDomain: "it goes on here", EndOperation: "over on this node"}
+    words = {
+        EndDomain: "its remains are ended",
+        UnpauseDomain: "it goes on here",
+        WriteFile: "it stays stopped",
+        EndOperation: "over on this node",
+    }
     return ", ".join(words[type(action)] for action in actions)

@@ -23,6 +23,7 @@ from saltern.model.action import (
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
+    MarkOutdated,
     MarkVolume,
     Promote,
     RemoveFile,
@@ -134,7 +135,7 @@ def touched(action: Action) -> frozenset[Part]:
             return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
         case RemoveFile():
             return frozenset({file_at(action.path), mode_at(action.path), CONFIGURED, ADJUSTMENTS})
-        case CreateMetadata() | WipeMetadata():
+        case CreateMetadata() | WipeMetadata() | MarkOutdated():
             return frozenset({metadata_of(action.resource)})
         case AdjustResource():
             return frozenset({RUNNING, ADJUSTMENTS, metadata_of(action.resource)})
@@ -427,6 +428,11 @@ def _(action: RemoveFile, node_slice: NodeSlice, view: View) -> Mapping[Part, ob
 @project.register
 def _(action: TakeDown, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     return {RUNNING: {name: each for name, each in view.running.items() if name != action.resource}}
+
+
+@project.register
+def _(action: MarkOutdated, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
+    return {}  # the generation of the data stays what it is
 
 
 @project.register

@@ -12,6 +12,7 @@ from saltern.model.action import (
     Action,
     Disconnect,
     ForgetPeer,
+    MarkOutdated,
     RemoveFile,
     RemoveVolume,
     RenameVolume,
@@ -32,7 +33,11 @@ _AGAIN: Final = "See to that, then give the same command again"
 
 # --- Resources ---------------------------------------------------------------------------------------------------
 def freeze(was: Resource, node: str, view: View) -> Step:
-    """Take a copy out of service that is complete at this moment: its peer has the same, and follows alone from now on."""
+    """Take a copy out of service that is complete at this moment: its peer has the same, and follows alone from now on.
+
+    It is Outdated from here on, whatever becomes of the remake: what the other one writes now is not in it. Where fencing is on
+    DRBD marks it by itself, as its connection ends.
+    """
     side = view.running.get(was.name)
     if side is not None and _is_up_as(was, node, view):
         _require_complete(was, side)
@@ -42,7 +47,13 @@ def freeze(was: Resource, node: str, view: View) -> Step:
                 f"it is not connected to an UpToDate copy ({_connection_words(side)}), so that this one may be the only one",
                 f"It has to be connected and UpToDate on both nodes. {_AGAIN}",
             )
-    return take_down(was, node, view)
+        if view.file(resource_file(was.name)) is None:
+            raise Refused(
+                f"resource {was.name}",
+                f"it is up and has no file {resource_file(was.name)}, by which drbdadm finds its metadata to mark them Outdated",
+                f"Put the file back, as it was when the resource was brought up. {_AGAIN}",
+            )
+    return take_down(was, node, view, mark=(MarkOutdated(resource=was.name),))
 
 
 def down(was: Resource, node: str, view: View) -> Step:
@@ -54,8 +65,11 @@ def down(was: Resource, node: str, view: View) -> Step:
     return take_down(was, node, view)
 
 
-def take_down(was: Resource, node: str, view: View) -> Step:
-    """Take the resource out of the kernel, and its file away. Raises ``Refused`` for another one of that name, and in use."""
+def take_down(was: Resource, node: str, view: View, *, mark: tuple[Action, ...] = ()) -> Step:
+    """Take the resource out of the kernel, and its file away. Raises ``Refused`` for another one of that name, and in use.
+
+    ``mark`` is done to its metadata between: what needs the file, and a resource that is down.
+    """
     side = view.running.get(was.name)
     has_file = view.file(resource_file(was.name)) is not None
     if has_file:
@@ -70,7 +84,7 @@ def take_down(was: Resource, node: str, view: View) -> Step:
             )
     actions: list[Action] = [] if side is None else [TakeDown(resource=was.name)]
     if has_file:
-        actions.append(RemoveFile(path=resource_file(was.name)))
+        actions += [*mark, RemoveFile(path=resource_file(was.name))]
     return _step(actions, f"{was.name} is down here and has no file", {f"resource {was.name}": "taken down"})
 
 

@@ -195,13 +195,16 @@ def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
 
 def worker(planned: Planned) -> str:
     """The node whose half ends the operation: the other one then has nothing more to do."""
-    return workers(planned)[0]
+    return planned.source if planned.kind in (OperationKind.MIGRATE, OperationKind.STOP) else planned.target
 
 
 def workers(planned: Planned) -> tuple[str, ...]:
-    """The nodes whose half somebody has to begin, in that order; the half of another one is woken, or has nothing to do."""
+    """The nodes whose half somebody has to begin, in that order; the half of another one is woken, or has nothing to do.
+
+    What is to stay stopped is known on both nodes before it is shut down.
+    """
     match planned.kind:
-        case OperationKind.MIGRATE | OperationKind.STOP:
+        case OperationKind.MIGRATE:
             return (planned.source,)
         case OperationKind.START:
             return (planned.target,)

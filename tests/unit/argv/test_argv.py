@@ -18,6 +18,7 @@ from saltern.model.action import (
     ForgetStop,
     LoadDrbd,
     MakeMigrationKey,
+    MarkOutdated,
     MarkVolume,
     Promote,
     RemoveFile,
@@ -66,6 +67,7 @@ ACTIONS: list[tuple[Action, str]] = [
     (RenameVolume(volume_group="XEN", name="dns", new_name="names"), "lvrename XEN dns names"),
     (RemoveVolume(volume_group="XEN", name="dns"), "lvremove --yes XEN/dns"),
     (TakeDown(resource="dns"), "drbdsetup down dns"),
+    (MarkOutdated(resource="dns"), "drbdadm outdate dns"),
     (Disconnect(resource="dns"), "drbdadm disconnect dns"),
     (ForgetPeer(resource="dns", peer_node_id=1), "drbdsetup del-peer dns 1"),
 ]

@@ -11,7 +11,8 @@ from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import DRBD_HELPER, stopped_file
-from saltern.operations import begin
+from saltern.operations import begin, expect
+from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim.drbd.kernel import Disk
 from saltern.sim.world import World
 
@@ -157,12 +158,25 @@ def test_what_a_person_has_stopped_stays_stopped(world: World) -> None:
     assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons["dns"] == "it stays stopped: stopped by anna"
 
 
-def enter(world: World) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_was_being_stopped_when_everybody_was_lost_stays_stopped(world: World, begun: bool) -> None:
+    enter(world, OperationKind.STOP)
+    if begun:
+        expect(world.host("dom0m"), "dns", "0a1b2c3d")
+    world.advance(LEFT_AFTER_S)
+    lose(world)
+    reason = look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons.get("dns")
+    assert reason == (
+        "it was to be stopped, and to stay so: stop of dns on dom0, begun by anna at noon" if begun else None
+    )
+
+
+def enter(world: World, kind: OperationKind = OperationKind.MIGRATE) -> None:
     begin(
         world.host("dom0m"),
         Operation(
             id="0a1b2c3d",
-            kind=OperationKind.MIGRATE,
+            kind=kind,
             domain="dns",
             uuid=DNS.uuid,
             half=Half.TARGET,

@@ -1,16 +1,18 @@
 """An operation that nobody works on any more: what each node makes of its own half."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from nodes import MIGRATION, domain, running
+from nodes import MIGRATION, UUID, domain, running
 
 from saltern.errors import Refused
-from saltern.model.action import EndDomain, EndOperation, StartDomain, UnpauseDomain
+from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain, WriteFile
 from saltern.model.observed import Xen
-from saltern.model.operation import Half, OperationKind, Standing
-from saltern.model.running import ConnectionState, DiskState, Role
+from saltern.model.operation import Half, Operation, OperationKind, Standing
+from saltern.model.places import stopped_file
+from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.plan import operation as plan
 from saltern.plan.step import Wait
 
@@ -19,6 +21,17 @@ OVER = (EndOperation(domain="dns"),)
 
 def found(name: str | None, **flags: object) -> Xen:
     return Xen(domains=(domain(name, **flags),))
+
+
+def settle(
+    operation: Operation,
+    xen: Xen,
+    resources: Mapping[str, RunningResource] | None = None,
+    *,
+    shutting_down: bool = True,
+) -> tuple[Action, ...] | Wait:
+    left = Standing(operation=operation, alive=False, shutting_down=shutting_down)
+    return plan.settle(left, xen, resources or {})
 
 
 SUSPENDED = {"suspended": True, "shut_down": True}
@@ -39,31 +52,77 @@ SUSPENDED = {"suspended": True, "shut_down": True}
     ],
 )
 def test_a_half_is_ended_or_goes_on_by_what_it_is(half, xen, settled) -> None:
-    assert plan.settle(replace(MIGRATION, half=half), xen) == settled
+    assert settle(replace(MIGRATION, half=half), xen) == settled
 
 
 @pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START, OperationKind.STOP])
 @pytest.mark.parametrize(
     ("half", "xen", "settled"),
     [
-        (Half.SOURCE, Xen(domains=()), OVER),
         (Half.SOURCE, found("dns", running=True), OVER),
         (Half.SOURCE, found("dns", paused=True, cpu_time_s=0.0), OVER),
-        (Half.TARGET, Xen(domains=()), OVER),
         (Half.TARGET, found("dns", running=True), OVER),
         (Half.TARGET, found("dns", paused=True), OVER),
         (Half.TARGET, found("dns", paused=True, cpu_time_s=0.0), (EndDomain(domain="dns"),)),
     ],
 )
 def test_of_a_start_only_what_has_never_run_is_ended(kind, half, xen, settled) -> None:
-    assert plan.settle(replace(MIGRATION, kind=kind, half=half), xen) == settled
+    assert settle(replace(MIGRATION, kind=kind, half=half), xen) == settled
+
+
+@pytest.mark.parametrize("half", Half)
+@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START])
+def test_what_was_to_run_and_is_not_here_has_left_nothing_here(kind, half) -> None:
+    assert settle(replace(MIGRATION, kind=kind, half=half), Xen(domains=())) == OVER
+
+
+NOWHERE = Xen(domains=())
+KEPT = WriteFile(path=stopped_file("dns"), text=f"{UUID} stopped by root on master at {MIGRATION.since}\n", mode=0o600)
+
+
+def test_what_was_shut_down_stays_stopped_whoever_has_lived_to_see_it() -> None:
+    shut_down = replace(MIGRATION, kind=OperationKind.STOP, half=Half.SOURCE)
+    assert settle(shut_down, NOWHERE) == (KEPT, *OVER)
+    assert settle(replace(shut_down, taken=False), NOWHERE) == OVER
+
+
+@pytest.mark.parametrize(
+    ("side", "shutting_down", "settled"),
+    [
+        ({}, True, (KEPT, *OVER)),
+        ({}, False, (KEPT, *OVER)),
+        ({"peer_role": Role.PRIMARY}, True, "may still be shutting down on dom0"),
+        ({"peer_role": Role.PRIMARY}, False, OVER),  # it was not obeyed
+        ({"state": ConnectionState.CONNECTING}, False, "whether dns was shut down on dom0 is unknown"),
+        ({"state": None}, False, "whether dns was shut down on dom0 is unknown"),
+    ],
+)
+def test_the_other_node_keeps_a_domain_stopped_by_what_became_of_it(side, shutting_down, settled) -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET)
+    found_so = settle(waiting, NOWHERE, running(**side), shutting_down=shutting_down)
+    if isinstance(settled, str):
+        assert isinstance(found_so, Wait)
+        assert settled in found_so.reason
+    else:
+        assert found_so == settled
+
+
+def test_a_resource_that_is_not_up_tells_nothing_of_the_other_node() -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET)
+    assert isinstance(settle(waiting, NOWHERE, {}), Wait)
+
+
+def test_one_primary_disk_tells_that_it_runs_over_there_whatever_the_others_tell() -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET, resources=("dns", "dns-xvdb"))
+    assert settle(waiting, NOWHERE, running(peer_role=Role.PRIMARY), shutting_down=False) == OVER
+    assert isinstance(settle(waiting, NOWHERE, running()), Wait)
 
 
 def test_a_guest_that_is_shutting_down_is_waited_for_and_a_strange_one_is_for_a_person() -> None:
     stopping = replace(MIGRATION, kind=OperationKind.STOP)
-    assert isinstance(plan.settle(stopping, found("dns", shut_down=True)), Wait)
+    assert isinstance(settle(stopping, found("dns", shut_down=True)), Wait)
     with pytest.raises(Refused, match=r"cluster\.release"):
-        plan.settle(stopping, found("dns--incoming", paused=True))
+        settle(stopping, found("dns--incoming", paused=True))
 
 
 @pytest.mark.parametrize(
@@ -88,13 +147,13 @@ def test_a_start_waits_for_proof_that_the_domain_runs_nowhere(side, told) -> Non
 @pytest.mark.parametrize("half", Half)
 @pytest.mark.parametrize("xen", [found(None), found("dns", dying=True), found("dns--incoming", dying=True)])
 def test_what_is_going_away_is_waited_for(half, xen) -> None:
-    assert isinstance(plan.settle(replace(MIGRATION, half=half), xen), Wait)
+    assert isinstance(settle(replace(MIGRATION, half=half), xen), Wait)
 
 
 @pytest.mark.parametrize(("half", "name"), [(Half.SOURCE, "dns--incoming"), (Half.TARGET, "dns--migratedaway")])
 def test_what_no_migration_leaves_is_for_a_person(half, name) -> None:
     with pytest.raises(Refused, match=r"cluster\.release"):
-        plan.settle(replace(MIGRATION, half=half), found(name, paused=True))
+        settle(replace(MIGRATION, half=half), found(name, paused=True))
 
 
 @pytest.mark.parametrize(
@@ -141,4 +200,4 @@ def test_what_was_left_is_settled_and_told_as_a_change() -> None:
     "xen", [found("dns", **SUSPENDED), found("dns--incoming", paused=True), found("dns", paused=True, cpu_time_s=0.0)]
 )
 def test_a_half_that_was_never_begun_has_left_nothing_of_what_is_seen(half, kind, xen) -> None:
-    assert plan.settle(replace(MIGRATION, kind=kind, half=half, taken=False), xen) == OVER
+    assert settle(replace(MIGRATION, kind=kind, half=half, taken=False), xen) == OVER

@@ -32,8 +32,9 @@ TEXTS: Final[dict[Kind, Text]] = {
     Kind.FREEZE: Text(
         "from here on this copy no longer follows; when the other one is lost before the new one is complete, what was "
         "written since is lost with it",
-        "bring it up and connect it again: it follows after a synchronisation, a full one when another replica was joined",
-        f"{_HAND}: `drbdadm down`, and its file taken away",
+        "bring it up and connect it again: it is Outdated until it follows, after a synchronisation, a full one when another "
+        "replica was joined",
+        f"{_HAND}: `drbdadm down`, `drbdadm outdate`, and its file taken away",
     ),
     Kind.DOWN: Text(
         "none while the domain is shut down", "put the file back and bring it up", f"{_HAND}: `drbdadm down`"
