@@ -12,6 +12,7 @@ from saltern import operations
 from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
 from saltern.errors import Refused, SalternError
+from saltern.guarding import preference
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import look
@@ -170,6 +171,7 @@ class Doing:
             return {**dict.fromkeys(self._starting, "starting"), **dict.fromkeys(self._stopping, "stopping")}
 
     def _start(self, domain: str) -> None:
+        preference.give_up()
         reason = None
         try:
             may_start = lambda: domain not in self._cancelled  # noqa: E731

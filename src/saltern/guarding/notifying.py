@@ -7,6 +7,7 @@ from contextlib import suppress
 from queue import Full, Queue
 from typing import Any, Final
 
+from saltern.guarding import preference
 from saltern.guarding.journal import Journal
 from saltern.run import Host
 
@@ -44,6 +45,7 @@ class Notifying:
             self._journal.say("notification", f"{_WAITING_AT_MOST} events wait for the command: this one is left out")
 
     def _work(self) -> None:
+        preference.give_up()
         while (line := self._waiting.get()) is not None:
             try:
                 self._host.run(self._command, stdin=json.dumps({**self._about, **line}) + "\n", timeout_s=TIMEOUT_S)
