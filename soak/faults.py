@@ -32,6 +32,7 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.pause,
         World.resume,
         World.confirm,
+        World.adopt,
         World.less,
         World.more,
         World.move,
@@ -124,13 +125,23 @@ def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
     names = node_names(nodes)
     agents = [Event(0.0, "agent", (name, dice.choice(HOW))) for name in names if dice.random() < 0.5]
     swarm = _Swarm(dice, names)
-    events = list(agents)
+    events = [*agents, *_adopted(random.Random(f"{seed} adopted"), nodes)]  # noqa: S311 - the same
     at_s: float | None = None
     for _ in range(dice.randint(2, 7)):
         at_s = _when(dice, at_s, within_s)
         events += swarm.fault(at_s)
     events += list(_orders(random.Random(f"{seed} orders"), nodes, events, within_s))  # noqa: S311 - the same
     return sorted([*events, *_people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
+
+
+def _adopted(dice: random.Random, nodes: int) -> Iterator[Event]:
+    """Seldom: a first apply, which has DRBD ask about some domains only a while after their guards have begun."""
+    if dice.random() < 0.1:
+        for domain, pair in sorted(homes(nodes).items()):
+            if dice.random() < 0.5:
+                node = dice.choice(pair)
+                yield Event(0.0, "adopt", (node, domain))
+                yield Event(dice.uniform(5, 60), "more", (node, domain))
 
 
 def _people(dice: random.Random, events: list[Event]) -> Iterator[Event]:

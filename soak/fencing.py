@@ -15,6 +15,12 @@ class Fencing:
     def __init__(self, world: "World") -> None:
         self._world = world
 
+    def adopt(self, name: str, domain: str) -> None:
+        """The domain was there before the guard of its node: DRBD asks nobody about it yet."""
+        if self._world.time_s == 0:
+            self._world.note(f"DRBD does not ask on {name} about {domain} yet")
+            self._world.sides[domain, name].fenced = False
+
     def less(self, name: str, domain: str) -> None:
         """The guard is to be told less: first everybody learns that nothing of this node is to be taken over."""
         machine = self._world.machines[name]

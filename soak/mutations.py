@@ -150,10 +150,10 @@ class Boastful(Guard):
 
 
 class Shameless(Guard):
-    """Does not tell what it writes alone without having asked."""
+    """Passes over what it writes alone without having asked."""
 
     def act(self, seen: Seen, now_s: float) -> list[Act]:
-        return super().act(replace(seen, unasked=frozenset()), now_s)
+        return super().act(replace(seen, unasked=frozenset(), lost=seen.lost - seen.unasked), now_s)
 
 
 class Trusting(Guard):
@@ -275,7 +275,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a guard ends before that is known": {"guard": Abrupt},
     "the witness denies a node whose guard is off": {"witness": Relentless},
     "a node on which DRBD does not ask is taken over": {"guard": Boastful},
-    "what is written alone unasked is not told": {"guard": Shameless},
+    "what is written alone unasked is passed over": {"guard": Shameless},
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},
     "what runs on several nodes is stopped": {"guard": Total},

@@ -811,6 +811,10 @@ class World:
                 machine.stopped.add(domain)
                 self._end(machine, domain, machine.boots)
 
+    def adopt(self, name: str, domain: str) -> None:
+        """At the very beginning: DRBD does not ask about a domain there yet."""
+        self.fencing.adopt(name, domain)
+
     def less(self, name: str, domain: str) -> None:
         """`state.apply` is to have DRBD ask no more about a domain there."""
         self.fencing.less(name, domain)

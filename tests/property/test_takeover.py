@@ -201,6 +201,16 @@ MISSED: dict[str, Mutation] = {
         FENCING,
     ),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
+    "a node on which DRBD does not ask is taken over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
+    "what a node says of itself is passed over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
+    "what is written alone unasked is passed over": Mutation(
+        [
+            Event(0.0, "adopt", ("node1", "a0")),
+            Event(10, "part", ("node1", "node2")),
+            Event(20, "more", ("node1", "a0")),
+            Event(30, "power_off", ("node1",)),
+        ]
+    ),
     "an order is taken again": Mutation([ORDER], noise=DoubledOrders),
     "an order that was held up is taken": Mutation(LAST_WORD, noise=LateOrders),
     "an order is taken whatever beat it names": Mutation(

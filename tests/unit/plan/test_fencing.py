@@ -10,7 +10,7 @@ from saltern.errors import ParseError
 from saltern.guard.times import Times
 from saltern.model.action import AdjustResource, WriteFile
 from saltern.model.desired import GuardSpec, NodeSlice, resource_file
-from saltern.model.places import GUARD_SETTINGS
+from saltern.model.places import DRBD_HELPER, GUARD_SETTINGS
 from saltern.model.running import Generation
 from saltern.model.topology import Witness
 from saltern.plan import fencing
@@ -37,8 +37,15 @@ def settings(*resources: str) -> str:
     return json.dumps({"domains": [{"name": "dns", "resources": list(resources)}]})
 
 
-def step(told: str | None, text: str = PLAIN, node_slice: NodeSlice = SLICE, **more: object) -> Step | Wait:
-    return fencing.step(DNS, node_slice, view(files={GUARD_SETTINGS: told, resource_file("dns"): text}, **more))
+def step(
+    told: str | None,
+    text: str = PLAIN,
+    node_slice: NodeSlice = SLICE,
+    helper: str | None = "/sbin/drbdadm\n",
+    **more: object,
+) -> Step | Wait:
+    files = {GUARD_SETTINGS: told, resource_file("dns"): text, DRBD_HELPER: helper}
+    return fencing.step(DNS, node_slice, view(files=files, **more))
 
 
 def test_it_is_written_then_adjusted() -> None:
