@@ -1,5 +1,6 @@
 """Two simulated nodes on loopback, whose guards are real, and whose programs are measured."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,6 +42,8 @@ class Pair(Services):
         self.eventually("all is synchronised", self.is_whole)
         for node in self.clocks:
             self.eventually(f"{node} could take over", partial(self._is_ready, node))
+        # That nobody is alone with the data any more is told with the next beat; until then nothing is taken over.
+        time.sleep(2 * self._times.beat_s)
 
     def _is_ready(self, node: str) -> bool:
         status = self.status(node)
