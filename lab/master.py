@@ -164,7 +164,6 @@ class Master:
         accepted.write_bytes(public)
 
     def _settings(self) -> dict[str, object]:
-        home = self.directory
         return {
             "interface": "127.0.0.1",
             **self._ports,
@@ -184,15 +183,22 @@ class Master:
             # At the prompt Salt 3008 calls its own key "invalid id master.pem" in every answer.
             "log_level": "critical",
             "log_level_logfile": "error",
-            "user": getpass.getuser(),
-            "root_dir": str(home),
-            "pki_dir": str(home / "pki"),
-            "cachedir": str(home / "cache"),
-            "extension_modules": str(home / "extmods"),
-            "log_file": str(home / "log"),
-            "pidfile": str(home / "salt-master.pid"),
-            "sock_dir": str(self._sockets),
+            **own_places(self.directory, self._sockets, self.directory / "salt-master.pid"),
         }
+
+
+def own_places(home: Path, sockets: Path, pidfile: Path) -> dict[str, object]:
+    """Where one of Salt's daemons on this machine has everything that is its own: nothing of the machine's Salt is touched."""
+    return {
+        "user": getpass.getuser(),
+        "root_dir": str(home),
+        "pki_dir": str(home / "pki"),
+        "cachedir": str(home / "cache"),
+        "extension_modules": str(home / "extmods"),
+        "log_file": str(home / "log"),
+        "pidfile": str(pidfile),
+        "sock_dir": str(sockets),
+    }
 
 
 def minion_settings(node: str) -> dict[str, object]:

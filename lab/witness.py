@@ -1,13 +1,12 @@
 """A third machine, as far as the nodes can tell: a minion outside them, whose engine is the witness of their guards."""
 
-import getpass
 import json
 import shutil
 from pathlib import Path
 
 from lab import process
 from lab.machine import WITNESS_PORT
-from lab.master import Master
+from lab.master import Master, own_places
 
 NAME = "witness"
 
@@ -23,6 +22,7 @@ class Witness:
         self._port = port
         self._record = directory / "pid"
         self._configuration = directory / "etc"
+        self._pidfile = directory / "salt-minion.pid"
 
     @property
     def running(self) -> bool:
@@ -35,7 +35,7 @@ class Witness:
             return
         self.write_configuration()
         # Of one that was killed: while its number is still taken, Salt believes that it runs.
-        (self._directory / "salt-minion.pid").unlink(missing_ok=True)
+        self._pidfile.unlink(missing_ok=True)
         argv = self._master.argv("salt-minion", self._configuration)
         process.spawn(argv, record=self._record, log=self._directory / "output")
 
@@ -57,7 +57,6 @@ class Witness:
         process.kill(self._record)
 
     def _settings(self) -> dict[str, object]:
-        home = self._directory
         return {
             "id": NAME,
             "file_client": "remote",
@@ -69,14 +68,7 @@ class Witness:
             "enable_fqdns_grains": False,
             "enable_gpu_grains": False,
             "log_level_logfile": "warning",
-            "user": getpass.getuser(),
-            "root_dir": str(home),
-            "pki_dir": str(home / "pki"),
-            "cachedir": str(home / "cache"),
-            "extension_modules": str(home / "extmods"),
-            "log_file": str(home / "log"),
-            "pidfile": str(home / "salt-minion.pid"),
-            "sock_dir": str(self._sockets),
+            **own_places(self._directory, self._sockets, self._pidfile),
         }
 
 
