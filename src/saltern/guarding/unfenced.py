@@ -1,8 +1,9 @@
 """About which resources DRBD asks nobody before it goes on alone: read from the kernel, and kept while it cannot change.
 
 Fencing is an option of a disk, or of a connection. It is set when that is made, and changed by `drbd.fenced`, which nobody has to
-wait for, and by `saltern.guarding.upkeep`, which has the guard tell everybody first. So what asks is looked at again only when it
-was made anew, and what does not ask every now and then: a process for each resource.
+wait for, by `saltern.guarding.upkeep`, which has the guard tell everybody first, and by hand, which nobody is told of. Reading it
+takes a process for each resource. So what asks is read again when it was made anew, and for a person's sake when that is a minute
+ago, one at a look; and what does not ask every now and then.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from saltern.plan import fencing
 from saltern.run import Host
 
 _AGAIN_S: Final = 2.0
+_BY_HAND_S: Final = 60.0
 
 
 class _Known(NamedTuple):
@@ -40,7 +42,14 @@ class Unfenced:
         """
         if not fencing.is_helper(self._host.read_text(DRBD_HELPER)):
             return frozenset(names) & running.keys()
+        self._forget_oldest()
         return frozenset(self._of(names, running))
+
+    def _forget_oldest(self) -> None:
+        """One at a look, so that no look takes much longer than others."""
+        oldest = min(self._known, key=lambda name: self._known[name].read_s, default=None)
+        if oldest is not None and self._clock() >= self._known[oldest].read_s + _BY_HAND_S:
+            del self._known[oldest]
 
     def _of(self, names: Iterable[str], running: Mapping[str, RunningResource]) -> Iterator[str]:
         for name in names:

@@ -105,16 +105,30 @@ def test_what_asks_is_read_once_until_it_is_made_anew(world: World) -> None:
 
     def shown() -> int:
         before = len(host.commands)
-        world.advance(60)
+        world.advance(5)
         look(host, [DNS], 0.0, known, witnessed=True)
         return len([each for each in host.commands[before:] if tuple(each[:2]) == ("drbdsetup", "show")])
 
     assert [shown(), shown()] == [2, 0]
     world.cut_link("dom0", "dom0m")
-    world.advance(60)
+    world.advance(10)
     assert shown() == 0, "a partner that is gone changes nothing about it"
     world.nodes["dom0"].drbd.resources[RESOURCES[0]].connection = None
     assert shown() == 1
+
+
+def test_what_a_person_has_told_the_kernel_is_read_within_a_minute_of_each_resource_at_one_look(world: World) -> None:
+    host = world.host("dom0")
+    known = Unfenced(host, lambda: world.time_s)
+    for name in RESOURCES:
+        ask(world, name)
+    assert look(host, [DNS], 0.0, known, witnessed=True).seen.unfenced == set()
+    ask(world, RESOURCES[0], "dont-care")
+    ask(world, RESOURCES[1], "dont-care")
+    world.advance(60)
+    before = len(host.commands)
+    assert look(host, [DNS], 0.0, known, witnessed=True).seen.unfenced == {"dns"}
+    assert [each[2] for each in host.commands[before:] if tuple(each[:2]) == ("drbdsetup", "show")] == [RESOURCES[0]]
 
 
 def test_what_is_written_while_the_partner_is_out_of_sight_is_written_alone_unless_it_is_held_back(
