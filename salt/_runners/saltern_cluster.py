@@ -155,10 +155,10 @@ def explain(domain, timeout=15):
         return _unknown_domain(domain)
     spec = share.domains[domain]
     said = _ask([spec.home, spec.partner], (*ASKED, *ASKED_OF_DOMAIN), timeout, domain)
-    if not any(isinstance(each, dict) for each in said.values()):
-        __context__["retcode"] = 1
     told = explained(spec, share, {node: heard(each) for node, each in said.items()})
-    return told if __opts__.get("output") else explain_text(told)
+    if any(isinstance(each, dict) for each in said.values()):
+        return told if __opts__.get("output") else explain_text(told)
+    return {**_failed(explain_text(told)), **(told if __opts__.get("output") else {})}
 
 
 def recover(domain):
@@ -372,9 +372,7 @@ def fence_domain(domain, node, timeout=60):
                 break
     if not said:
         return _failed(f"neither of {nodes} answers: nothing is known of {domain}")
-    if said["retcode"]:
-        __context__["retcode"] = 1
-    return said["ret"]
+    return _failed(str(said["ret"]).removeprefix("ERROR: ")) if said["retcode"] else said["ret"]
 
 
 def _on_guards(function, node, timeout, arguments=()):
@@ -383,12 +381,8 @@ def _on_guards(function, node, timeout, arguments=()):
         return found
     guarded = [name for name, share in found.items() if slice_from_pillar(share).guard is not None]
     if not guarded or (node is not None and node not in guarded):
-        __context__["retcode"] = 1
         what = "no node" if node is None else f"no node {node}"
-        return {
-            "retcode": 1,
-            "error": f"{what} has a guard: the topology has `saltern:takeover` for {guarded or 'none'}",
-        }
+        return _failed(f"{what} has a guard: the topology has `saltern:takeover` for {guarded or 'none'}")
     return _tell_guards(function, guarded if node is None else [node], timeout, arguments)
 
 
@@ -399,10 +393,7 @@ def _tell_guards(function, nodes, timeout, arguments=(), **named):
         said = client.cmd(
             nodes, function, list(arguments), kwarg=named, tgt_type="list", full_return=True, timeout=timeout
         )
-    answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
-    if any(answer["retcode"] for answer in answers.values()):
-        __context__["retcode"] = 1
-    return {node: answer["ret"] for node, answer in answers.items()}
+    return _answered(nodes, said)
 
 
 def _on_its_nodes(domain, function):
@@ -413,14 +404,20 @@ def _on_its_nodes(domain, function):
     try:
         nodes = keepers(domain, shares, _ask(list(shares), ("operation.entries",), __opts__["timeout"]))
     except Refused as refused:
-        __context__["retcode"] = 1
-        return {"retcode": 1, "error": str(refused)}
+        return _failed(str(refused))
     with salt.client.get_local_client(mopts=__opts__) as client:
         said = client.cmd(nodes, function, [domain], tgt_type="list", full_return=True, timeout=__opts__["timeout"])
+    return _answered(nodes, said)
+
+
+def _answered(nodes, said):
+    """What each node has answered; with an exit code of 1, which `salt-run` takes from the answer alone, unless all went well."""
     answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
-    if any(answer["retcode"] for answer in answers.values()):
-        __context__["retcode"] = 1
-    return {node: answer["ret"] or "done" for node, answer in answers.items()}
+    told = {node: answer["ret"] or "done" for node, answer in answers.items()}
+    if not any(answer["retcode"] for answer in answers.values()):
+        return told
+    __context__["retcode"] = 1
+    return {"retcode": 1, **told}
 
 
 def _unknown_domain(domain):

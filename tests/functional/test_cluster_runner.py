@@ -132,7 +132,8 @@ def test_what_a_silent_partner_would_have_told_is_unknown_and_no_error(
 
 def test_nobody_asked_and_no_such_domain_end_with_1(runners: Any, client: Client, context: dict[str, Any]) -> None:
     client.silent = set(NODES)
-    assert "nobody can tell whether it runs" in runners["cluster.explain"]("dns")
+    told = runners["cluster.explain"]("dns")
+    assert (told["retcode"], "nobody can tell whether it runs" in told["error"]) == (1, True)
     assert context.pop("retcode") == 1
     assert "nosuch" in runners["cluster.explain"]("nosuch")["error"]
     assert context.pop("retcode") == 1
@@ -233,6 +234,15 @@ def fenced(converged: Cluster) -> Iterator[Cluster]:
         node.loaders.opts["pillar"] = {}
 
 
+def test_a_pause_of_which_a_guard_did_not_hear_ends_with_1(
+    runners: Any, fenced: Cluster, context: dict[str, Any]
+) -> None:
+    told = runners["cluster.pause"]()
+    assert (told.pop("retcode"), list(told)) == (1, list(NODES))
+    assert all("no guard answers on this node" in each for each in told.values())
+    assert context == {"retcode": 1}
+
+
 def test_that_a_node_is_dead_has_to_be_said_twice(runners: Any, context: dict[str, Any]) -> None:
     for confirm in (None, "dom0m"):
         assert "by writing its name twice" in runners["cluster.confirm_dead"]("dom0", confirm)["error"]
@@ -248,8 +258,8 @@ def test_the_guards_of_the_partners_are_told_that_a_node_is_dead(
     runners: Any, fenced: Cluster, context: dict[str, Any]
 ) -> None:
     told = runners["cluster.confirm_dead"]("dom0", "dom0")
-    assert list(told) == ["dom0m"]
-    assert "no guard answers on this node" in told["dom0m"]
+    assert list(told) == ["retcode", "dom0m"], "from here `salt-run` has its exit code"
+    assert (told["retcode"], "no guard answers on this node" in told["dom0m"]) == (1, True)
     assert context == {"retcode": 1}
 
 
