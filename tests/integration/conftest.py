@@ -13,13 +13,10 @@ from typing import Any
 
 import pytest
 import salt._logging
-from minions import CHECKOUT, NODES, Salted, minion_python
+from minions import CHECKOUT, NODES, START_S, Salted, minion_python
 from saltfactories.daemons.master import SaltMaster
 from saltfactories.daemons.minion import SaltMinion
 from saltfactories.manager import FactoriesManager
-
-# A machine that has other work takes its time.
-_START_S = 600
 
 # What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
 salt._logging.shutdown_temp_handler()
@@ -69,10 +66,13 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
             "runner_dirs": [str(CHECKOUT / "salt/_runners")],
             "states_dirs": [str(CHECKOUT / "salt/_states")],
             "ext_pillar": [{"saltern": {}}],
-            "reactor": [{"salt/minion/*/start": [str(CHECKOUT / "reactor/return_automatic.sls")]}],
+            "reactor": [
+                {"salt/minion/*/start": [str(CHECKOUT / "reactor/return_automatic.sls")]},
+                {"salt/beacon/*/saltern_peers/lost": [str(CHECKOUT / "reactor/peer_lost.sls")]},
+            ],
             "worker_threads": 3,
         },
-        start_timeout=_START_S,
+        start_timeout=START_S,
     )
     minions = {name: _minion(master, directory, name) for name in NODES}
     salted = Salted(directory, pillar, master, minions)
@@ -95,7 +95,7 @@ def _minion(master: SaltMaster, directory: Path, name: str) -> SaltMinion:
     minion = master.salt_minion_daemon(
         name,
         overrides={**_common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
-        start_timeout=_START_S,
+        start_timeout=START_S,
     )
     minion.python_executable = minion_python(directory / "python" / name)
     minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}

@@ -1,109 +1,24 @@
 """Guards that states have installed, and a witness that is an engine: a lost node's domain starts on its partner."""
 
 import getpass
-import json
 import os
 import shutil
-import signal
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import guarded
 import pytest
-import yaml
-from minions import NODES, Salted, minion_python
+from guarded_by_states import AGENTS, LEASES, NONE, WITNESS, GuardedByStates
+from minions import NODES, START_S, Salted, minion_python
 from saltfactories.daemons.minion import SaltMinion
 
-from demo.ports import free_ports
-from saltern import topology
-from saltern.argv import systemd
-from saltern.guarding.asked import log_names
-from saltern.guarding.local import NoGuard, ask
 from saltern.model.places import GUARD_KEY, GUARD_SETTINGS
-from saltern.run import LocalHost
+from saltern.render import drbd_resource
+from saltern.sim import fence_agent
 from saltern.sim.guard import loopback
 from saltern.sim.systemctl import keeper
 
-WITNESS = "witness"
-TOPOLOGY = """
-saltern:
-  takeover:
-    witness: {minion: witness, address: 192.168.1.192, port: OTHER}
-    port: PORT
-    lease: LEASE
-  nodes:
-    dom0: {address: 192.168.1.190, volume_group: XEN}
-    dom0m: {address: 192.168.1.191, volume_group: XEN}
-  domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}}}
-    mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
-"""
-
-
-class Guarded:
-    """What a test does with nodes that are guarded."""
-
-    def __init__(self, salted: Salted) -> None:
-        self.salted = salted
-
-    def eventually(self, what: str, found: Callable[[], Any]) -> Any:
-        deadline_s = time.monotonic() + 60 + 8 * guarded.times().takeover_s
-        while time.monotonic() < deadline_s:
-            value = found()
-            if value:
-                return value
-            time.sleep(0.5)
-        logs = "\n".join(f"--- {node}\n{self.log(node)}" for node in NODES)
-        raise AssertionError(f"it did not come about that {what}\n{logs}")
-
-    def root(self, name: str) -> Path:
-        return self.salted.directory / "nodes" / name
-
-    def status(self, node: str) -> dict[str, Any]:
-        try:
-            return ask(str(self.root(node)), {"ask": "status"}, 10.0)
-        except NoGuard:
-            return {}
-
-    def is_protected(self, node: str) -> bool:
-        found = self.status(node)
-        return bool(found.get("protected")) and bool(found["seen"])
-
-    def log(self, node: str) -> str:
-        host = LocalHost(root=str(self.root(node)))
-        return "".join(host.read_text(f"/var/log/saltern/{name}") or "" for name in log_names(host))
-
-    def cut_power(self, node: str) -> None:
-        with self.salted.world() as world:
-            world.power_cut(node)
-        self.end(node)
-
-    def boot(self, node: str) -> None:
-        """What a boot does: a service that is enabled is started."""
-        with self.salted.world() as world:
-            world.boot(node)
-        self.salted.on(node, *systemd.start())
-
-    def is_whole(self) -> bool:
-        with self.salted.world() as world:
-            return all(
-                resource.connected and all(device.disk.word == "UpToDate" for device in resource.devices.values())
-                for node in world.nodes.values()
-                for resource in node.drbd.resources.values()
-            )
-
-    def end(self, node: str) -> None:
-        group = keeper(self.root(node))
-        if group is not None:
-            os.killpg(group, signal.SIGKILL)
-
-    def runs(self, domain: str, node: str) -> bool:
-        with self.salted.world() as world:
-            return any(each.name == domain for each in world.nodes[node].domains)
+LOST = "salt/beacon/{}/saltern_peers/lost"
+DECISIONS = ["node-lost", "node-dead", "domain-started"]
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +35,7 @@ def _witness(_salted: Salted) -> Iterator[SaltMinion]:
             "saltern": {"root": str(root)},
             "engines": [{"saltern_witness": {"address": loopback("192.168.1.192")}}],
         },
+        start_timeout=START_S,
     )
     minion.python_executable = minion_python(_salted.directory / "python" / WITNESS)
     minion.environ = {**os.environ}
@@ -130,65 +46,161 @@ def _witness(_salted: Salted) -> Iterator[SaltMinion]:
 
 
 @pytest.fixture(scope="module")
-def cluster(_salted: Salted, _witness: SaltMinion) -> Iterator[Guarded]:
-    ports = free_ports(2)
-    lease = {name.removesuffix("_s"): each for name, each in asdict(guarded.times()).items()}
-    text = TOPOLOGY.replace("PORT", str(ports[0])).replace("OTHER", str(ports[1])).replace("LEASE", json.dumps(lease))
-    allocation = topology.write_allocation(topology.load_and_allocate(yaml.safe_load(text)))
-    (_salted.pillar / "saltern" / "init.sls").write_text(text)
-    (_salted.pillar / "saltern" / "allocation.sls").write_text(allocation)
-    _salted.empty()
-    _witness.start()
-    _salted.salt("saltutil.sync_all", target=WITNESS)
-    _salted.apply("core", target=WITNESS)
-    _witness.terminate()
-    _witness.start()
-    _salted.salt("saltutil.sync_all")
-    _salted.apply()
-    _salted.synchronise()
-    made = Guarded(_salted)
-    yield made
-    for node in NODES:
-        made.end(node)
+def cluster(_salted: Salted, _witness: SaltMinion) -> Iterator[GuardedByStates]:
+    made = GuardedByStates(_salted)
+    try:
+        made.write(LEASES)
+        _salted.empty()
+        _witness.start()
+        _salted.salt("saltutil.sync_all", target=WITNESS)
+        _salted.apply("core", target=WITNESS)
+        _witness.terminate()
+        _witness.start()
+        made.use(LEASES)
+        _salted.synchronise()
+        for node in NODES:
+            made.connect(node)
+        yield made
+    finally:
+        for node in NODES:
+            made.end(node)
 
 
 @pytest.fixture
-def well(cluster: Guarded) -> Guarded:
-    """Both nodes have power, everything is synchronised, and each guard protects its node."""
-    for node in NODES:
-        cluster.boot(node)
-    cluster.eventually("everything is synchronised", cluster.is_whole)
-    for node in NODES:
-        cluster.eventually(f"{node} is protected", partial(cluster.is_protected, node))
+def well(cluster: GuardedByStates) -> GuardedByStates:
+    """Each guard protects its node, by leases."""
+    cluster.ready(LEASES)
+    cluster.listen()
     return cluster
 
 
-def test_what_states_have_installed_takes_over(well: Guarded) -> None:
+@pytest.fixture
+def fenced(cluster: GuardedByStates) -> GuardedByStates:
+    """Each guard protects its node, by a fence agent and without a witness."""
+    cluster.ready(AGENTS)
+    return cluster
+
+
+def test_events_that_are_late_doubled_or_of_strangers_wake_guards_and_change_nothing(well: GuardedByStates) -> None:
+    before = well.live(), well.resets(), decided(well)
+    for sender, lost in (("dom0m", "dom0"), ("dom0m", "dom0"), ("dom0", "dom0m"), ("dom0m", "printer")):
+        well.fire(LOST.format(sender), id=sender, node=lost)
+    well.eventually("the guard of dom0m was woken twice", lambda: well.woken("dom0m") >= 2)
+    well.eventually("that of dom0 once", lambda: well.woken("dom0"))
+    well.eventually("nobody for a machine that is no node", lambda: {} in waking(well))
     for node in NODES:
-        for path in (GUARD_KEY, GUARD_SETTINGS):
-            assert (well.root(node) / path.lstrip("/")).stat().st_mode & 0o777 == 0o600
-    well.cut_power("dom0")
-    well.eventually("dns runs on dom0m", lambda: well.runs("dns", "dom0m"))
-    assert "is proven dead" in well.log("dom0m")
+        well.eventually(f"{node} has looked", lambda node=node: well.status(node).get("seen"))
+    assert (well.live(), well.resets(), decided(well)) == before
+    assert [well.status(node)["dead"] for node in NODES] == [{}, {}]
 
 
-def test_they_take_over_while_the_master_is_dead(well: Guarded) -> None:
-    with well.salted.master.stopped():
-        well.cut_power("dom0m")
-        well.eventually("everything runs on dom0", lambda: all(well.runs(name, "dom0") for name in ("dns", "mail")))
-    assert "is proven dead" in well.log("dom0")
+def decided(well: GuardedByStates) -> list[str]:
+    """What the guards have decided of lost nodes, oldest first."""
+    return [each for node in NODES for each in well.events(node) if each in DECISIONS]
 
 
-def test_the_status_shows_guards_and_a_pause_holds_them(well: Guarded) -> None:
+def in_order(events: list[str]) -> list[str]:
+    """The decisions among them, each where it comes first."""
+    return list(dict.fromkeys(each for each in events if each in DECISIONS))
+
+
+def waking(well: GuardedByStates) -> list[Any]:
+    """What the runner function has returned to the reactor."""
+    return [each["return"] for each in well.heard("salt/run/*/ret") if each["fun"] == "runner.cluster.wake"]
+
+
+def test_the_status_shows_guards_and_a_pause_holds_them(well: GuardedByStates) -> None:
     def why_not() -> tuple[int, dict[str, object]]:
         code, state = well.salted.run("cluster.status", "--out=json")
         return code, {node: each["why"] for node, each in state["guards"].items()}
 
-    # The master has just come back, and a minion takes a while to notice.
     well.eventually("the status shows that both are protected", lambda: why_not() == (0, dict.fromkeys(NODES)))
     code, told = well.salted.run("cluster.pause", "dom0m")
     assert (code, list(told)) == (0, ["dom0m"])
     assert getpass.getuser() in str(well.status("dom0m")["paused"])
-    assert well.salted.run("cluster.wake", "dom0")[0] == 0
     assert well.salted.run("cluster.resume")[0] == 0
     assert [well.status(node)["paused"] for node in NODES] == [None, None]
+
+
+def test_one_domain_is_ended_by_way_of_the_master_and_nobody_is_dead_by_leases_on_a_word(
+    well: GuardedByStates,
+) -> None:
+    code, told = well.salted.run("cluster.fence_domain", "mail", WITNESS)
+    assert (code, well.runs("mail", "dom0m")) == (1, True), told
+    assert well.salted.run("cluster.fence_domain", "mail", "dom0m")[0] == 0
+    assert not well.runs("mail", "dom0m")
+    well.salted.on("dom0m", "xl", "create", "/etc/xen/mail.cfg")
+    code, told = well.salted.run("cluster.confirm_dead", "dom0")
+    assert (code, "by writing its name twice" in str(told)) == (1, True), told
+    code, told = well.salted.run("cluster.confirm_dead", "dom0", "dom0")
+    assert (code, "there are leases" in str(told["dom0m"])) == (1, True), told
+    assert [well.status(node)["dead"] for node in NODES] == [{}, {}]
+
+
+def test_what_states_have_installed_takes_over_and_the_master_hears_of_it(well: GuardedByStates) -> None:
+    for node in NODES:
+        for path in (GUARD_KEY, GUARD_SETTINGS):
+            assert well.file(node, path).stat().st_mode & 0o777 == 0o600
+    well.cut_power("dom0")
+    well.eventually("dns runs on dom0m", lambda: well.runs("dns", "dom0m"))
+    assert "is proven dead" in well.log("dom0m")
+    well.eventually(
+        "the beacon has told what DRBD has lost",
+        lambda: "dom0" in [each["node"] for each in well.heard(LOST.format("dom0m"))],
+    )
+    well.eventually("the reactor has woken the guard that is left", lambda: well.woken("dom0m"))
+    well.eventually("the engine has told all of it", lambda: "domain-started" in well.told("dom0m"))
+    assert in_order(well.told("dom0m")) == DECISIONS
+    before, woken = well.live(), well.woken("dom0m")
+    for _ in range(2):  # what a master that was frozen sees when all is done
+        well.fire(LOST.format("dom0m"), id="dom0m", node="dom0")
+    well.eventually("it was woken again", lambda: well.woken("dom0m") >= woken + 2)
+    assert well.live() == before
+
+
+def test_they_take_over_while_the_master_is_dead_which_is_told_when_it_is_back(well: GuardedByStates) -> None:
+    with well.salted.master.stopped():
+        well.cut_power("dom0m")
+        well.eventually("everything runs on dom0", lambda: all(well.runs(name, "dom0") for name in ("dns", "mail")))
+        well.eventually("that waits for the master", lambda: in_order(well.not_told("dom0")) == DECISIONS)
+    well.eventually("the engine has told all of it", lambda: not well.not_told("dom0"))
+
+
+def test_a_topology_without_takeover_ends_guards_in_order_and_one_that_has_it_again_brings_them_back(
+    well: GuardedByStates,
+) -> None:
+    before = well.live(), well.resets()
+    asked, keys = well.asking(), [well.file(node, GUARD_KEY).read_text() for node in NODES]
+    assert all(asked.values())
+    gone = well.use(NONE)
+    assert all(gone[node]["guard is gone guard.absent"]["changes"] for node in NODES)
+    for node in NODES:
+        assert keeper(well.root(node)) is None
+        assert not well.file(node, GUARD_SETTINGS).exists()
+        assert not well.file(node, "/proc/xen/watchdog").exists()
+        assert well.events(node)[-1] == "guard-ended"
+        assert not any(
+            drbd_resource.asks_guard(file.read_text()) for file in well.file(node, "/etc/drbd.d").glob("*.res")
+        )
+    assert well.asking() == {node: set() for node in NODES}
+    assert (well.live(), well.resets()) == before
+    well.ready(AGENTS)
+    assert well.asking() == asked
+    assert [well.file(node, GUARD_KEY).read_text() for node in NODES] == keys
+    assert (well.live(), well.resets()) == before
+
+
+def test_where_no_agent_can_be_asked_the_word_of_a_person_is_taken_of_a_node_that_is_off_and_of_no_other(
+    fenced: GuardedByStates,
+) -> None:
+    code, told = fenced.salted.run("cluster.confirm_dead", "dom0", "dom0", "who=anna")
+    assert (code, "it was heard, or replicated" in str(told["dom0m"])) == (1, True), told
+    fence_agent.be(fenced.world_file, "fails")
+    fenced.cut_power("dom0")
+    fenced.eventually("the agent has failed", lambda: fenced.status("dom0m").get("agents", {}).get("dom0"))
+    assert not fenced.runs("dns", "dom0m")
+    said = (0, {"dom0m": {"dead": "dom0", "who": "anna"}})
+    fenced.eventually(
+        "her word is taken", lambda: fenced.salted.run("cluster.confirm_dead", "dom0", "dom0", "who=anna") == said
+    )
+    fenced.eventually("dns runs on dom0m", lambda: fenced.runs("dns", "dom0m"))
