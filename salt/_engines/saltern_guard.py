@@ -19,6 +19,9 @@ Configuration of the minion of each node:
 import os
 import time
 
+import salt.channel.client
+from salt.minion import resolve_dns
+
 WRITTEN_FOR = "0.1.0"
 
 try:
@@ -36,7 +39,7 @@ else:
         from saltern.run import LocalHost
 
 __virtualname__ = "saltern_guard"
-_LOOK_S, _AGAIN_S = 2, 10
+_LOOK_S, _AGAIN_S, _ANSWER_S = 2, 10, 15
 
 
 def __virtual__():
@@ -67,10 +70,21 @@ def _pass_on(host):
         return True
     for position, line in following.news(host):
         try:
-            # With a preload it goes to the master at once, and whether that has got it is known.
-            if not __salt__["event.send"](tag, line, preload={"id": __opts__["id"]}):
-                return False
+            _send(tag, line)
         except Exception:  # Salt raises what it likes while the master is down
             return False
         following.keep(host, position)
     return True
+
+
+def _send(tag, data):
+    """
+    Give the master an event; raises unless it has got it.
+
+    `event.send` leaves it with the minion, and nobody knows what comes of it. With a preload it goes to the master, but engines
+    begin before their minion has looked its master up, so that it would ask 0.0.0.0 for ever.
+    """
+    master = resolve_dns(__opts__, fallback=False)
+    with salt.channel.client.ReqChannel.factory({**__opts__, **master}) as channel:
+        load = {"cmd": "_minion_event", "id": __opts__["id"], "tag": tag, "data": data}
+        channel.send(load, tries=1, timeout=_ANSWER_S)
