@@ -16,6 +16,7 @@ Configuration of the minion of each node:
       - saltern_guard: {}
 """
 
+import logging
 import os
 import time
 
@@ -39,6 +40,7 @@ else:
         from saltern.run import LocalHost
 
 __virtualname__ = "saltern_guard"
+log = logging.getLogger(__name__)
 _LOOK_S, _AGAIN_S, _ANSWER_S = 2, 10, 15
 
 
@@ -71,7 +73,8 @@ def _pass_on(host):
     for position, line in following.news(host):
         try:
             _send(tag, line)
-        except Exception:  # Salt raises what it likes while the master is down
+        except Exception as error:  # Salt raises what it likes while the master is down
+            log.warning("The master has not got an event %s: %r; it is kept, and told later", tag, error)
             return False
         following.keep(host, position)
     return True
