@@ -275,8 +275,8 @@ _EVENTS_INTRODUCTION = """\
 Every line of a guard's log, in `/var/log/saltern/guard-DATE.jsonl` on its node, has `at` (ISO 8601, with milliseconds and
 the offset from UTC), `subject` and `words`, which are for people and may change. What somebody wants to hear of at once has an
 `event` as well, which stays as it is. The `subject` of an event is `node NAME`, `fencing of NODE`, `agent of NODE`,
-`domain NAME`, `data of DOMAIN`, `lease of DOMAIN`, `answers of NAME` or `guard`. What a fence agent has said is told without any
-of its options."""
+`domain NAME`, `data of DOMAIN`, `lease of DOMAIN`, `handler of DOMAIN`, `answers of NAME` or `guard`. What a fence agent has
+said is told without any of its options."""
 
 _EVENTS_WAYS = """\
 ## To a command, from the node itself

@@ -22,6 +22,7 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.kill,
         World.revive,
         World.stick,
+        World.silence,
         World.apply,
         World.cut,
         World.mend,
@@ -224,6 +225,10 @@ def _stick(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Ite
     yield Event(at_s, "stick", (name,))
 
 
+def _silence(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    yield Event(at_s, "silence", (dice.choice(nodes),))
+
+
 def _isolate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
     yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
@@ -304,6 +309,7 @@ _KINDS: Final[dict[Callable[[random.Random, float, str, list[str]], Iterator[Eve
     _freeze: 3,
     _restart: 3,
     _stick: 1,
+    _silence: 1,
     _isolate: 4,
     _separate: 5,
     _flap: 2,

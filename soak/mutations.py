@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from saltern.guard.acts import Act, Outdate, Send
+from saltern.guard.acts import Act, Outdate, ResumeIo, Send
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.messages import Answer, Beat, End, Ended, GoOn, Granted, No, Yes
@@ -47,6 +47,13 @@ class Generous(Guard):
 
     def may_go_on(self, domain: str) -> bool:
         return True
+
+
+class Loud(Guard):
+    """Has DRBD go on that waits, without a promise."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return [*super().act(seen, now_s), *map(ResumeIo, sorted(seen.waiting))]
 
 
 class Polite(Guard):
@@ -260,6 +267,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "the lease counts from the answer": {"guard": Hasty},
     "the witness forgets what it has promised": {"witness": Forgetful},
     "a side goes on alone without a promise": {"guard": Generous},
+    "DRBD is told to go on without a promise": {"guard": Loud},
     "whoever was taken over from is answered": {"guard": Polite},
     "a denial is proof": {"guard": Sure},
     "an old copy is started": {"guard": Blind},

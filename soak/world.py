@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -90,9 +90,12 @@ class Machine:
     starting: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)  # by a person, and to stay so
     room: int = 100  # for so many domains
-    connected: set[str] = field(default_factory=set)  # domains, at any moment since its guard has looked last
+    met: set[str] = field(
+        default_factory=set
+    )  # domains that were connected at any moment since its guard has looked last
     heard: set[str] = field(default_factory=set)  # the nodes that its guard has heard since the boot
     stuck: bool = False  # a domain of it does not die
+    mute: bool = False  # DRBD's handler ends with an error, and tells DRBD nothing
     queue: list[tuple[str, Any]] = field(default_factory=list)
 
 
@@ -325,14 +328,24 @@ class World:
             case Outdate():
                 delay_s = self.noise["outdate", machine.name].uniform(0.01, 1)
                 self.at(delay_s, self._outdate, machine, machine.part, machine.boots, act.domain)
+            case _:
+                self._do_more(machine, act)
+
+    def _do_more(self, machine: Machine, act: Refuse | ResumeIo | Disarm) -> None:
+        match act:
             case Refuse():
                 self.note(f"{machine.name} does not start {act.domain}: {act.reason}")
+            case ResumeIo():
+                delay_s = self.noise["resume", machine.name].uniform(0.01, 1)
+                self.at(delay_s, self._resume_io, machine, machine.boots, act.domain)
             case Disarm():
                 self.note(f"the guard of {machine.name} ends")
                 machine.watchdog_s = machine.part = None
 
     def _let_go_on(self, machine: Machine, guard: Guard) -> None:
         """What the fence-peer handler does."""
+        if machine.mute:
+            return
         for domain, _, _, side, _ in self._copies_of[machine.name]:
             if not side.suspended or domain not in machine.running:
                 continue
@@ -344,10 +357,23 @@ class World:
                 side.suspended = False
                 self.changed()
 
+    def _resume_io(self, machine: Machine, boots: int, domain: str) -> None:
+        """What the guard tells DRBD itself: nothing to one that does not wait."""
+        if not machine.powered or machine.boots != boots:
+            return
+        if machine.frozen:
+            self.at(1.0, self._resume_io, machine, boots, domain)
+            return
+        side = self.sides[domain, machine.name]
+        if side.suspended and not side.connected and domain in machine.running:
+            self.note(f"the guard of {machine.name} has DRBD go on alone with {domain}")
+            side.suspended = False
+            self.changed()
+
     def _seen(self, machine: Machine) -> Seen:
-        if machine.connected:
+        if machine.met:
             seen = self._look(machine)
-            machine.connected.clear()
+            machine.met.clear()
             return seen
         if machine.name not in self._looked:
             self._looked[machine.name] = self._look(machine)
@@ -382,7 +408,11 @@ class World:
                 ]
             ),
             same=frozenset([each.domain for each in copies if each.mine.connected and each.are_up_to_date]),
-            connected=frozenset([each.domain for each in copies if each.mine.connected]).union(machine.connected),
+            waiting=frozenset(
+                [domain for domain, _, _, side, _ in copies if domain in machine.running and side.suspended]
+            ),
+            connected=frozenset([each.domain for each in copies if each.mine.connected]),
+            met=frozenset(machine.met),
             free_bytes=self.free(machine) + len(machine.starting) + len(received),
         )
 
@@ -629,7 +659,7 @@ class World:
             return  # "I shall become SyncTarget, but I am primary!"
         for machine, side in ((home, mine), (partner, theirs)):
             side.connected, side.suspended, side.wrote_alone = True, False, False
-            machine.connected.add(domain)
+            machine.met.add(domain)
         if not self.proof.lease:  # where there is none, a partner that replicates is seen
             home.heard.add(partner.name)
             partner.heard.add(home.name)
@@ -696,7 +726,7 @@ class World:
             return
         self.note(f"{name} loses its power")
         machine.powered, machine.frozen, machine.part, machine.watchdog_s = False, False, None, None
-        for held in (machine.running, machine.starting, machine.queue, machine.connected, machine.heard):
+        for held in (machine.running, machine.starting, machine.queue, machine.met, machine.heard):
             held.clear()
         machine.renewed = {}
         machine.thawed_s = None
@@ -710,7 +740,7 @@ class World:
         if machine.powered:
             return
         self.note(f"{name} boots")
-        machine.powered, machine.zero_s, machine.stuck = True, self.time_s, False
+        machine.powered, machine.zero_s, machine.stuck, machine.mute = True, self.time_s, False, False
         machine.boots += 1
         machine.facts = machine.facts.after_boot(machine.boots)
         for _, _, _, side, _ in self._copies_of[name]:
@@ -839,6 +869,11 @@ class World:
         """None of its domains can be stopped any more, until it boots."""
         self.note(f"the domains of {name} do not die")
         self.machines[name].stuck = True
+
+    def silence(self, name: str) -> None:
+        """DRBD's handler ends with an error there, until it boots."""
+        self.note(f"DRBD's handler fails on {name}")
+        self.machines[name].mute = True
 
     def cut(self, sender: str, to: str) -> None:
         """No message gets from the one to the other."""

@@ -8,6 +8,7 @@ import guarded
 import pytest
 from guarded import WITNESS, Guarded
 
+from saltern.model.places import GUARD_SCRIPT
 from saltern.sim.drbd.kernel import Resource
 
 HOMES = {"dns": "dom0", "mail": "dom0m"}
@@ -129,6 +130,20 @@ def test_without_a_guard_a_primary_waits_until_its_partner_is_back_and_a_promoti
     built.eventually(
         "mail goes on, in sight of its partner", lambda: not frozen(built, "dom0m", "mail") and is_whole(built)
     )
+
+
+def test_where_the_handler_tells_drbd_nothing_the_guard_does(nodes: Guarded) -> None:
+    for node in guarded.NODES:
+        Path(nodes.root(node), GUARD_SCRIPT.lstrip("/")).write_text("#!/bin/sh\nexit 1\n")
+    with nodes.world() as world:
+        world.cut_link(*guarded.NODES)
+    nodes.eventually("dns waits", lambda: frozen(nodes, "dom0", "dns"))
+    for domain, home in HOMES.items():
+        nodes.eventually(f"{domain} goes on", lambda domain=domain, home=home: not frozen(nodes, home, domain))
+        assert {mine for mine, _ in disks(nodes, home, domain)} == {"UpToDate"}
+    nodes.mend()
+    nodes.eventually("both copies of everything are the same again", lambda: is_whole(nodes))
+    assert nodes.live("dns") == ["dom0"]
 
 
 def test_a_guard_that_was_gone_answers_what_waits_when_it_is_back(nodes: Guarded) -> None:

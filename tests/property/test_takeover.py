@@ -60,6 +60,16 @@ def test_a_seed_is_one_schedule() -> None:
     assert run(7).log == run(7).log
 
 
+@pytest.mark.parametrize("proof", PROOFS)
+def test_where_drbd_s_handler_fails_the_guard_has_it_go_on_alone(proof: str) -> None:
+    silent = [Event(0, "silence", (node,)) for node in ("node1", "node2")]
+    for seed in range(6):
+        world = run(seed, events=[*silent, Event(20, "part", ("node1", "node2"))], proof=PROOFS[proof](2))
+        assert not [line for line in world.log if "goes on alone with" in line]
+        sides = [world.sides[domain, home] for domain, (home, _) in world.homes.items()]
+        assert all(side.wrote_alone and not side.suspended for side in sides)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_node_with_more_domains_wins_a_duel(seed: int) -> None:
     cut = [Event(30, what, ("node1", "node2")) for what in ("cut", "part")] + [Event(30, "cut", ("node2", "node1"))]
@@ -176,6 +186,7 @@ MISSED: dict[str, Mutation] = {
         [*ALONE_THEN_LOST, Event(30, "kill", (WITNESS,)), Event(31, "revive", (WITNESS,))],
     ),
     "a side goes on alone without a promise": Mutation(ISOLATED),
+    "DRBD is told to go on without a promise": Mutation(ISOLATED),
     "whoever was taken over from is answered": Mutation(
         [Event(20, "freeze", ("node1",)), Event(60, "thaw", ("node1",))]
     ),

@@ -53,6 +53,11 @@ def allow_two_primaries(connection: tuple[str, str], allowed: bool) -> list[str]
     return ["drbdsetup", "net-options", *connection, f"--allow-two-primaries={'yes' if allowed else 'no'}"]
 
 
+def resume_io(minor: int) -> list[str]:
+    """Let the I/O of a resource go on that waits for its handler ``fence-peer``; whoever suspended it by hand is overruled."""
+    return ["drbdsetup", "resume-io", str(minor)]
+
+
 def no_fencing_of_disk(minor: int) -> list[str]:
     """Let a Primary of 8.4 go on alone when it loses its partner, without asking."""
     return ["drbdsetup", "disk-options", str(minor), _NO_FENCING]

@@ -44,6 +44,12 @@ class Outdate(NamedTuple):
     domain: str
 
 
+class ResumeIo(NamedTuple):
+    """Have DRBD go on with a domain, if it still waits for its handler: what was promised has not reached it that way."""
+
+    domain: str
+
+
 class WindUp(NamedTuple):
     """Wind the watchdog up to its full time."""
 
@@ -58,4 +64,4 @@ class Keep(NamedTuple):
     facts: Facts
 
 
-Act = Send | Stop | Start | Refuse | Fence | Outdate | WindUp | Disarm | Keep
+Act = Send | Stop | Start | Refuse | Fence | Outdate | ResumeIo | WindUp | Disarm | Keep

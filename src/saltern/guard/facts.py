@@ -46,9 +46,11 @@ class Seen:
 
     Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
     in words. ``lost`` are those running whose copy over there has gone out of sight, ``same`` those whose copies are both up to
-    date, ``connected`` those that have been connected at any moment since the last look. Of those that are ``replicating`` at
-    least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the memory that is left for
-    domains; ``None`` where that is not known.
+    date, ``connected`` those that are connected; ``met`` those that may have been since the look before, if only for a moment. Of
+    those that are ``replicating`` at least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the
+    memory that is left for domains; ``None`` where that is not known.
+
+    Of those that are ``waiting`` DRBD has suspended the I/O until its handler has ended well.
 
     ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone; ``None`` where that was not
     looked at: then it is as before. ``unasked`` are those that it writes alone now, whether it has asked or not.
@@ -59,7 +61,9 @@ class Seen:
     startable: frozenset[str] = frozenset()
     against: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
+    met: frozenset[str] = frozenset()
     connected: frozenset[str] = frozenset()
     replicating: frozenset[str] | None = frozenset()
     free_bytes: int | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from saltern.guard.acts import Act, Outdate, Send
+from saltern.guard.acts import Act, Outdate, ResumeIo, Send
 from saltern.guard.facts import Seen
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import GoOn, Granted, Synchronised
@@ -14,8 +14,8 @@ class GoingOn(Proofs):
 
     def lost(self, domain: str) -> None:
         """DRBD has lost the other copy of a domain, and asks whether it may go on: what was granted before is of no use now."""
-        self._granted.discard(domain)
-        self._asked.pop(domain, None)
+        self._forget(domain)
+        self._unheard.discard(domain)
 
     def may_go_on(self, domain: str) -> bool:
         """Whether what is written of a domain from now on is safe though its other copy is out of sight."""
@@ -41,25 +41,32 @@ class GoingOn(Proofs):
         number = self._outdating.pop(domain, None)
         return [] if number is None else [Send(self._partners[domain], Granted(number, domain, done))]
 
-    def _is_granted(self, answer: Granted) -> Iterator[Act]:
+    def _is_granted(self, answer: Granted, now_s: float) -> Iterator[Act]:
         asked = self._asked.get(answer.domain)
         if answer.given and asked is not None and answer.number >= asked:
             del self._asked[answer.domain]
-            yield from self._go_alone(answer.domain)
+            yield from self._go_alone(answer.domain, now_s)
 
-    def _go_alone(self, domain: str) -> Iterator[Act]:
+    def _go_alone(self, domain: str, now_s: float) -> Iterator[Act]:
         """Written down before it is done: the other copy is older from then on."""
         yield from self._keep(alone=self.facts.alone | {domain})
-        self._granted.add(domain)
+        self._granted[domain] = now_s
+        if domain in self._unheard:
+            self._unheard.discard(domain)
+            yield ResumeIo(domain)
+
+    def _forget(self, domain: str) -> None:
+        self._granted.pop(domain, None)
+        self._asked.pop(domain, None)
 
     def _waiting(self, seen: Seen) -> list[str]:
-        return sorted((seen.lost & self._guarded) - self._granted)
+        return sorted((seen.lost & self._guarded) - self._granted.keys())
 
     # --- What is to be done ----------------------------------------------------------------------------------------
     def _not_alone_any_more(self, seen: Seen) -> Iterator[Act]:
         """Where both copies are the same, the promise is given up here before the witness is told that it may forget it."""
         if self._granted or self._asked:
-            for domain in seen.same | (seen.connected - seen.lost):
+            for domain in seen.same | seen.met | (seen.connected - seen.lost):
                 self.lost(domain)
         if self.facts.alone & seen.same:
             yield from self._keep(alone=self.facts.alone - seen.same)
@@ -74,7 +81,17 @@ class GoingOn(Proofs):
             return
         for domain in self._waiting(seen):
             if self._is_proven(self._partners[domain], now_s):
-                yield from self._go_alone(domain)
+                yield from self._go_alone(domain, now_s)
+
+    def _ask_again(self, seen: Seen, now_s: float) -> None:
+        """DRBD's handler tells it within a moment what was granted. Where it still waits, that handler is gone.
+
+        Then the guard tells DRBD itself, as soon as it is granted anew: what was granted a while ago may be about a loss before.
+        """
+        for domain in seen.waiting & self._granted.keys():
+            if now_s >= self._granted[domain] + self._times.dead_s:
+                self._forget(domain)
+                self._unheard.add(domain)
 
     def _ask_to_go_on(self, seen: Seen) -> Iterator[Act]:
         """The witness and the partner are asked at every beat, until one of them has granted it."""

@@ -47,7 +47,7 @@ class Guard(GoingOn, Orders):
             case Denied():
                 self._is_denied(answer, now_s)
             case Granted():
-                return list(self._is_granted(answer))
+                return list(self._is_granted(answer, now_s))
         return []
 
     def failed(self, domain: str, reason: str, now_s: float) -> None:
@@ -73,6 +73,7 @@ class Guard(GoingOn, Orders):
             self._unfenced = seen.unfenced
         acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._write_alone(seen)]
         acts += self._look(seen, now_s)
+        self._ask_again(seen, now_s)
         acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._orphans(seen, now_s)]
         acts += [*self._give_up(seen, now_s), *self._fence(now_s)]
         if self._is_time_to_beat(now_s):

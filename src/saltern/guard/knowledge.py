@@ -54,7 +54,8 @@ class Knowledge:
         ]  # the partners, without it
         self._unfenced = self._guarded  # as was seen last; nothing yet
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
-        self._granted: set[str] = set()  # domains that may go on, since they were lost last
+        self._granted: dict[str, float] = {}  # domains that may go on, since they were lost last; and since when
+        self._unheard: set[str] = set()  # those whose promise was lost on its way to DRBD: the next one is not
         self._outdating: dict[str, int] = {}  # the request of a partner that is answered when the copy is marked
         self._obeyed: dict[str, tuple[int, int]] = {}  # the last order that was taken, by who gave it
         self._starts: dict[str, Retry] = {}  # of orphans, where they have failed

@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 from saltern import operations
 from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
+from saltern.argv import drbdsetup
 from saltern.errors import Refused, SalternError
 from saltern.guarding import preference
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
-from saltern.guarding.looking import look
+from saltern.guarding.looking import awaits_handler, look
 from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import EndDomain, Promote, StartDomain
@@ -92,6 +93,15 @@ def outdate(host: Host, domain: GuardedDomain) -> str:
     return "counts as outdated"
 
 
+def resume_io(host: Host, domain: GuardedDomain) -> bool:
+    """Have DRBD go on with what waits for its handler; returns whether anything does. Raises what the tools end with."""
+    running = read_running(host, read_version(host))
+    waiting = [running[name] for name in domain.resources if awaits_handler(running.get(name))]
+    for side in waiting:
+        host.run(drbdsetup.resume_io(side.devices[0].minor))
+    return bool(waiting)
+
+
 def _good(host: Host, domain: GuardedDomain) -> dict[str, DiskState | None]:
     """The disks of a domain that do not count as worse than their other copies; ``None`` for one that is not up here."""
     running = read_running(host, read_version(host))
@@ -122,6 +132,7 @@ class Doing:
         self._cancelled: set[str] = set()
         self._started_s: dict[str, float] = {}
         self._outdating: set[str] = set()
+        self._resuming: set[str] = set()
 
     def start(self, domain: str) -> None:
         """Start a domain, unless that is going on."""
@@ -148,6 +159,14 @@ class Doing:
                 return
             self._outdating.add(domain)
         threading.Thread(target=self._outdate, args=(domain,), daemon=True).start()
+
+    def resume_io(self, domain: str) -> None:
+        """Have DRBD go on with a domain that waits for its handler, unless that is going on."""
+        with self._lock:
+            if domain in self._resuming:
+                return
+            self._resuming.add(domain)
+        threading.Thread(target=self._resume_io, args=(domain,), daemon=True).start()
 
     def ended(self) -> list[Ended]:
         """What has come to its end since this was asked last."""
@@ -199,6 +218,18 @@ class Doing:
         with self._lock:
             self._outdating.discard(domain)
         self._ended.put(Ended("outdate", domain, reason))
+        self._wake()
+
+    def _resume_io(self, domain: str) -> None:
+        subject = f"handler of {domain}"
+        try:
+            if resume_io(self._host, self._domains[domain]):
+                words = "has not told DRBD what was promised: the guard has had it go on"
+                self._journal.tell(subject, words, Event.HANDLER_FAILED)
+        except (SalternError, OSError) as error:
+            self._journal.say(subject, f"DRBD could not be told to go on: {error}", Event.HANDLER_FAILED)
+        with self._lock:
+            self._resuming.discard(domain)
         self._wake()
 
     def _stop(self, domain: str) -> None:

@@ -29,6 +29,7 @@ class Event(StrEnum):
     DOMAIN_FENCED = "domain-fenced"
     DATA_ALONE = "data-alone"
     DATA_SAME = "data-same"
+    HANDLER_FAILED = "handler-failed"
 
 
 MEANINGS: Final[Mapping[Event, str]] = {
@@ -53,4 +54,5 @@ MEANINGS: Final[Mapping[Event, str]] = {
     Event.DOMAIN_FENCED: "A domain is ended here because somebody has ordered that, on this node or on its other one.",
     Event.DATA_ALONE: "A domain goes on here without its other copy, which counts as outdated from now on.",
     Event.DATA_SAME: "Both copies of a domain are the same again, or this node's are no longer the newer ones.",
+    Event.HANDLER_FAILED: "DRBD's handler `fence-peer` has not told it that a domain may go on: the guard has told it so itself.",
 }

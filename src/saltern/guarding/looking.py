@@ -7,12 +7,15 @@ and nothing counts as stopped.
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from saltern.argv import drbd as drbd_argv
-from saltern.errors import SalternError
+from saltern.errors import ParseError, SalternError
 from saltern.guard.facts import Seen
 from saltern.guarding.journal import Say
+from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.observed import Xen
@@ -20,6 +23,7 @@ from saltern.model.operation import OperationKind
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
+from saltern.parse.drbdsetup_events2 import Kind, parse_line
 from saltern.run import Host, LocalHost
 
 _GAP_S: Final = 0.2  # between two looks, however much happens
@@ -73,6 +77,7 @@ def judge(
         startable=frozenset(sides) - reasons.keys(),
         against={name: reason for name, reason in reasons.items() if name not in here},
         lost=named - connected,
+        waiting=named & frozenset(name for name, found in sides.items() if any(map(awaits_handler, found))),
         connected=connected,
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
         same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
@@ -104,6 +109,11 @@ def _obstacles(
 
 def _connected(side: RunningResource | None) -> bool:
     return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
+
+
+def awaits_handler(side: RunningResource | None) -> bool:
+    """Whether DRBD has suspended its I/O until the handler ends well, with the other copy out of sight."""
+    return side is not None and side.role is Role.PRIMARY and side.awaits_handler and not _connected(side)
 
 
 def _is_written_alone(side: RunningResource | None) -> bool:
@@ -156,6 +166,16 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
             yield each.name, f"it was to be stopped, and to stay so: {standing.operation}"
 
 
+def met(line: str) -> list[str | None]:
+    """The resource that an event says is connected; ``None``, for any of them, where it is not understood."""
+    try:
+        event = parse_line(line)
+    except ParseError:
+        return [None]
+    connected = event.kind is Kind.CONNECTION and event.fields.get("connection") == ConnectionState.CONNECTED
+    return [event.fields.get("name")] if connected else []
+
+
 class Looking:
     """Looks again and again, and keeps the ``latest`` look, ``None`` while there is none. ``wake`` is called after each.
 
@@ -178,6 +198,7 @@ class Looking:
         self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
         self._fencing = Unfenced(host, clock)
         self._again = threading.Event()
+        self._met: SimpleQueue[str | None] = SimpleQueue()  # resources that were connected, since the last look
         self.latest: Look | None = None
 
     def start(self) -> None:
@@ -191,13 +212,17 @@ class Looking:
 
     def _look(self) -> None:
         pause = threading.Event()
+        may_have_met: frozenset[str] = frozenset()
         while True:
             self._again.clear()  # what happens from here on is looked at once more
+            may_have_met |= self._have_met()
             try:
                 begun_s, memory = self._clock(), self._orphaned()
-                self.latest = look(
+                found = look(
                     self._host, self._domains, begun_s, self._fencing, witnessed=self._witnessed, memory=memory
                 )
+                self.latest = found._replace(seen=replace(found.seen, met=may_have_met))
+                may_have_met = frozenset()
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:
                 self._say("the node", f"it cannot be seen, so nothing is started: {error}")
@@ -205,12 +230,23 @@ class Looking:
             pause.wait(_GAP_S)
             self._again.wait(self._period_s)
 
+    def _have_met(self) -> frozenset[str]:
+        """The domains that may have been connected since this was asked last."""
+        names = set(drained(self._met))
+        return frozenset(each.name for each in self._domains if None in names or not names.isdisjoint(each.resources))
+
     def _listen(self) -> None:
-        """DRBD's events. None is believed, each is a reason to look; so is the end of the stream."""
+        """DRBD's events: each is a reason to look, and so is the end of the stream, after which anything may have been.
+
+        Nothing else of them is believed but that two copies were connected, which may be over when it is looked at.
+        """
         pause = threading.Event()
         while True:
             with suppress(SalternError, OSError):
-                for _ in self._host.follow(drbd_argv.events()):
+                for line in self._host.follow(drbd_argv.events()):
+                    for resource in met(line):
+                        self._met.put(resource)
                     self.again()
+            self._met.put(None)
             self.again()
             pause.wait(_STREAM_AGAIN_S)

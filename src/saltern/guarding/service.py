@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 from saltern import loaded
 from saltern.errors import FileError, Refused
-from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -264,7 +264,7 @@ class GuardService:
                 case _:
                     self._do_with_domain(act)
 
-    def _do_with_domain(self, act: Start | Stop | Outdate | Refuse) -> None:
+    def _do_with_domain(self, act: Start | Stop | Outdate | ResumeIo | Refuse) -> None:
         match act:
             case Stop():
                 self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once", Event.LEASE_ENDED)
@@ -274,6 +274,9 @@ class GuardService:
                 self._doing.start(act.domain)
             case Outdate():
                 self._doing.outdate(act.domain)
+            case ResumeIo():
+                self._gone_on_s[act.domain] = self._clock()
+                self._doing.resume_io(act.domain)
             case Refuse():
                 self._journal.say(f"domain {act.domain}", f"is not started here: {act.reason}", Event.DOMAIN_REFUSED)
             case _:

@@ -118,10 +118,14 @@ class Device(NamedTuple):
 
 
 class RunningResource(NamedTuple):
-    """A resource that the kernel knows (drbdsetup events2)."""
+    """A resource that the kernel knows (drbdsetup events2).
+
+    ``awaits_handler``: its I/O is suspended until the handler ``fence-peer`` has ended well, and for no other reason.
+    """
 
     name: str
     role: Role
     suspended: bool
     devices: Mapping[int, Device]
     connections: tuple[Connection, ...]
+    awaits_handler: bool = False

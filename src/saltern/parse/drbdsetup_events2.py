@@ -19,7 +19,8 @@ from saltern.parse.scalars import whole_number
 from saltern.units import KIB
 
 _TOOL = "drbdsetup events2"
-_SUSPENSIONS = frozenset({"user", "no-data", "fencing", "quorum"})
+_FENCING = "fencing"
+_SUSPENSIONS = frozenset({"user", "no-data", _FENCING, "quorum"})
 # DRBD 8.4 has one connection for each resource and calls every peer by this word.
 _NAMELESS_PEER = "peer"
 
@@ -62,7 +63,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 class _Resource:
     """A resource while its lines are read."""
 
-    def __init__(self, role: Role, suspended: bool) -> None:
+    def __init__(self, role: Role, suspended: frozenset[str]) -> None:
         self.role, self.suspended = role, suspended
         self.devices: dict[int, Device] = {}
         self.connections: dict[int, _Connection] = {}
@@ -179,12 +180,12 @@ def _kib(text: str | None) -> int | None:
     return None if text is None else whole_number(text) * KIB
 
 
-def _suspended(text: str) -> bool:
-    if text == "no":
-        return False
-    if not _SUSPENSIONS.issuperset(text.split(",")):
+def _suspended(text: str) -> frozenset[str]:
+    """The reasons."""
+    reasons = frozenset() if text == "no" else frozenset(text.split(","))
+    if not reasons <= _SUSPENSIONS:
         raise ValueError(f"suspended:{text} is not known")
-    return True
+    return reasons
 
 
 def _word(words: type[_Word], text: str, what: str, line: str) -> _Word:
@@ -220,5 +221,10 @@ def _finish(name: str, resource: _Resource) -> RunningResource:
         for peer_node_id, connection in sorted(resource.connections.items())
     )
     return RunningResource(
-        name=name, role=resource.role, suspended=resource.suspended, devices=resource.devices, connections=connections
+        name=name,
+        role=resource.role,
+        suspended=bool(resource.suspended),
+        devices=resource.devices,
+        connections=connections,
+        awaits_handler=resource.suspended == {_FENCING},
     )

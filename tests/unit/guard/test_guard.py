@@ -1,8 +1,9 @@
 """What a guard does about one thing at a time; whole clusters are in tests/property/test_takeover.py."""
 
+from dataclasses import replace
 from typing import Any
 
-from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, Send, Start, Stop, WindUp
+from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -394,6 +395,67 @@ def test_what_was_granted_for_an_earlier_loss_is_of_no_use() -> None:
     one.act(LOST, 4.0)
     one.answered("node2", Granted(number, "dns", given=True), 4.1)
     assert not one.may_go_on("dns")
+
+
+WAITS = replace(LOST, waiting=frozenset({"dns"}))
+HANDLER_S = Times().dead_s
+
+
+def grant(one: Guard, acts: list[Act], now_s: float) -> list[Act]:
+    return one.answered("node2", Granted(asked_to_go_on(acts)[0], "dns", given=True), now_s)
+
+
+def test_what_drbd_s_handler_has_not_told_it_the_guard_tells_it_once_that_is_granted_anew() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    assert not of(ResumeIo, grant(one, one.act(WAITS, 2.0), 2.2))
+    assert not asked_to_go_on(one.act(WAITS, 1.0 + HANDLER_S))
+    again = one.act(WAITS, 2.3 + HANDLER_S)
+    assert not of(ResumeIo, again), "what was granted a while ago may be about a loss before"
+    assert not one.may_go_on("dns")
+    assert of(ResumeIo, grant(one, again, 2.4 + HANDLER_S)) == [ResumeIo("dns")]
+    assert one.facts.alone == {"dns"}
+    assert not of(ResumeIo, one.act(WAITS, 4.0 + HANDLER_S)), "it takes a moment"
+    later = one.act(WAITS, 3.0 + 2 * HANDLER_S)
+    assert of(ResumeIo, grant(one, later, 3.1 + 2 * HANDLER_S)) == [ResumeIo("dns")], "that has failed"
+
+
+def test_drbd_is_told_nothing_that_it_does_not_wait_for() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    grant(one, one.act(LOST, 2.0), 2.2)
+    for now_s in range(3, 60):
+        acts = one.act(LOST, float(now_s))
+        assert not of(ResumeIo, acts)
+        assert not asked_to_go_on(acts)
+
+
+def test_a_handler_that_asks_is_told_itself() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    grant(one, one.act(WAITS, 2.0), 2.2)
+    one.act(WAITS, 2.3 + HANDLER_S)
+    one.lost("dns")
+    assert not of(ResumeIo, grant(one, one.act(WAITS, 4.3 + HANDLER_S), 4.4 + HANDLER_S))
+    assert one.may_go_on("dns")
+
+
+def test_by_proof_drbd_is_told_as_well() -> None:
+    one = guard()
+    fenced_away(one)
+    one.act(WAITS, 22.0)
+    assert one.may_go_on("dns")
+    assert of(ResumeIo, one.act(WAITS, 22.0 + HANDLER_S)) == [ResumeIo("dns")]
+
+
+def test_what_was_granted_before_the_copies_have_met_is_of_no_use() -> None:
+    one = guard()
+    heard(one, 1.0, 1)
+    grant(one, one.act(LOST, 2.0), 2.2)
+    acts = one.act(replace(LOST, met=frozenset({"dns"})), 4.0)
+    assert not one.may_go_on("dns")
+    assert asked_to_go_on(acts)
+    assert one.facts.alone == {"dns"}
 
 
 def test_a_copy_is_outdated_before_the_partner_is_answered() -> None:

@@ -6,7 +6,7 @@ from one_domain import SHARES, converged
 
 from saltern.errors import CommandFailed, CommandTimeout, Refused
 from saltern.guarding import doing
-from saltern.guarding.looking import look
+from saltern.guarding.looking import look, met
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
@@ -147,6 +147,63 @@ def test_what_is_written_while_the_partner_is_out_of_sight_is_written_alone_unle
     world.nodes["dom0"].drbd.resources[RESOURCES[1]].unfenced = False
     assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.unasked == {"dns"}
     assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).seen.unasked == set()
+
+
+@pytest.fixture
+def waiting(world: World) -> World:
+    """The copies of dns are out of sight of each other, and DRBD's handlers have told nothing."""
+    for name in RESOURCES:
+        ask(world, name)
+    Handler(world)
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    return world
+
+
+def suspensions(world: World) -> list[tuple[bool, bool]]:
+    resources = world.nodes["dom0"].drbd.resources
+    return [(resources[name].unfenced, resources[name].suspended) for name in RESOURCES]
+
+
+def test_what_waits_for_its_handler_is_seen_and_goes_on_when_the_guard_tells_drbd(waiting: World) -> None:
+    host = waiting.host("dom0")
+    assert look(host, [DNS], 0.0, witnessed=True).seen.waiting == {"dns"}
+    assert doing.resume_io(host, DNS)
+    assert suspensions(waiting) == [(False, False)] * 2
+    seen = look(host, [DNS], 0.0, witnessed=True).seen
+    assert (seen.waiting, seen.unasked) == (set(), {"dns"})
+    assert not doing.resume_io(host, DNS)
+
+
+def test_what_a_person_has_suspended_stays_so(waiting: World) -> None:
+    waiting.nodes["dom0"].drbd.resources[RESOURCES[0]].suspended = True
+    host = waiting.host("dom0")
+    assert doing.resume_io(host, DNS)
+    assert suspensions(waiting) == [(True, True), (False, False)]
+    assert look(host, [DNS], 0.0, witnessed=True).seen.waiting == set()
+
+
+def test_what_is_in_sight_again_is_told_nothing(waiting: World) -> None:
+    waiting.heal_link("dom0", "dom0m")
+    waiting.advance(60)
+    assert not doing.resume_io(waiting.host("dom0"), DNS)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("change connection name:dns peer-node-id:0 conn-name:peer connection:Connected role:Secondary", ["dns"]),
+        ("exists connection name:dns peer-node-id:0 conn-name:peer connection:Connected role:Secondary", ["dns"]),
+        ("change connection name:dns peer-node-id:0 conn-name:peer connection:Connecting", []),
+        ("change peer-device name:dns peer-node-id:0 conn-name:peer volume:0 peer-disk:UpToDate", []),
+        ("exists -", []),
+        ("what is this", [None]),
+    ],
+)
+def test_an_event_tells_which_copies_have_met_and_what_is_not_understood_may_be_about_any(
+    line: str, found: list[str | None]
+) -> None:
+    assert met(line) == found
 
 
 @pytest.mark.parametrize("disk", [Disk.INCONSISTENT, Disk.OUTDATED])

@@ -65,6 +65,7 @@ class Bench:
         service = GuardService(self.host, self.root, settings, store, self, self, journal, lambda: self.now_s)  # type: ignore[arg-type]
         service._doing.start = lambda domain: self.did.append(("start", domain))  # type: ignore[method-assign]
         service._doing.stop = lambda domain: self.did.append(("stop", domain))  # type: ignore[method-assign]
+        service._doing.resume_io = lambda domain: self.did.append(("resume-io", domain))  # type: ignore[method-assign]
         service._doing.outdate = lambda domain: self.did.append(("outdate", domain))  # type: ignore[method-assign]
         service._agents.fence = lambda node: self.did.append(("fence", node))  # type: ignore[method-assign]
         self.service = service
@@ -256,6 +257,20 @@ def test_what_was_granted_is_of_no_use_for_the_next_loss(bench: Bench) -> None:
     granted(bench, "dom0m")
     assert bench.service._answer({"ask": "lost", "resource": "dns"})["answer"] == "wait"
     assert go_on(bench) == "wait"
+
+
+def test_drbd_is_told_to_go_on_when_its_handler_has_not_done_so(bench: Bench) -> None:
+    granted(bench, "dom0m")
+    waits = Seen(running=frozenset({"dns"}), lost=frozenset({"dns"}), waiting=frozenset({"dns"}))
+    bench.see(waits)
+    bench.turn()
+    bench.now_s += TIMES.dead_s
+    bench.see(waits)
+    bench.turn()
+    assert bench.did == []
+    asked = [message for to, message in bench.sent if to == "dom0m" and isinstance(message, GoOn)][-1]
+    bench.hear("dom0m", Granted(asked.number, "dns", True))
+    assert bench.did == [("resume-io", "dns")]
 
 
 @pytest.mark.parametrize(("reason", "given"), [(None, True), ("DRBD refuses it", False)])

@@ -107,6 +107,13 @@ def test_io_that_is_held_back_is_suspended_for_whatever_reason(happening: str) -
     assert parse(text(RESOURCE.replace("suspended:no", happening)))["dns"].suspended
 
 
+@pytest.mark.parametrize(
+    ("suspended", "awaits"), [("fencing", True), ("user", False), ("user,fencing", False), ("no", False)]
+)
+def test_io_awaits_the_handler_when_nothing_else_holds_it_back(suspended: str, awaits: bool) -> None:
+    assert parse(text(RESOURCE.replace("suspended:no", f"suspended:{suspended}")))["dns"].awaits_handler is awaits
+
+
 @pytest.mark.parametrize("case", sorted(path.stem for path in DATA.glob("*") if "stream" not in path.stem))
 def test_output_cut_off_after_any_line_is_not_taken_for_the_whole(case: str) -> None:
     lines = (DATA / f"{case}.txt").read_text().splitlines(keepends=True)
