@@ -44,8 +44,8 @@ class Fencing:
             self._world.at(_POLL_S, self._await, machine, guard, boots, domain, left_s - _POLL_S)
             return
         side = self._world.sides[domain, machine.name]
-        if side.suspended:
-            return  # it may be waiting for an answer that would not come any more
+        if side.suspended or domain in self._world.moves.going:
+            return  # it may be waiting for an answer that would not come any more; or would write what its target does not have
         self._world.note(f"DRBD asks no more on {machine.name} about {domain}")
         side.fenced = False
         self._world.at(_POLL_S, self._restart, machine, guard, boots)

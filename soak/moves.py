@@ -45,7 +45,7 @@ class Moves:
         source, target = runs[0], pair[1 - pair.index(runs[0])]
         if world.free(world.machines[target]) < 1 or world.machines[target].part is None:
             return
-        if world.machines[target].part.against_start(domain, world.clock(world.machines[target])) is not None:
+        if world.machines[target].part.against_arrival(domain, world.clock(world.machines[target])) is not None:
             return
         world.note(f"{domain} begins to move from {source} to {target}")
         move = Move(domain, source, target, (world.machines[source].boots, world.machines[target].boots))

@@ -145,8 +145,15 @@ class Abrupt(Guard):
     """Ends when it is told to, whoever knows."""
 
     @property
-    def aside(self) -> bool:
+    def known_off(self) -> bool:
         return self._leaves_from is not None
+
+
+class Hospitable(Guard):
+    """Lets a domain come from a node on which DRBD does not ask."""
+
+    def against_arrival(self, domain: str, now_s: float) -> str | None:
+        return self.against_start(domain, now_s)
 
 
 class Boastful(Guard):
@@ -283,6 +290,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a guard ends before that is known": {"guard": Abrupt},
     "the witness denies a node whose guard is off": {"witness": Relentless},
     "a node on which DRBD does not ask is taken over": {"guard": Boastful},
+    "a domain comes from a node on which DRBD does not ask": {"guard": Hospitable},
     "what is written alone unasked is passed over": {"guard": Shameless},
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},

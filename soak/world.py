@@ -206,8 +206,9 @@ class World:
         self.wards = wards or {
             domain: Ward(1, 100, (f"a{domain[1:]}",) if domain[0] == "b" else ()) for domain in self.homes
         }
-        for domain, (home, _) in self.homes.items():
+        for domain, (home, partner) in self.homes.items():
             self.machines[home].running.add(domain)
+            self._see_each_other(self.machines[home], self.machines[partner])
         for machine in self.machines.values():
             self._begin(machine)
         self.at(_STEP_S, self._replicate)
@@ -506,7 +507,13 @@ class World:
         machine.starting.discard(domain)
         side = self.sides[domain, machine.name]
         there = side.connected and domain in self.machines[self._other(domain, machine.name)].running
-        if there or self.free(machine) < 1 or self.noise["start", machine.name].random() < 0.1:
+        # The block script looks at the disk once more; that it is bad may be younger than the decision.
+        if (
+            there
+            or side.synchronises_until_s is not None
+            or self.free(machine) < 1
+            or self.noise["start", machine.name].random() < 0.1
+        ):
             self.note(f"{machine.name} cannot start {domain}")
             if machine.part is not None:
                 machine.part.failed(domain, "xl says no", self.clock(machine))
@@ -660,9 +667,7 @@ class World:
         for machine, side in ((home, mine), (partner, theirs)):
             side.connected, side.suspended, side.wrote_alone = True, False, False
             machine.met.add(domain)
-        if not self.proof.lease:  # where there is none, a partner that replicates is seen
-            home.heard.add(partner.name)
-            partner.heard.add(home.name)
+        self._see_each_other(home, partner)
         self.changed()
         if old.version < new.version or old.disk != "UpToDate":
             if new.disk == "Consistent":
@@ -672,6 +677,12 @@ class World:
                 self.time_s + self.noise["link", domain].uniform(1, 20),
             )
         new.disk = "UpToDate"
+
+    def _see_each_other(self, one: Machine, other: Machine) -> None:
+        """Where there are no leases, a partner that replicates is seen."""
+        if not self.proof.lease:
+            one.heard.add(other.name)
+            other.heard.add(one.name)
 
     def _primaries(self, node: str) -> frozenset[str]:
         machine = self.machines[node]

@@ -18,12 +18,15 @@ def against_start(host: Host, domain: str) -> str | None:
     return _against(host, {"ask": "start", "domain": domain})
 
 
-def against_attach(host: Host, resource: str) -> str | None:
-    """The same, for whoever is being given a disk: it is here already, and counts as running from now on."""
-    return _against(host, {"ask": "attach", "resource": resource})
+def against_attach(host: Host, resource: str, *, arrives: bool) -> str | None:
+    """The same, for whoever is being given a disk: it is here already, and counts as running from now on.
+
+    It ``arrives`` when it is on its way here from its other node.
+    """
+    return _against(host, {"ask": "attach", "resource": resource, "arrives": arrives})
 
 
-def _against(host: Host, question: dict[str, str]) -> str | None:
+def _against(host: Host, question: dict[str, str | bool]) -> str | None:
     try:
         if host.mode(GUARD_SETTINGS) is None:
             return None

@@ -213,6 +213,14 @@ MISSED: dict[str, Mutation] = {
     ),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "a node on which DRBD does not ask is taken over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
+    "a domain comes from a node on which DRBD does not ask": Mutation(
+        [
+            Event(0.0, "adopt", ("node1", "a0")),
+            Event(13, "move", ("a0",)),
+            Event(14.6, "freeze", ("node1",)),
+            Event(31.9, "thaw", ("node1",)),
+        ]
+    ),
     "what a node says of itself is passed over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
     "what is written alone unasked is passed over": Mutation(
         [

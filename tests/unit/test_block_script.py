@@ -127,7 +127,9 @@ class Node:
         return 0o600 if self.guarded else None
 
     def ask(self, path: str, question: str, timeout_s: float) -> str:
-        assert (path, json.loads(question)) == (GUARD_SOCKET, {"ask": "attach", "resource": "dns"})
+        incoming = self.store["/local/domain/7/name"].endswith("--incoming")
+        assert path == GUARD_SOCKET
+        assert json.loads(question) == {"ask": "attach", "resource": "dns", "arrives": incoming}
         assert "drbdsetup primary" not in self.programs
         if self.clock_s < self.silent_s:
             self.clock_s += timeout_s

@@ -1,6 +1,7 @@
 """Whether a domain may start: the guard is asked where there is one, and what it does not say is no leave."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from gate import Gate
@@ -22,7 +23,7 @@ def world() -> World:
 def test_where_there_is_no_guard_nobody_is_asked(world: World) -> None:
     host = world.host("dom0")
     assert against_start(host, "dns") is None
-    assert against_attach(host, "dns") is None
+    assert against_attach(host, "dns", arrives=True) is None
     assert host.commands == []
 
 
@@ -30,11 +31,12 @@ def test_where_there_is_no_guard_nobody_is_asked(world: World) -> None:
     ("against", "question"),
     [
         (against_start, {"ask": "start", "domain": "dns"}),
-        (against_attach, {"ask": "attach", "resource": "dns"}),
+        (partial(against_attach, arrives=False), {"ask": "attach", "resource": "dns", "arrives": False}),
+        (partial(against_attach, arrives=True), {"ask": "attach", "resource": "dns", "arrives": True}),
     ],
 )
 def test_the_guard_of_the_node_decides_and_no_process_is_started(
-    world: World, against: Against, question: dict[str, str]
+    world: World, against: Against, question: dict[str, str | bool]
 ) -> None:
     host, gate = world.host("dom0"), Gate(world, "dom0")
     assert against(host, "dns") is None

@@ -84,6 +84,17 @@ class Guard(GoingOn, Orders):
         """What speaks against a start by anybody else, in words: whoever could take it over has to know that this node lives."""
         return self._against_start(domain, self._partners[domain], now_s) or self._unfenced_of(domain)
 
+    def against_arrival(self, domain: str, now_s: float) -> str | None:
+        """The same for one that comes running from its other node: what is written over there out of sight would be lost."""
+        partner = self._partners[domain]
+        if (against := self.against_start(domain, now_s)) is not None:
+            return against
+        if partner in self.facts.off:
+            return f"the guard of {partner} has ended, or is about to"
+        if partner not in self.facts.covered:
+            return f"{partner} has not said that DRBD asks its guard, too, before it goes on alone with what runs there"
+        return None
+
     def _against_start(self, domain: str, partner: str, now_s: float) -> str | None:
         if self._is_proven(partner, now_s):
             return self._older(domain, self.facts.declared[partner])

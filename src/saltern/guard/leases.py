@@ -51,7 +51,7 @@ class Leases(Knowledge):
         self._leaves = True
 
     @property
-    def aside(self) -> bool:
+    def known_off(self) -> bool:
         """Whether all know that nothing is to be taken over whose word it needs: nobody takes anything over without the witness.
 
         Who is proven dead has no part in it: nobody fences a node that it has not heard since its boot.
@@ -59,6 +59,15 @@ class Leases(Knowledge):
         partners = [peer for name, peer in self._nodes if name not in self.facts.declared]
         needed = [self._peers[WITNESS]] if self._proof.lease else partners
         return self._leaves_from is not None and all(peer.knows_off for peer in needed)
+
+    @property
+    def aside(self) -> bool:
+        """Whether DRBD may be told to ask no more: it is ``known_off``, and no domain comes to a partner from here any more.
+
+        Partners let none come from a node that has said so. Who was not heard since the boot, or has ended, lets none come.
+        """
+        partners = self.facts.met - self.facts.declared.keys() - self.facts.off.keys()
+        return self.known_off and all(peer.knows_off for name, peer in self._nodes if name in partners)
 
     def _renewed_s(self, partner: str) -> float | None:
         by_partner_s, by_witness_s = self._peers[partner].renewed_s, self._peers[WITNESS].renewed_s
@@ -87,7 +96,7 @@ class Leases(Knowledge):
         """Stop what has no lease any more; only while there is nothing of that kind, the watchdog is wound up."""
         ended = [domain for domain in sorted(self._held(seen)) if self.lease_until_s(domain) <= now_s]
         yield from map(Stop, ended)
-        if not ended and self._leaves and self.aside:
+        if not ended and self._leaves and self.known_off:
             yield Disarm()
         elif not ended and self._proof.lease:
             yield WindUp()

@@ -23,7 +23,7 @@ from saltern.model.observed import Unit
 from saltern.model.places import GUARD_KEY, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
 from saltern.model.running import DiskState, Generation, RunningResource
 from saltern.observe import Observation, generation, read_running, read_version
-from saltern.parse import systemctl_show
+from saltern.parse import drbdsetup_show, systemctl_show
 from saltern.plan.configuration import GUARD_SCRIPT_FILE, file_step
 from saltern.plan.step import Change
 from saltern.render import drbd_resource, guard_unit
@@ -164,11 +164,14 @@ def _not_asked(host: Host, told: Collection[str], ask: Ask, *, test: bool) -> Ke
     if not asking:
         return Kept(comment="")
     version = read_version(host)
-    _require_going_on(asking, read_running(host, version))
+    running = read_running(host, version)
+    _require_going_on(asking, running)
+    _require_one_primary(host, asking, running)
     if not test:
         _step_aside(host, ask)
         running = read_running(host, version)
         _require_going_on(asking, running)
+        _require_one_primary(host, asking, running)
         for name, text in asking.items():
             for argv in _no_fencing(running.get(name), generation(version)):
                 host.run(argv)
@@ -187,6 +190,17 @@ def _require_going_on(names: Iterable[str], running: Mapping[str, RunningResourc
                 f"resource {name}",
                 "its I/O is suspended: it may be waiting for an answer of the guard of this node, which would not come any more",
                 "Bring its partner back, or see `cluster.explain` for what the guard waits for; then apply again",
+            )
+
+
+def _require_one_primary(host: Host, names: Iterable[str], running: Mapping[str, RunningResource]) -> None:
+    """What moves while DRBD asks nobody would leave behind what is written out of sight of the node that it goes to."""
+    for name in names:
+        if name in running and drbdsetup_show.parse_two_primaries(host.run(drbdsetup.show(name)).stdout):
+            raise Refused(
+                f"resource {name}",
+                "two Primaries are allowed: its domain is on its way",
+                "Wait for its end; then apply again",
             )
 
 

@@ -339,6 +339,43 @@ def test_a_domain_about_which_drbd_does_not_ask_is_started_by_nobody() -> None:
     assert Refuse("dns", reason) in found
 
 
+def test_nothing_comes_from_a_node_whose_drbd_may_go_on_alone_unasked_or_whose_guard_ends() -> None:
+    one = guard(Proof())
+    answered(one, one.act(replace(RUNS_DNS, unfenced=frozenset()), 1.0), 1.1, by=WITNESS)
+    assert one.against_start("web", 1.2) is None
+    reason = "node2 has not said that DRBD asks its guard, too, before it goes on alone with what runs there"
+    assert one.against_arrival("web", 1.2) == reason
+    heard(one, 1.3, 1)
+    assert one.against_arrival("web", 1.4) is None
+    heard(one, 1.5, 2, covered=False)
+    assert one.against_arrival("web", 1.6) == reason
+    heard(one, 1.7, 3, leaving=True)
+    assert one.against_arrival("web", 1.8) == "the guard of node2 has ended, or is about to"
+    heard(one, 1.9, 4, boot=2)
+    assert one.against_arrival("web", 2.0) is None
+    assert "nor the witness answers" in str(one.against_arrival("web", 20.0))
+
+
+def test_drbd_is_told_to_ask_no_more_when_no_domain_comes_to_a_partner_from_here_any_more() -> None:
+    one = guard(Proof())
+    heard(one, 0.5, 1)
+    one.step_aside()
+    acts = one.act(RUNS_DNS, 1.0)
+    answered(one, acts, 1.1, by=WITNESS)
+    assert one.known_off
+    assert not one.aside
+    answered(one, acts, 1.2, by="node2")
+    assert one.aside
+
+
+def test_nobody_waits_for_a_partner_whose_guard_has_ended_before_drbd_is_told_to_ask_no_more() -> None:
+    one = guard(Proof())
+    heard(one, 0.5, 1, leaving=True)
+    one.step_aside()
+    answered(one, one.act(RUNS_DNS, 1.0), 1.1, by=WITNESS)
+    assert one.aside
+
+
 def test_a_guard_steps_aside_when_those_have_taken_note_who_could_take_over_and_goes_on_as_before() -> None:
     one = guard(Proof())
     answered(one, one.act(RUNS_DNS, 1.0), 1.1, by=WITNESS)

@@ -198,6 +198,16 @@ def test_a_guard_is_not_ended_while_a_primary_waits_for_it(world: World) -> None
     assert asking(world, "dom0") == ALL
 
 
+@pytest.mark.parametrize("test", [False, True])
+def test_drbd_goes_on_asking_about_a_domain_that_is_on_its_way(world: World, test: bool) -> None:
+    for node in NODES:
+        world.nodes[node].drbd.resources["dns"].connection.options["allow-two-primaries"] = "yes"  # type: ignore[union-attr]
+    with pytest.raises(Refused, match="resource dns: two Primaries are allowed"):
+        upkeep.guard_gone(world.host("dom0"), heeds, test=test)
+    assert asking(world, "dom0") == ALL
+    assert files(world) == ALL
+
+
 def test_where_nothing_is_guarded_nothing_is_asked_of_drbd(bare: World) -> None:
     host = bare.host("dom0")
     assert upkeep.guard_gone(host, heeds, test=False).changes == {}

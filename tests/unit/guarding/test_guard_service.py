@@ -369,7 +369,7 @@ def test_who_has_just_started_something_does_not_end_on_an_older_look(bench: Ben
 def test_who_has_just_let_a_disk_be_attached_does_not_end_on_an_older_look(bench: Bench) -> None:
     leased(bench)
     bench.see(Seen(), ago_s=1)
-    assert bench.service._answer({"ask": "attach", "resource": "dns"})["allowed"]
+    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False})["allowed"]
     bench.service.end()
     bench.service._ends_from_s -= TIMES.dead_s
     assert not bench.service._may_end()
@@ -382,14 +382,14 @@ def test_what_was_let_in_just_before_its_lease_has_ended_is_ended_with_it(bench:
     leased(bench)
     bench.now_s += TIMES.lease_s - 0.1
     bench.see(Seen())
-    assert bench.service._answer({"ask": "attach", "resource": "dns"})["allowed"]
+    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False})["allowed"]
     bench.turn(0.2)
     assert bench.did == [("stop", "dns")]
 
 
 def test_no_disk_is_attached_without_a_lease_nor_by_a_guard_that_ends(bench: Bench) -> None:
     def allowed(resource: str) -> Any:
-        return bench.service._answer({"ask": "attach", "resource": resource})["allowed"]
+        return bench.service._answer({"ask": "attach", "resource": resource, "arrives": False})["allowed"]
 
     assert not allowed("dns")
     leased(bench)
