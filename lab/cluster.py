@@ -17,6 +17,7 @@ from typing import Any
 
 from demo.ports import free_ports
 from lab import image, needs, patience
+from lab.board import BoardService
 from lab.errors import LabError
 from lab.machine import MASTER_ADDRESS, Machine, Wiring
 from lab.master import Master
@@ -30,6 +31,7 @@ BOOT_TIMEOUT_S = 240.0
 MINION_TIMEOUT_S = 180.0
 APPLY_TIMEOUT_S = 900.0
 PILLAR_TREE = "pillar"
+MINE_TREE = "mine"  # what the minions have told each other
 WITNESS_TREE = "witness"  # in a snapshot where the witness ran
 STATE = (
     "xl list", "cat /proc/drbd", "drbdsetup status", "lvs -a -o +tags", "dmesg | tail -n 25",
@@ -49,6 +51,7 @@ class Ports:
     publish: int
     ret: int
     witness: int
+    board: int
 
 
 class Lab:
@@ -93,6 +96,7 @@ class Lab:
                 self._choose_wiring()
             self.master.prepare((*NODES, NAME))
             self.master.start()
+            self.boards.start()
 
     def down(self) -> None:
         """End both nodes and the master at once. The disks stay, as after a power cut."""
@@ -102,6 +106,7 @@ class Lab:
             for node in NODES:
                 self._cut_power(node)
             self.witness.stop()
+            self.boards.stop()
             self.master.stop()
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._wiring_file.unlink()
@@ -221,7 +226,7 @@ class Lab:
                     )
                 self.on(machine.name, "sync")
             link = "cut" if self.link_is_cut else "plugged in"
-            kept = {PILLAR_TREE: self.master.pillar}
+            kept = {PILLAR_TREE: self.master.pillar, MINE_TREE: self.master.mine}
             if self.witness.running:
                 kept[WITNESS_TREE] = self.witness.root
             self._snapshot(name).save(machines, kept, {**self._fingerprint(), "link": link, **about})
@@ -243,7 +248,11 @@ class Lab:
             self.witness.stop()
             plugged = snapshot.about()["link"] == "plugged in"
             self._remember_link(plugged)
-            kept = {PILLAR_TREE: self.master.pillar, WITNESS_TREE: self.witness.root}
+            kept = {
+                PILLAR_TREE: self.master.pillar,
+                MINE_TREE: self.master.mine,
+                WITNESS_TREE: self.witness.root,
+            }
             snapshot.restore(list(self._machines.values()), kept, link=plugged)
             if snapshot.has(WITNESS_TREE):
                 self.witness.start()  # it listens before the nodes have missed it
@@ -338,11 +347,14 @@ class Lab:
                     ports.publish,
                     ports.ret,
                     ports.witness,
+                    ports.board,
                     self._sockets,
                 ),
             )
             for at, (number, node) in enumerate(enumerate(NODES, start=1))
         }
+        records = {node: machine.record for node, machine in self._machines.items()}
+        self.boards = BoardService(self._run / "boards", ports.board, records)
 
     def _choose_wiring(self) -> None:
         self._run.mkdir(parents=True, exist_ok=True)
@@ -352,7 +364,7 @@ class Lab:
             mark.unlink(missing_ok=True)
         # Not under the directory: the path of a Unix socket may have 107 characters at most.
         sockets = tempfile.mkdtemp(prefix="saltern-lab-")
-        tcp, udp = free_ports(5), free_ports(2, socket.SOCK_DGRAM)
+        tcp, udp = free_ports(6), free_ports(2, socket.SOCK_DGRAM)
         ports = Ports((tcp[0], tcp[1]), (udp[0], udp[1]), *tcp[2:])
         self._wiring_file.write_text(json.dumps({"ports": asdict(ports), "sockets": sockets}), encoding="utf-8")
         self._wire()

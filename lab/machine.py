@@ -18,6 +18,7 @@ DOM0_MIB = 900
 DATA_DISK_BYTES = 2 * 1024**3
 MASTER_ADDRESS = "10.0.2.100"  # at which a node finds the Salt master, on the ports that Salt uses by default
 WITNESS_PORT = 7781  # at the same address, the default of a topology
+BOARD_PORT = 443  # there as well, the management boards of all nodes
 CONSOLE_LINES = 40
 STOP_TRIES = 400
 STOP_PAUSE_S = 0.02
@@ -46,6 +47,7 @@ class Wiring:
     publish_port: int
     return_port: int
     witness_port: int
+    board_port: int
     sockets: Path
 
 
@@ -62,13 +64,13 @@ class Machine:
         self._image = image
         self._log = run / f"{self.name}.qemu.log"
         self._disks_of = run / f"{self.name}.disks-of"
-        self._record = run / f"{self.name}.pid"
+        self.record = run / f"{self.name}.pid"
         self._socket = wiring.sockets / f"{self.name}.qmp"
 
     @property
     def running(self) -> bool:
         """Whether its QEMU runs."""
-        return process.running(self._record) is not None
+        return process.running(self.record) is not None
 
     def new_disks(self) -> None:
         """Give it the disks of a machine that was just bought: the image, and an empty second one."""
@@ -96,9 +98,9 @@ class Machine:
             raise LabError(f"{self.name} is running already")
         self._socket.unlink(missing_ok=True)
         saved = [] if incoming is None else ["-incoming", f"exec:cat {shlex.quote(str(incoming))}"]
-        process.spawn([*self.argv(), "-S", *saved], record=self._record, log=self._log)
+        process.spawn([*self.argv(), "-S", *saved], record=self.record, log=self._log)
         self.wait_for(self._socket.exists, "QEMU has opened its monitor", timeout_s=30)
-        process.prefer(self._record)
+        process.prefer(self.record)
         self.link(link)
         if incoming is None:
             self.resume()
@@ -107,7 +109,7 @@ class Machine:
 
     def cut_power(self) -> None:
         """End it at once. What was written to its disks stays: they are raw files, behind the cache of this machine."""
-        process.kill(self._record)
+        process.kill(self.record)
 
     def monitor(self) -> Monitor:
         """A connection to its monitor."""
@@ -199,6 +201,7 @@ class Machine:
                 (4505, wiring.publish_port),
                 (4506, wiring.return_port),
                 (WITNESS_PORT, wiring.witness_port),
+                (BOARD_PORT, wiring.board_port),
             )
         ]
         # A pair of UDP sockets, so that either side can come and go.

@@ -35,6 +35,7 @@ class Master:
     def __init__(self, directory: Path, sockets: Path, publish_port: int, return_port: int) -> None:
         self.directory = directory
         self.pillar = directory / "pillar"
+        self.mine = directory / "cache" / "mine"
         self._sockets = sockets / "master"
         self._ports = {"publish_port": publish_port, "ret_port": return_port}
         self._record = directory / "pid"

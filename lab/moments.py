@@ -17,6 +17,7 @@ from lab.snapshot import tree_hash
 BARE = "bare"
 CONVERGED = "converged"
 GUARDED = "guarded"
+FENCED = "fenced"
 # A machine under emulation is silent for seconds when it is busy, and an answer of its tools takes one.
 LEASE = {"beat": 2, "dead": 10, "lease": 20, "watchdog": 15, "margin": 4, "takeover": 40}
 SOURCES = (PILLAR, CHECKOUT / "src" / "saltern", CHECKOUT / "salt")
@@ -27,18 +28,19 @@ GUARD_TIMEOUT_S = 180.0
 
 
 def bring(lab: Lab, name: str) -> None:
-    """Put the lab to the moment BARE, CONVERGED or GUARDED.
+    """Put the lab to the moment BARE, CONVERGED, GUARDED or FENCED.
 
     BARE: both nodes as installed, their second disks empty, their minions answer, the pillar as it is in the source.
     CONVERGED: the topology of the lab was applied to that, every disk is synchronised, every domain has written to its disk.
     GUARDED: and a section `takeover`; the witness runs, and each node is protected.
+    FENCED: the same with a fence agent for each node in the place of the witness.
     """
     lab.prepare()
     made_from = tree_hash([PILLAR] if name == BARE else SOURCES)
     if lab.has(name) and lab.about(name).get("made from") == made_from:
         lab.restore(name)
         return
-    {BARE: _make_bare, CONVERGED: _make_converged, GUARDED: _make_guarded}[name](lab)
+    {BARE: _make_bare, CONVERGED: _make_converged, GUARDED: _make_guarded, FENCED: _make_fenced}[name](lab)
     lab.save(name, **{"made from": made_from})
 
 
@@ -63,16 +65,31 @@ def _make_converged(lab: Lab) -> None:
 def _make_guarded(lab: Lab) -> None:
     """As docs/howto/survive-a-lost-node.md has it."""
     bring(lab, CONVERGED)
-    topology = lab.master.pillar / "saltern" / "init.sls"
-    takeover = {"witness": witness.section(MASTER_ADDRESS), "lease": LEASE}
-    text = topology.read_text(encoding="utf-8")
-    first = "  cluster: lab\n"
-    topology.write_text(text.replace(first, f"{first}  takeover: {json.dumps(takeover)}\n"), encoding="utf-8")
+    _take_over(lab, {"witness": witness.section(MASTER_ADDRESS), "lease": LEASE})
     lab.start_witness()
     lab.salt(witness.NAME, "saltutil.sync_all")
     _apply(lab, (*NODES, witness.NAME))
     lab.witness.stop()
     lab.start_witness()  # Salt starts engines when it starts itself
+    _wait_until_protected(lab)
+
+
+def _make_fenced(lab: Lab) -> None:
+    bring(lab, CONVERGED)
+    _take_over(lab, {"fencing": lab.boards.section(MASTER_ADDRESS), "lease": LEASE})
+    _apply(lab)
+    _wait_until_protected(lab)
+
+
+def _take_over(lab: Lab, takeover: dict[str, object]) -> None:
+    """Put a section into the topology."""
+    topology = lab.master.pillar / "saltern" / "init.sls"
+    text = topology.read_text(encoding="utf-8")
+    first = "  cluster: lab\n"
+    topology.write_text(text.replace(first, f"{first}  takeover: {json.dumps(takeover)}\n"), encoding="utf-8")
+
+
+def _wait_until_protected(lab: Lab) -> None:
     for node in NODES:
         lab.wait_until(partial(protected, lab, node), f"{node} is protected", timeout_s=GUARD_TIMEOUT_S)
 

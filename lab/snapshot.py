@@ -36,7 +36,8 @@ class Snapshot:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda machine: _save(machine, partial), machines))
             for name, tree in trees.items():
-                shutil.copytree(tree, partial / name)
+                if tree.exists():
+                    shutil.copytree(tree, partial / name)
         finally:
             for machine in machines:
                 machine.resume()

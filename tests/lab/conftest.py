@@ -11,7 +11,7 @@ import pytest
 from lab.cluster import NODES, Lab
 from lab.errors import LabError
 from lab.master import CHECKOUT
-from lab.moments import BARE, CONVERGED, GUARDED, bring
+from lab.moments import BARE, CONVERGED, FENCED, GUARDED, bring
 
 LAB = pytest.StashKey[Lab]()
 
@@ -70,6 +70,13 @@ def converged(lab: Lab) -> Lab:
 def guarded(lab: Lab) -> Lab:
     """The same with automatic takeover: the witness runs, and each node is protected."""
     bring(lab, GUARDED)
+    return lab
+
+
+@pytest.fixture
+def fenced(lab: Lab) -> Lab:
+    """The same with a fence agent for each node, which speaks to its management board, and without a witness."""
+    bring(lab, FENCED)
     return lab
 
 

@@ -97,6 +97,31 @@ def test_what_a_lost_node_ran_goes_on_at_its_partner_and_comes_home(guarded: Lab
     assert_no_record_lost(guarded, LOST)
 
 
+def hang(lab: Lab) -> None:
+    lab.freeze(LOST)
+
+
+@pytest.mark.parametrize("loss", [lose_power, hang], ids=["its power is cut", "it hangs"])
+def test_a_lost_node_is_switched_off_by_its_board_before_what_it_ran_goes_on(
+    fenced: Lab, loss: Callable[[Lab], None]
+) -> None:
+    begin_to_watch(fenced, "dns")
+    loss(fenced)
+    wait_until_taken_over(fenced)
+
+    assert not fenced.runs(LOST)
+    told = log(fenced, PARTNER)
+    assert told.index("fence_redfish has switched it off") < told.index("is to be started here")
+    assert_no_record_lost(fenced, PARTNER)
+
+    fenced.up()
+    assert running(fenced, LOST) == []
+    wait_until_up_to_date(fenced)
+    assert_both_protected(fenced)
+    assert_nobody_lives_twice(fenced)
+    assert_no_record_lost(fenced, PARTNER)
+
+
 def test_both_nodes_go_on_when_only_the_link_between_them_is_cut(guarded: Lab) -> None:
     begin_to_watch(guarded, "dns")
     before = {node: running(guarded, node) for node in NODES}

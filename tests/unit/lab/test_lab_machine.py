@@ -10,7 +10,7 @@ from lab.machine import Machine, Wiring, copy_sparse, hardware
 
 
 def machine(directory: Path, number: int = 1, port: int = 10000) -> Machine:
-    wiring = Wiring(port, port + 1, port + 2, port + 3, port + 4, port + 5, directory / "sockets")
+    wiring = Wiring(port, port + 1, port + 2, port + 3, port + 4, port + 5, port + 6, directory / "sockets")
     return Machine(number, directory / "image", directory / "run", wiring)
 
 
