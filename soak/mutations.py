@@ -156,6 +156,15 @@ class Hospitable(Guard):
         return self.against_start(domain, now_s)
 
 
+class Forgetting(Guard):
+    """Does not know after a start in which boot it has heard the others."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for _, peer in self._nodes:
+            peer.boot = 0
+
+
 class Boastful(Guard):
     """Says that it may be taken over whatever DRBD asks about."""
 
@@ -289,6 +298,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a paused node takes over": {"guard": Restless},
     "a guard ends before that is known": {"guard": Abrupt},
     "the witness denies a node whose guard is off": {"witness": Relentless},
+    "a node is denied in another boot than it is in": {"guard": Forgetting},
     "a node on which DRBD does not ask is taken over": {"guard": Boastful},
     "a domain comes from a node on which DRBD does not ask": {"guard": Hospitable},
     "what is written alone unasked is passed over": {"guard": Shameless},

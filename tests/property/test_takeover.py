@@ -212,6 +212,16 @@ MISSED: dict[str, Mutation] = {
         FENCING,
     ),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
+    "a node is denied in another boot than it is in": Mutation(
+        [
+            Event(35, "freeze", ("node1",)),
+            Event(36.5, "kill", (WITNESS,)),
+            Event(40, "kill", ("node2",)),
+            Event(40.2, "revive", ("node2",)),
+            Event(54.7, "revive", (WITNESS,)),
+            Event(85.6, "thaw", ("node1",)),
+        ]
+    ),
     "a node on which DRBD does not ask is taken over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
     "a domain comes from a node on which DRBD does not ask": Mutation(
         [

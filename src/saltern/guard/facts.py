@@ -21,14 +21,14 @@ class Proof(NamedTuple):
 class Facts(NamedTuple):
     """What a guard has on its disk.
 
-    ``met`` names the nodes that it has heard since the node's ``boot``, ``covered`` those of them that said last that they are;
-    ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes on with alone. ``off`` has the
-    nodes whose guard was stopped on purpose, with the boot and the number of the beat that said so. While it is ``paused``
-    nothing is taken over.
+    ``met`` has the nodes that it has heard since the node's ``boot``, and in which boot of theirs; ``covered`` names those
+    that said last that they are, ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes
+    on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot and the number of the beat that said
+    so. While it is ``paused`` nothing is taken over.
     """
 
     boot: int
-    met: frozenset[str] = frozenset()
+    met: Mapping[str, int] = {}
     declared: Mapping[str, Declaration] = {}
     alone: frozenset[str] = frozenset()
     off: Mapping[str, tuple[int, int]] = {}
@@ -37,7 +37,7 @@ class Facts(NamedTuple):
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
-        return self._replace(boot=boot, met=frozenset(), covered=frozenset(), declared={})
+        return self._replace(boot=boot, met={}, covered=frozenset(), declared={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,11 @@ class GoingOn(Proofs):
         if (asked.boot, asked.number) <= (peer.boot, peer.number):
             return []
         peer.boot, peer.number, peer.heard_s = asked.boot, asked.number, now_s
+        acts = list(self._in_boot(asked.by, asked.boot))
         declared = self.facts.declared.get(asked.by)
         if asked.domain in self.facts.alone or (declared is not None and asked.boot <= declared.boot):
-            return [Send(asked.by, Granted(asked.number, asked.domain, given=False))]
-        acts = list(self._comes_to_life(asked.by, peer))
+            return [*acts, Send(asked.by, Granted(asked.number, asked.domain, given=False))]
+        acts += self._comes_to_life(asked.by, peer)
         self._outdating[asked.domain] = asked.number
         return [*acts, Outdate(asked.domain)]
 

@@ -119,8 +119,9 @@ class Guard(GoingOn, Orders):
         return self._refused
 
     def _is_met(self, beat: Beat) -> Iterator[Act]:
-        met, covered = self.facts.met | {beat.node}, self.facts.covered - {beat.node}
-        yield from self._keep(met=met, covered=covered | {beat.node} if beat.covered else covered)
+        yield from self._in_boot(beat.node, beat.boot)
+        covered = self.facts.covered - {beat.node}
+        yield from self._keep(covered=covered | {beat.node} if beat.covered else covered)
 
     def _protection(self, beat: Beat) -> Iterator[Act]:
         """It is off from the first beat that says so to the first one of a guard that is subject to the proofs again."""

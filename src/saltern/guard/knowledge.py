@@ -47,7 +47,10 @@ class Knowledge:
         self._number = int(now_s * 1000)
         others = {*partners.values(), *([WITNESS] if proof.lease else [])}
         self._peers = {
-            name: Peer(answered_s=now_s, heard_s=now_s, renewed_s=(renewed or {}).get(name)) for name in sorted(others)
+            name: Peer(
+                answered_s=now_s, heard_s=now_s, boot=facts.met.get(name, 0), renewed_s=(renewed or {}).get(name)
+            )
+            for name in sorted(others)
         }
         self._nodes = [
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
@@ -74,6 +77,12 @@ class Knowledge:
         if facts != self.facts:
             self.facts = facts
             yield Keep(facts)
+
+    def _in_boot(self, node: str, boot: int) -> Iterator[Act]:
+        """A node was heard in that boot, which is kept: a denial of one before is none. Whether it is covered it has to say."""
+        same = self.facts.met.get(node) == boot
+        covered = self.facts.covered if same else self.facts.covered - {node}
+        yield from self._keep(met={**self.facts.met, node: boot}, covered=covered)
 
     def _next(self) -> int:
         self._number += 1

@@ -66,7 +66,7 @@ class Leases(Knowledge):
 
         Partners let none come from a node that has said so. Who was not heard since the boot, or has ended, lets none come.
         """
-        partners = self.facts.met - self.facts.declared.keys() - self.facts.off.keys()
+        partners = self.facts.met.keys() - self.facts.declared.keys() - self.facts.off.keys()
         return self.known_off and all(peer.knows_off for name, peer in self._nodes if name in partners)
 
     def _renewed_s(self, partner: str) -> float | None:

@@ -30,7 +30,7 @@ class Proofs(Leases):
         silent_s = now_s - peer.heard_s
         if silent_s < self._times.dead_s:
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []
-        if node in self.facts.met - self.facts.covered:
+        if node in self.facts.met.keys() - self.facts.covered:
             return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 

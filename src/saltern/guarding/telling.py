@@ -19,7 +19,7 @@ class Told(NamedTuple):
 
 def facts(before: Facts, after: Facts) -> Iterator[Told]:
     """What has changed in what a guard has proven and promised."""
-    for node in sorted(after.met - before.met):
+    for node in sorted(after.met.keys() - before.met.keys()):
         yield Told(f"node {node}", "was seen for the first time since the boot of this node")
     for node in sorted(after.declared.keys() - before.declared.keys()):
         boot = after.declared[node].boot

@@ -376,6 +376,23 @@ def test_nobody_waits_for_a_partner_whose_guard_has_ended_before_drbd_is_told_to
     assert one.aside
 
 
+def test_a_guard_that_is_started_again_has_a_silent_node_denied_in_the_boot_in_which_it_was_heard() -> None:
+    one = guard(Proof())
+    heard(one, 1.0, 1, boot=3)
+    again = Guard("node1", PARTNERS, Times(), one.facts, 2.0)
+    denials = [each.message for each in of(Send, again.act(RUNS_DNS, 50.0)) if isinstance(each.message, Deny)]
+    assert [each.denied_boot for each in denials] == [3]
+
+
+def test_a_request_from_another_boot_says_nothing_of_what_drbd_asks_there() -> None:
+    one = guard(Proof())
+    heard(one, 1.0, 1, boot=3)
+    one.asked(GoOn("web", "node2", 3, 2), 1.1)
+    assert one.facts.covered == {"node2"}
+    one.asked(GoOn("web", "node2", 4, 1), 1.2)
+    assert (one.facts.met, one.facts.covered) == ({"node2": 4}, set())
+
+
 def test_a_guard_steps_aside_when_those_have_taken_note_who_could_take_over_and_goes_on_as_before() -> None:
     one = guard(Proof())
     answered(one, one.act(RUNS_DNS, 1.0), 1.1, by=WITNESS)

@@ -180,7 +180,7 @@ def test_a_lease_is_kept_before_anybody_is_told_of_it(bench: Bench) -> None:
     assert bench.beats("dom0m")[-1].covered
 
 
-DEAD = Facts(1, frozenset({"dom0m"}), {"dom0m": Declaration(3, 5, frozenset())}, frozenset({"dns"}))
+DEAD = Facts(1, {"dom0m": 3}, {"dom0m": Declaration(3, 5, frozenset())}, frozenset({"dns"}))
 
 
 def dead(bench: Bench) -> None:

@@ -31,7 +31,7 @@ def store(host: LocalHost) -> GuardStore:
     return GuardStore(host, lambda: NOON_S)
 
 
-FACTS = Facts(7, frozenset({"dom0m"}), {"dom0m": Declaration(3, 2, frozenset({"mail"}))}, frozenset({"dns"}))
+FACTS = Facts(7, {"dom0m": 3}, {"dom0m": Declaration(3, 2, frozenset({"mail"}))}, frozenset({"dns"}))
 
 
 def test_facts_are_the_same_after_a_restart_of_the_guard(host: LocalHost) -> None:
