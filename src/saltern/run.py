@@ -220,6 +220,10 @@ class LocalHost:
         with open(target, "a", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
 
+    def sync(self, path: str) -> None:
+        """Have what was added to a file on the disk, where a loss of power leaves it. Raises ``OSError``."""
+        _sync(self._path(path))
+
     def remove(self, path: str) -> None:
         """See ``Host.remove``."""
         target = self._path(path)
@@ -363,9 +367,9 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _sync(directory: str) -> None:
-    """Have what was done to the entries of a directory on disk."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: str) -> None:
+    """Have what was done to a file, or to the entries of a directory, on disk."""
+    opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from saltern.guarding.events import Event
 from saltern.model.places import GUARD_LOGS
-from saltern.run import Host
+from saltern.run import LocalHost
 
 _DAYS: Final = 60
 Say = Callable[..., object]
@@ -19,7 +20,7 @@ Say = Callable[..., object]
 class Journal:
     """The log of one service: a file for each day. What is said of a subject is written when it is another thing than before."""
 
-    def __init__(self, host: Host, service: str) -> None:
+    def __init__(self, host: LocalHost, service: str) -> None:
         self._host, self._service = host, service
         self._day = ""
         self._said: dict[str, str] = {}
@@ -44,10 +45,17 @@ class Journal:
             line["event"] = event
         with suppress(OSError, ValueError):
             print(f"{subject}: {words}", file=sys.stderr, flush=True)
+        file = self._file(now.date().isoformat())
         with suppress(OSError):
-            self._host.append_text(self._file(now.date().isoformat()), json.dumps(line) + "\n")
+            self._host.append_text(file, json.dumps(line) + "\n")
         if event is not None:
+            # What comes before a reset is to be read after it; nobody waits for a disk that is slow.
+            threading.Thread(target=self._keep, args=(file,), daemon=True).start()
             self.listener(line)
+
+    def _keep(self, file: str) -> None:
+        with suppress(OSError):
+            self._host.sync(file)
 
     def _file(self, day: str) -> str:
         if day != self._day:
