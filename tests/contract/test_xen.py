@@ -67,7 +67,7 @@ disk = [ {disk} ]
 vif = [ 'mac=00:16:3e:00:00:50,bridge=xenbr0' ]
 """
 PVH = 'type = "pvh"\ntsc_mode = "native"\n'
-BARE = 'name = "{name}"\nmemory = {memory}\n'
+BARE = 'name = "{name}"\nmemory = {memory}\nkernel = "/var/lib/lab/vmlinuz"\n'
 PHY = "'phy:/dev/drbd1,xvda,w'"
 SCRIPT = "'vdev=xvda,script=block-drbd,target=dns'"
 
@@ -90,6 +90,7 @@ def normal(text: str) -> list[str]:
     """Leave out what differs from run to run: numbers of domains and processes, times, addresses, time(1)."""
     for pattern, word in (
         (r"(?m)^(real|user|sys)\t.*\n", ""),
+        (r"(cpu_mhz +: )[\d.]+", r"\1MHZ"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5})-[b-]----( +)[\d.]+", r"\g<1>N\g<2>-b----\g<3>T"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5}[rbpscd-]{6} +)[\d.]+", r"\g<1>N\g<2>T"),
         (r"(?m)( -b- +)[\d.]+", r"\1T"),

@@ -9,6 +9,8 @@ from lab.cluster import NODES, Lab
 from lab.moments import BARE, bring
 
 PATIENCE_S = 300
+# What the guests of the recordings start from, by the names that it has here.
+_GUEST_FILES = "cd /var/lib/lab && ln -sf vmlinux vmlinuz && ln -sf guest.img initrd.img"
 # Programs, with their first arguments, after which nodes are what they were.
 _READ = re.compile(
     r"(cat|echo|sleep|head|tail|grep"
@@ -46,7 +48,7 @@ class Moments:
     def _stop_minions(self) -> None:
         bring(self.lab, BARE)
         for node in NODES:
-            self.lab.on(node, "systemctl stop salt-minion")
+            self.lab.on(node, f"systemctl stop salt-minion; {_GUEST_FILES}")
 
     def changed(self) -> None:
         """The nodes stand at no known moment any more."""
