@@ -133,6 +133,7 @@ class Converge:
         if run.taken is not None and found.waits_for is not None:
             self._wait(str(item), found.waits_for, "Apply again when that has happened")
         elif run.taken is not None:
+            run.taken = None  # so it has changed nothing
             raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
         standalone = self._standalone(item)
         left = self._view.operation(item.name) if item.kind is Kind.OPERATION else None

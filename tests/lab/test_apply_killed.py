@@ -24,7 +24,7 @@ def moments(node: str) -> dict[str, Moment]:
     first = {"node1": "router", "node2": "mail"}[node]
     assert first in at_home(node)
     return {
-        "volume created": Moment("lvcreate", "", nth=3),
+        "volume created": Moment("lvcreate", ".", nth=3),
         "resource file written": Moment("drbdadm", "-c /dev/stdin dump", nth=2, done=BEFORE),
         "metadata created": Moment("drbdadm", "^create-md"),
         "marks changed": Moment("lvchange", "--deltag"),
