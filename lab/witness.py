@@ -34,8 +34,9 @@ class Witness:
         if self.running:
             return
         self.write_configuration()
-        # Of one that was killed: while its number is still taken, Salt believes that it runs.
-        self._pidfile.unlink(missing_ok=True)
+        # Of one that was killed: while its number is still taken, Salt believes that it runs, and the next one ends.
+        for left in (self._pidfile, *self._directory.glob("process_responsibility_*")):
+            left.unlink(missing_ok=True)
         argv = self._master.argv("salt-minion", self._configuration)
         process.spawn(argv, record=self._record, log=self._directory / "output")
 
