@@ -40,14 +40,14 @@ def command(operation: Operation) -> list[str] | None:
 def begin(host: Host, domain: str, identifier: str) -> None:
     """Begin this node's half, which then goes on by itself; raises ``Refused`` when it is over, left, or another one.
 
-    That of a stop with nothing to do is begun by knowing that the other one is about to be.
+    That of a start or a stop with nothing to do is begun by knowing that the other one is about to be.
     """
     operations.renew(host, domain, identifier)  # whoever asks for it is there
     found = operations.require(host, domain, identifier)
     argv = command(found)
     if argv is not None:
         host.detach(argv)
-    elif found.kind is OperationKind.STOP:
+    else:
         operations.expect(host, domain, identifier)
 
 

@@ -43,6 +43,8 @@ def begin(world: World, kind: OperationKind, source: str) -> None:
     halves = selection.halves(planned, SPEC, SHARES[other(source)], identifier=ID, owner="root on master", since="now")
     for node, entry in halves.items():
         operations.begin(world.host(node), entry)
+        if kind is START:  # somebody has stopped it before
+            operations.keep_stopped(world.host(node), entry)
 
 
 def entered(world: World) -> list[str]:
@@ -77,8 +79,7 @@ def carried_out_until(
     watch = Watch(world)
     begin(world, kind, source)
     node = other(source) if kind is START else source
-    if kind in (OFFLINE, STOP):
-        work.begin(world.host(other(source)), "dns", ID)
+    work.begin(world.host(other(node)), "dns", ID)
     worker = world.host(node)
     turns, shut_down = 0, False
 
@@ -152,6 +153,8 @@ def test_whatever_interrupts_it_at_any_moment_one_domain_is_left_or_none_that_wa
         assert len(alive) == (0 if "dom0" in kept_stopped(world) else 1), f"at moment {moment}: {kept_stopped(world)}"
         if kind is STOP and told.shut_down:
             assert alive == [], f"at moment {moment}: {kept_stopped(world)}"
+        if kind is START and alive and "power" not in interruption:
+            assert kept_stopped(world) == [], f"at moment {moment}"
         if not told.interrupted:
             break
     if interruption == "nothing":

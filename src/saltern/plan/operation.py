@@ -5,11 +5,11 @@ suspends the guest, gives its name away, and only then allows the receiver to st
 goes on only for a receiver that has destroyed its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 from saltern.errors import Refused
-from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain, WriteFile
+from saltern.model.action import Action, EndDomain, EndOperation, ForgetStop, StartDomain, UnpauseDomain, WriteFile
 from saltern.model.desired import DomainSpec
 from saltern.model.observed import Xen, XenDomain
 from saltern.model.operation import Half, Operation, OperationKind, Standing
@@ -96,31 +96,46 @@ def settle(left: Standing, xen: Xen, running: Mapping[str, RunningResource]) -> 
 
 
 def follows(operation: Operation) -> bool:
-    """Whether this half is made whole by what became of the other one: of a stop, on the node that shuts nothing down."""
-    return operation.taken and operation.kind is OperationKind.STOP and operation.half is Half.TARGET
+    """Whether this half is made whole by what became of the other one: on the node that starts and shuts down nothing."""
+    idle = {OperationKind.STOP: Half.TARGET, OperationKind.START: Half.SOURCE}
+    return operation.taken and idle.get(operation.kind) is operation.half
 
 
 def _gone(left: Standing, running: Mapping[str, RunningResource]) -> tuple[Action, ...] | Wait:
     """Of a domain that is not here. What was to be stopped, and is down, stays so, whoever has lived to see it."""
-    over = EndOperation(domain=left.operation.domain)
-    if left.operation.kind is not OperationKind.STOP:
-        return (over,)
-    sides = [running.get(name) for name in left.operation.resources] if follows(left.operation) else []
-    roles = {role for side in sides for role in _roles_elsewhere(side)}
+    operation = left.operation
+    over = EndOperation(domain=operation.domain)
+    if not follows(operation):
+        return (keep_stopped(operation), over) if operation.kind is OperationKind.STOP else (over,)
+    roles = {role for name in operation.resources for role in _roles_elsewhere(running.get(name))}
+    return (
+        _stopped_there(left, roles, over) if operation.kind is OperationKind.STOP else _started_there(left, roles, over)
+    )
+
+
+def _stopped_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...] | Wait:
+    operation = left.operation
     if Role.PRIMARY in roles and left.shutting_down:
         return Wait(
-            reason=f"{left.operation.domain} may still be shutting down on {left.operation.source}",
+            reason=f"{operation.domain} may still be shutting down on {operation.source}",
             remedy=f"Try again when that has ended, {SHUTDOWN_S / 60:.0f} minutes after it was begun at the latest",
         )
     if Role.PRIMARY in roles:
         return (over,)
     if None in roles:
         return Wait(
-            reason=f"whether {left.operation.domain} was shut down on {left.operation.source} is unknown: not all of "
-            f"{', '.join(left.operation.resources)} is connected",
-            remedy=f"Bring {left.operation.source} back, or see to the replication network; then try again",
+            reason=f"whether {operation.domain} was shut down on {operation.source} is unknown: not all of "
+            f"{', '.join(operation.resources)} is connected",
+            remedy=f"Bring {operation.source} back, or see to the replication network; then try again",
         )
-    return (keep_stopped(left.operation), over)
+    return (keep_stopped(operation), over)
+
+
+def _started_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...]:
+    """It was to run: only what is seen not to have been started stays stopped."""
+    if Role.PRIMARY in roles or None in roles:
+        return (ForgetStop(domain=left.operation.domain), over)
+    return (over,)
 
 
 def _roles_elsewhere(side: RunningResource | None) -> set[Role | None]:
@@ -221,6 +236,7 @@ def _told(actions: tuple[Action, ...]) -> str:
         EndDomain: "its remains are ended",
         UnpauseDomain: "it goes on here",
         WriteFile: "it stays stopped",
+        ForgetStop: "it no longer is to stay stopped",
         EndOperation: "over on this node",
     }
     return ", ".join(words[type(action)] for action in actions)

@@ -201,13 +201,13 @@ def worker(planned: Planned) -> str:
 def workers(planned: Planned) -> tuple[str, ...]:
     """The nodes whose half somebody has to begin, in that order; the half of another one is woken, or has nothing to do.
 
-    What is to stay stopped is known on both nodes before it is shut down.
+    What is to stay stopped is known on both nodes before it is shut down, and what is no longer to before it is started.
     """
     match planned.kind:
         case OperationKind.MIGRATE:
             return (planned.source,)
         case OperationKind.START:
-            return (planned.target,)
+            return (planned.source, planned.target)
         case _:
             return (planned.target, planned.source)
 

@@ -8,7 +8,7 @@ import pytest
 from nodes import MIGRATION, UUID, domain, running
 
 from saltern.errors import Refused
-from saltern.model.action import Action, EndDomain, EndOperation, StartDomain, UnpauseDomain, WriteFile
+from saltern.model.action import Action, EndDomain, EndOperation, ForgetStop, StartDomain, UnpauseDomain, WriteFile
 from saltern.model.observed import Xen
 from saltern.model.operation import Half, Operation, OperationKind, Standing
 from saltern.model.places import stopped_file
@@ -70,8 +70,10 @@ def test_of_a_start_only_what_has_never_run_is_ended(kind, half, xen, settled) -
     assert settle(replace(MIGRATION, kind=kind, half=half), xen) == settled
 
 
-@pytest.mark.parametrize("half", Half)
-@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START])
+@pytest.mark.parametrize(
+    ("kind", "half"),
+    [(OperationKind.OFFLINE, Half.SOURCE), (OperationKind.OFFLINE, Half.TARGET), (OperationKind.START, Half.TARGET)],
+)
 def test_what_was_to_run_and_is_not_here_has_left_nothing_here(kind, half) -> None:
     assert settle(replace(MIGRATION, kind=kind, half=half), Xen(domains=())) == OVER
 
@@ -105,6 +107,21 @@ def test_the_other_node_keeps_a_domain_stopped_by_what_became_of_it(side, shutti
         assert settled in found_so.reason
     else:
         assert found_so == settled
+
+
+@pytest.mark.parametrize(
+    ("side", "settled"),
+    [
+        ({"peer_role": Role.PRIMARY}, (ForgetStop(domain="dns"), *OVER)),
+        ({}, OVER),  # it was not started
+        ({"state": ConnectionState.CONNECTING}, (ForgetStop(domain="dns"), *OVER)),
+        ({"state": None}, (ForgetStop(domain="dns"), *OVER)),
+    ],
+)
+def test_the_other_node_keeps_a_domain_no_longer_stopped_that_was_to_be_started(side, settled) -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.START, half=Half.SOURCE)
+    assert settle(waiting, NOWHERE, running(**side)) == settled
+    assert settle(replace(waiting, taken=False), NOWHERE, running(**side)) == OVER
 
 
 def test_a_resource_that_is_not_up_tells_nothing_of_the_other_node() -> None:
