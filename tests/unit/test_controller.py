@@ -335,6 +335,29 @@ def test_a_stop_that_was_begun_is_finished_without_the_master_and_one_that_was_n
     assert begun
 
 
+@pytest.mark.parametrize("target", NODES)
+def test_no_old_note_is_left_of_a_start_that_was_begun_when_the_master_is_gone(nodes, target) -> None:
+    do(nodes, STOP, domain="dns")
+    world = nodes.world.to_json()
+    for answers in count(1):
+        mortal = Mortal(World.from_json(world), answers)
+        try:
+            do(mortal, START, domain="dns", target=target)
+        except Dead:
+            pass
+        else:
+            break
+        if "operation.carry_out" not in mortal.asked:
+            continue
+        begun = mortal.asked.count("operation.carry_out") == 2
+        mortal.world.advance(LEFT_AFTER_S)
+        apply(mortal)
+        assert running(mortal.world).get("dns", []) == ([target] if begun else []), f"after {answers} answers"
+        assert kept_stopped(mortal, "dns") == ([] if begun else list(NODES)), f"after {answers} answers"
+        assert entered(mortal) == []
+    assert begun
+
+
 def test_a_guest_that_takes_its_time_to_shut_down_stays_stopped_when_the_master_is_gone(nodes) -> None:
     do(nodes, OFFLINE, domain="dns", target="dom0m")
     guest = next(each for each in _guests(nodes.world) if each.name == "dns")

@@ -19,7 +19,7 @@ from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.observed import Xen
-from saltern.model.operation import OperationKind
+from saltern.model.operation import OperationKind, Standing
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
@@ -107,6 +107,11 @@ def _obstacles(
             yield f"{name} is Primary on {domain.partner}, and connected"
 
 
+def _was_started(standing: Standing | None) -> bool:
+    """Whether somebody wants it to run, and has begun that: a note from before counts no longer."""
+    return standing is not None and standing.operation.kind is OperationKind.START and standing.operation.taken
+
+
 def _connected(side: RunningResource | None) -> bool:
     return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
 
@@ -160,7 +165,7 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
         stopped = note_of(host.read_text(stopped_file(each.name)), each.uuid)
         if standing is not None and standing.alive:
             yield each.name, f"it is busy: {standing.operation}"
-        elif stopped is not None:
+        elif stopped is not None and not _was_started(standing):
             yield each.name, f"it stays stopped: {stopped}"
         elif standing is not None and standing.operation.kind is OperationKind.STOP and standing.operation.taken:
             yield each.name, f"it was to be stopped, and to stay so: {standing.operation}"

@@ -246,7 +246,21 @@ def test_what_was_being_stopped_when_everybody_was_lost_stays_stopped(world: Wor
     )
 
 
-def enter(world: World, kind: OperationKind = OperationKind.MIGRATE) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_was_being_started_when_everybody_was_lost_is_kept_stopped_by_no_old_note(
+    world: World, begun: bool
+) -> None:
+    enter(world, OperationKind.START, Half.SOURCE)
+    world.host("dom0m").write_text(stopped_file("dns"), f"{DNS.uuid} stopped by anna\n", 0o600)
+    if begun:
+        expect(world.host("dom0m"), "dns", "0a1b2c3d")
+    world.advance(LEFT_AFTER_S)
+    lose(world)
+    reason = look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons.get("dns")
+    assert reason == (None if begun else "it stays stopped: stopped by anna")
+
+
+def enter(world: World, kind: OperationKind = OperationKind.MIGRATE, half: Half = Half.TARGET) -> None:
     begin(
         world.host("dom0m"),
         Operation(
@@ -254,7 +268,7 @@ def enter(world: World, kind: OperationKind = OperationKind.MIGRATE) -> None:
             kind=kind,
             domain="dns",
             uuid=DNS.uuid,
-            half=Half.TARGET,
+            half=half,
             source="dom0",
             target="dom0m",
             address="192.168.1.191",
