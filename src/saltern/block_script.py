@@ -17,7 +17,7 @@ from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model import hotplug
 from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
 from saltern.model.running import Generation, RunningResource
-from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show, xenstore_ls
+from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
 from saltern.plan import attach
 from saltern.plan.attach import Act
 from saltern.run import Completed, Host, LocalHost
@@ -36,6 +36,7 @@ _POLL_S: Final = 0.25
 _BACK_S: Final = 30.0
 # A guard that is started again is back by then, with a lease; libxl waits for longer than that, and for what has to be done then.
 _LEASE_S: Final = 10.0
+_LOOKS: Final = 3
 _UNFINISHED: Final = (
     ""  # no status yet: `add` was killed, by libxl's own timeout perhaps, or could not undo what it did
 )
@@ -252,7 +253,7 @@ def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
     Raises while anything else holds it.
     """
     try:
-        users = list(_users(drbd.host, drbd.resource).values())
+        users = _users(drbd.host, _given(drbd.host, drbd.resource))
     except CommandFailed:
         users = []  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
     if any(user.status != _CONNECTED for user in users):
@@ -303,7 +304,12 @@ def _places(xenbus_path: str) -> tuple[str, str]:
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:
     """The domids that were given the same resource, or are about to be."""
     own = _DOM0 + xenbus_path.removeprefix(_DOM0)
-    return {user.domid for place, user in _users(host, resource).items() if place != own}
+    given = _given(host, resource)
+    if own not in given:
+        raise ParseError(
+            "xenstore", f"the disk itself, {own}, is not among those that were given {resource}", str(given)
+        )
+    return {user.domid for user in _users(host, [place for place in given if place != own])}
 
 
 class _User(NamedTuple):
@@ -313,15 +319,41 @@ class _User(NamedTuple):
     status: str
 
 
-def _users(host: Host, resource: str) -> dict[str, _User]:
-    """Where a resource was given to a domain, or is about to be: libxl writes this before it calls the script."""
-    found = xenstore_ls.parse(host.run(xenstore.below(_BACKENDS), timeout_s=_COMMAND_S).stdout)
-    users = {}
-    for path, value in found.items():
-        place, _, key = path.rpartition("/")
-        status = found.get(f"{place}/hotplug-status", _UNFINISHED)
-        if (key, value) == ("params", resource) and status != "error":
-            users[place] = _User(int(place.split("/")[-2]), status)
+def _given(host: Host, resource: str) -> list[str]:
+    """Where a resource was given to a domain, or is about to be: libxl writes this before it calls the script.
+
+    Not by `xenstore-ls`: of each disk that reads fifteen values and more, and a node that is busy with taking domains over has
+    no time for that. What goes away while it is looked at is looked at once more.
+    """
+    for _ in range(_LOOKS - 1):
+        with suppress(CommandFailed):
+            return _look_given(host, resource)
+    return _look_given(host, resource)
+
+
+def _look_given(host: Host, resource: str) -> list[str]:
+    places = _children(host, *_children(host, _BACKENDS))
+    params = _read(host, *(f"{place}/params" for place in places)) if places else []
+    return [place for place, value in zip(places, params, strict=True) if value == resource]
+
+
+def _children(host: Host, *paths: str) -> list[str]:
+    return host.run(xenstore.children(*paths), timeout_s=_COMMAND_S).stdout.splitlines() if paths else []
+
+
+def _users(host: Host, places: Sequence[str]) -> list[_User]:
+    """Who has these disks, without those who were refused them."""
+    users = []
+    for place in places:
+        match = _BACKEND.fullmatch(place)
+        if match is None:
+            raise ParseError("xenstore-list", "it is not the place of a disk", place)
+        try:
+            (status,) = _read(host, f"{place}/hotplug-status")
+        except CommandFailed:
+            status = _UNFINISHED
+        if status != "error":
+            users.append(_User(int(match[1]), status))
     return users
 
 

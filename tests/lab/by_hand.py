@@ -182,6 +182,6 @@ def _has_seen(lab: Lab, node: str) -> bool:
 
 
 def witnessed(lab: Lab) -> set[str]:
-    """All records that a node has ever seen; a last one that was cut off with the power counts for nothing."""
-    seen = [lab.on(node, "cat /root/seen").stdout for node in NODES]
+    """All records that a node with power has ever seen; a last one that was cut off with the power counts for nothing."""
+    seen = [lab.on(node, "cat /root/seen").stdout for node in NODES if lab.runs(node)]
     return {line for text in seen for line in text[: text.rfind("\n") + 1].splitlines()}

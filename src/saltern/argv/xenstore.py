@@ -6,9 +6,9 @@ def read(*paths: str) -> list[str]:
     return ["xenstore-read", *paths]
 
 
-def below(path: str) -> list[str]:
-    """List all that is below a path; ``saltern.parse.xenstore_ls`` understands the answer."""
-    return ["xenstore-ls", "-f", path]
+def children(*paths: str) -> list[str]:
+    """List what is directly below each path, with its own path, one a line; exit 1 when one of them is not there."""
+    return ["xenstore-list", "-p", *paths]
 
 
 def write(values: dict[str, str]) -> list[str]:

@@ -145,7 +145,8 @@ def _list(node: SimNode, options: Options) -> Result:
     for path in options.operands:
         if read(node, path) is None:
             return Result(1, said, f"xenstore-list: could not list path {path}\n")
-        said += "".join(f"{name}\n" for name in _children(everything(node), absolute(path)))
+        below = f"{path}/" if "prefix" in options else ""
+        said += "".join(f"{below}{name}\n" for name in _children(everything(node), absolute(path)))
     return Result(0, said)
 
 
