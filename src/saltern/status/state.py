@@ -160,8 +160,14 @@ def _side(answer: Answer, resource: str) -> dict[str, str]:
         "disk": device["disk"] if device else "Diskless",
         "connection": connections[0]["state"] if connections else "StandAlone",
         "replication": peer["replication"] if peer else "Off",
-        "io": "suspended" if found["suspended"] else "running",
+        "io": _io(found),
     }
+
+
+def _io(found: Tree) -> str:
+    if found["lacks_quorum"]:
+        return "without quorum"
+    return "suspended" if found["suspended"] else "running"
 
 
 def _out_of_sync_bytes(resource: Resource, answers: Mapping[str, Answer]) -> int | None:

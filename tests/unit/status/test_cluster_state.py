@@ -50,6 +50,13 @@ def test_a_guest_that_waits_with_what_it_writes_is_told() -> None:
     assert "when dom0m is back, or the guard of dom0 has proof" in text
 
 
+def test_a_guest_that_waits_for_quorum_is_told_so() -> None:
+    waits = resource(role="Primary", state="Connecting", suspended=True, lacks_quorum=True)
+    (text,) = [each for each in wrong(answer(waits, domain()), SILENT) if each.startswith("resource dns")]
+    assert text.startswith("resource dns: it has no quorum on dom0, so its I/O is suspended")
+    assert "when dom0 sees dom0m again" in text
+
+
 def test_a_domain_that_runs_nowhere_is_told() -> None:
     assert wrong(answer(resource()), PARTNER) == [
         "domain dns: it runs nowhere; `salt '*' state.apply` starts it, or tells why not"
