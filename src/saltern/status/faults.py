@@ -148,6 +148,11 @@ def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool)
             else ""
         )
         return f"the disk on {node} is {side['disk']}", f"{new}`dmesg` on both nodes tells why it is not synchronised"
+    if side["tie_breaker"] not in ("none", "Connected"):
+        what = (
+            f"{node} is not connected to the tie-breaker ({side['tie_breaker']}): it would be suspended without {other}"
+        )
+        return what, "see whether the tie-breaker and the link to it are up"
     return None
 
 
