@@ -180,3 +180,20 @@ def role_held(name):
           drbd.role_held: []
     """
     return _item(name, Item(Kind.ROLE, name))
+
+
+def tie_breaker_running(name):
+    """
+    Ensure that a resource that this node breaks ties for is configured here, and up without a disk.
+
+    Writes ``/etc/drbd.d/NAME.res`` and runs ``drbdadm adjust``. It takes DRBD 9.
+
+    name
+        The resource
+
+    .. code-block:: yaml
+
+        dns:
+          drbd.tie_breaker_running: []
+    """
+    return _item(name, Item(Kind.TIE_BREAKER, name))

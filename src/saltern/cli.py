@@ -221,7 +221,13 @@ def _script(options: argparse.Namespace) -> int:
     share = _share(options, _compiled(options))
     generation = Generation(options.drbd)
     plan = Converge(LocalHost(), share, test=True, known=script.empty_node(share, generation))
-    actions = {item: plan.item(item).actions for item in items(share)}
+    outcomes = {item: plan.item(item) for item in items(share)}
+    refused = [f"{item}: {each.comment}" for item, each in outcomes.items() if each.result is False]
+    if refused:
+        # What comes after it is refused because of it.
+        print(f"saltern: {refused[0]}", file=sys.stderr)
+        return 1
+    actions = {item: each.actions for item, each in outcomes.items()}
     print(script.render(share, generation, actions), end="")
     return 0
 

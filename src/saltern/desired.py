@@ -22,6 +22,7 @@ from saltern.model.desired import (
     Purpose,
     Resource,
     ResourceHost,
+    TieBreaker,
     Volume,
     WitnessSpec,
 )
@@ -58,7 +59,7 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
         for node in pair:
             domains[node.name][domain.name] = spec
         for disk in domain.disks:
-            resource = _resource(cluster.name, domain, disk, pair)
+            resource = _resource(cluster, domain, disk, pair)
             for node in pair:
                 resources[node.name][disk.resource] = resource
                 volumes[node.name] += _volumes(disk, node)
@@ -70,6 +71,7 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
         volumes[name].append(
             Volume(volume_group=group, name=volume, size_bytes=count * SLOT_BYTES, purpose=Purpose.META)
         )
+    tie_breaks = {name: each for name, each in sorted(_by_name(resources).items()) if each.tie_breaker is not None}
     return {
         name: NodeSlice(
             cluster=cluster.name,
@@ -79,9 +81,15 @@ def compile_slices(cluster: Cluster) -> dict[str, NodeSlice]:
             resources=_in_order(resources[name], name),
             domains=domains[name],
             guard=_guard(cluster, name, domains[name].values()),
+            tie_breaks=tie_breaks if name == cluster.tie_breaker else {},
         )
         for name in sorted(cluster.nodes)
     }
+
+
+def _by_name(resources: Mapping[str, Mapping[str, Resource]]) -> dict[str, Resource]:
+    """The resources of all nodes, each once."""
+    return {name: each for found in resources.values() for name, each in found.items()}
 
 
 def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardSpec | None:
@@ -163,7 +171,7 @@ def _sections(cluster: str, domain: Domain, disk: Disk) -> Mapping[str, Mapping[
     return {**disk.drbd.sections, "net": {**net, "cram-hmac-alg": "sha256", "shared-secret": identity}}
 
 
-def _resource(cluster: str, domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
+def _resource(cluster: Cluster, domain: Domain, disk: Disk, pair: tuple[Node, Node]) -> Resource:
     home_id, partner_id = _known(disk.node_ids)
     return Resource(
         name=disk.resource,
@@ -171,8 +179,13 @@ def _resource(cluster: str, domain: Domain, disk: Disk, pair: tuple[Node, Node])
         protocol=disk.drbd.protocol,
         size_bytes=disk.size_bytes,
         hosts=(_host(disk, pair[0], home_id), _host(disk, pair[1], partner_id)),
-        sections=_sections(cluster, domain, disk),
+        sections=_sections(cluster.name, domain, disk),
+        tie_breaker=None if cluster.tie_breaker is None else _tie_breaker(disk, cluster.nodes[cluster.tie_breaker]),
     )
+
+
+def _tie_breaker(disk: Disk, node: Node) -> TieBreaker:
+    return TieBreaker(node=node.name, address=node.address, port=_known(disk.port), minor=_known(disk.minor))
 
 
 def _host(disk: Disk, node: Node, node_id: int) -> ResourceHost:
@@ -233,6 +246,7 @@ def slice_to_pillar(share: NodeSlice) -> dict[str, Any]:
         # A list, because the order of starting is part of what it says.
         "domains": [domain_to_pillar(domain) for domain in share.domains.values()],
         "guard": None if share.guard is None else guard_to_pillar(share.guard),
+        "tie_breaks": {name: resource_to_pillar(resource) for name, resource in share.tie_breaks.items()},
     }
 
 
@@ -243,6 +257,7 @@ def part(share: NodeSlice, domains: Collection[str]) -> NodeSlice:
         volumes=(),
         resources={name: each for name, each in share.resources.items() if each.domain in domains},
         domains={name: each for name, each in share.domains.items() if name in domains},
+        tie_breaks={name: each for name, each in share.tie_breaks.items() if each.domain in domains},
     )
 
 
@@ -276,6 +291,7 @@ def resource_to_pillar(resource: Resource) -> dict[str, Any]:
             for host in resource.hosts
         ],
         "sections": {name: dict(options) for name, options in resource.sections.items()},
+        "tie_breaker": None if resource.tie_breaker is None else asdict(resource.tie_breaker),
     }
 
 
@@ -343,6 +359,7 @@ def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
             resources={name: resource_from_pillar(name, item) for name, item in _of(dict, data["resources"]).items()},
             domains={item["name"]: _domain_from_pillar(item) for item in _of(list, data["domains"])},
             guard=None if data["guard"] is None else _guard_from_pillar(data["guard"]),
+            tie_breaks={name: resource_from_pillar(name, item) for name, item in _of(dict, data["tie_breaks"]).items()},
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise SliceError(
@@ -381,6 +398,16 @@ def resource_from_pillar(name: str, data: Mapping[str, Any]) -> Resource:
         size_bytes=_of(int, data["size_bytes"]),
         hosts=(_host_from_pillar(home), _host_from_pillar(partner)),
         sections={_of(str, section): _texts(options) for section, options in _of(dict, data["sections"]).items()},
+        tie_breaker=None if data["tie_breaker"] is None else _tie_breaker_from_pillar(data["tie_breaker"]),
+    )
+
+
+def _tie_breaker_from_pillar(data: Mapping[str, Any]) -> TieBreaker:
+    return TieBreaker(
+        node=_of(str, data["node"]),
+        address=_of(str, data["address"]),
+        port=_of(int, data["port"]),
+        minor=_of(int, data["minor"]),
     )
 
 

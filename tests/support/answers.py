@@ -16,6 +16,7 @@ def resource(
     state: str = "Connected",
     *,
     suspended: bool = False,
+    lacks_quorum: bool = False,
     **peer: Any,
 ) -> dict[str, Any]:
     """The resource dns as `drbd.status` returns it."""
@@ -24,6 +25,7 @@ def resource(
         "dns": {
             "role": role,
             "suspended": suspended,
+            "lacks_quorum": lacks_quorum,
             "devices": {0: {"minor": 1, "disk": disk, "size_bytes": 2**30}},
             "connections": [{"state": state, "volumes": {0: volume}}],
         }

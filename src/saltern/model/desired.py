@@ -4,7 +4,7 @@ This is all that a node is given of the cluster. It travels in the pillar as pla
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
@@ -60,8 +60,26 @@ class ResourceHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TieBreaker:
+    """The third node of a resource, which holds no copy: what stands in its ``on`` section."""
+
+    node: str
+    address: str  # IPv4 or IPv6, without brackets
+    port: int
+    minor: int
+
+    @property
+    def device(self) -> str:
+        """The block device of the resource, as ``/dev/drbd1``. Nothing uses it there."""
+        return f"/dev/drbd{self.minor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A DRBD resource with one volume between two nodes; ``hosts`` holds the home first, then the partner."""
+    """A DRBD resource with one volume between two nodes; ``hosts`` holds the home first, then the partner.
+
+    With a ``tie_breaker`` a side writes only while it has quorum.
+    """
 
     name: str
     domain: str
@@ -69,6 +87,7 @@ class Resource:
     size_bytes: int
     hosts: tuple[ResourceHost, ResourceHost]
     sections: Mapping[str, Mapping[str, str]]  # net, disk, handlers, options
+    tie_breaker: TieBreaker | None = None
 
     @property
     def home(self) -> str:
@@ -81,6 +100,15 @@ class Resource:
             if host.node == node:
                 return host
         raise KeyError(node)
+
+    @property
+    def ends(self) -> tuple[ResourceHost | TieBreaker, ...]:
+        """Everywhere where it is configured and up: both sides, and the tie-breaker."""
+        return self.hosts if self.tie_breaker is None else (*self.hosts, self.tie_breaker)
+
+    def minor_on(self, node: str) -> int:
+        """Its minor on ``node``, which may be the tie-breaker; ``KeyError`` when it is not there."""
+        return {end.node: end.minor for end in self.ends}[node]
 
     def peer_of(self, node: str) -> ResourceHost:
         """The other side than that of ``node``; ``KeyError`` when it is neither."""
@@ -163,6 +191,7 @@ class NodeSlice:
 
     ``volumes`` by name; ``resources`` by name, those at home here first; ``domains`` in start order (dependencies first).
     ``migration_address`` is where this node takes domains in that move here. Without ``guard`` nothing is taken over by itself.
+    ``tie_breaks`` are the resources, by name, that this node holds no copy of and breaks ties for.
     """
 
     cluster: str
@@ -172,10 +201,13 @@ class NodeSlice:
     resources: Mapping[str, Resource]
     domains: Mapping[str, DomainSpec]
     guard: GuardSpec | None = None
+    tie_breaks: Mapping[str, Resource] = field(default_factory=dict)
 
 
 # Peers that metadata have room for: the partner, one that replaces it, and a tie-breaker. Room cannot be added later.
 METADATA_PEERS = 3
+# The last that DRBD 9 has: whoever replaces a partner later finds the next one free. It takes no room in metadata.
+TIE_BREAKER_NODE_ID = 31
 
 RESOURCE_DIRECTORY = PurePosixPath("/etc/drbd.d")
 DOMAIN_DIRECTORY = PurePosixPath("/etc/xen")

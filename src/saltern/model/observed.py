@@ -50,11 +50,15 @@ class ConfiguredHost:
     volumes: Mapping[int, "ConfiguredVolume"]
 
 
+NO_DISK = "none"  # as drbd.conf(5) says it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredVolume:
     """One volume of one side: its minor, its backing device and where its metadata are.
 
-    ``meta_index`` is ``None`` for flexible metadata; ``meta_device`` is ``"internal"`` for internal ones.
+    ``meta_index`` is ``None`` for flexible metadata; ``meta_device`` is ``"internal"`` for internal ones. Both devices are
+    ``NO_DISK`` on a side that has none.
     """
 
     minor: int

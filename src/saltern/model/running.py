@@ -120,6 +120,8 @@ class Device(NamedTuple):
 class RunningResource(NamedTuple):
     """A resource that the kernel knows (drbdsetup events2).
 
+    ``connections`` are those to peers that hold a copy, ``tie_breakers`` those to peers that are without a disk on purpose: what
+    holds of the partner does not hold of these. ``lacks_quorum``: its I/O is suspended because it sees too few of all of them.
     ``awaits_handler``: its I/O is suspended until the handler ``fence-peer`` has ended well, and for no other reason.
     """
 
@@ -129,3 +131,5 @@ class RunningResource(NamedTuple):
     devices: Mapping[int, Device]
     connections: tuple[Connection, ...]
     awaits_handler: bool = False
+    lacks_quorum: bool = False
+    tie_breakers: tuple[Connection, ...] = ()

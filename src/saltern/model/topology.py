@@ -129,9 +129,13 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A whole topology. Without ``takeover`` nothing is taken over but by a person."""
+    """A whole topology. Without ``takeover`` nothing is taken over but by a person.
+
+    With a ``tie_breaker``, a node that holds no domain, a side of a resource writes only while it has quorum.
+    """
 
     name: str
     nodes: Mapping[str, Node]
     domains: Mapping[str, Domain]
     takeover: Takeover | None = None
+    tie_breaker: str | None = None

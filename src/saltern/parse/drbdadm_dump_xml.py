@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from saltern.errors import ParseError
-from saltern.model.observed import ConfiguredHost, ConfiguredResource, ConfiguredVolume
+from saltern.model.observed import NO_DISK, ConfiguredHost, ConfiguredResource, ConfiguredVolume
 from saltern.parse.scalars import whole_number
 
 _TOOL = "drbdadm dump-xml"
@@ -15,7 +15,6 @@ _DECLARATION: Final = re.compile(r"<!(?!--)")
 _FLEXIBLE = "flexible"
 # drbdadm prints a null pointer in this way where a host section has no address of its own.
 _NULL = "(null)"
-NO_DISK = "none"
 
 
 def parse(text: str) -> dict[str, ConfiguredResource]:

@@ -20,7 +20,9 @@ from saltern.units import KIB
 
 _TOOL = "drbdsetup events2"
 _FENCING = "fencing"
-_SUSPENSIONS = frozenset({"user", "no-data", _FENCING, "quorum"})
+_QUORUM = "quorum"
+_SUSPENSIONS = frozenset({"user", "no-data", _FENCING, _QUORUM})
+_CLIENT = {"yes": True, "no": False}
 # DRBD 8.4 has one connection for each resource and calls every peer by this word.
 _NAMELESS_PEER = "peer"
 
@@ -75,6 +77,7 @@ class _Connection:
     def __init__(self, peer: str | None, state: ConnectionState, role: Role) -> None:
         self.peer, self.state, self.role = peer, state, role
         self.volumes: dict[int, PeerDevice] = {}
+        self.clients: set[int] = set()  # the volumes that the peer has no disk of, on purpose
 
 
 def parse_line(line: str) -> Event:
@@ -134,6 +137,8 @@ def _take(resources: dict[str, _Resource], event: Event) -> None:
             if volume not in resource.devices:
                 raise ValueError(f"volume {volume} was not introduced by a device line")
             _add(connection.volumes, volume, _peer_device(fields), "volume")
+            if _CLIENT[fields.get("peer-client", "no")]:
+                connection.clients.add(volume)
         case Kind.PATH:
             pass  # addresses are read from the configuration
         case _:
@@ -210,21 +215,26 @@ def _check_whole(resources: Mapping[str, _Resource], text: str) -> None:
 
 
 def _finish(name: str, resource: _Resource) -> RunningResource:
-    connections = tuple(
-        Connection(
+    copies: list[Connection] = []
+    tie_breakers: list[Connection] = []
+    for peer_node_id, connection in sorted(resource.connections.items()):
+        # drbdsetup says it of every peer that is configured so, connected or not (want_bitmap in drbd_state.c of 9.2).
+        has_none = bool(connection.clients) and connection.clients == connection.volumes.keys()
+        found = Connection(
             peer_node_id=peer_node_id,
             peer=connection.peer,
             state=connection.state,
             role=connection.role,
             volumes=connection.volumes,
         )
-        for peer_node_id, connection in sorted(resource.connections.items())
-    )
+        (tie_breakers if has_none else copies).append(found)
     return RunningResource(
         name=name,
         role=resource.role,
         suspended=bool(resource.suspended),
         devices=resource.devices,
-        connections=connections,
+        connections=tuple(copies),
         awaits_handler=resource.suspended == {_FENCING},
+        lacks_quorum=_QUORUM in resource.suspended,
+        tie_breakers=tuple(tie_breakers),
     )

@@ -28,7 +28,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     """Bring a resource up, or adjust what differs from its configuration.
 
     Raises ``Refused`` when it has no configuration, or when its metadata are not as they should be: what is attached
-    with somebody else's metadata is served, and replicated, as good data.
+    with somebody else's metadata is served, and replicated, as good data; and when it would lack quorum from then on.
     """
     running = view.running.get(resource.name)
     differences = _differences(resource, running, view)
@@ -40,6 +40,7 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
     settled.require_own_minor(resource, node_slice, view)
     if is_attached(resource, view):
         refuse_severing(resource, view.adjustments.get(resource.name, ()))
+        _refuse_suspending(resource, running, view)
     if metadata.step(resource, node_slice, view).actions:
         # A volume that is still marked as blank must not be attached by metadata that may not be its own.
         raise Refused(f"resource {resource.name}", "its metadata are not complete", "Apply the whole layer `drbd`")
@@ -55,6 +56,18 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step:
         actions=(*first, AdjustResource(resource=resource.name)),
         changes={f"resource {resource.name}": {"old": ", ".join(differences), "new": "up and as configured"}},
     )
+
+
+def _refuse_suspending(resource: Resource, running: RunningResource | None, view: View) -> None:
+    """A Primary that is without its partner would be told of quorum, and have its I/O suspended in the same moment."""
+    if resource.tie_breaker is None or running is None or running.role is not Role.PRIMARY or attach.connected(running):
+        return
+    if any(line.split()[1] == "resource-options" for line in view.adjustments.get(resource.name, ())):
+        raise Refused(
+            f"resource {resource.name}",
+            "it is Primary without its partner, and its configuration demands quorum: its guest could write no more",
+            "Apply again when the partner is connected",
+        )
 
 
 def _may_have_been_one_of_two(resource: Resource, running: RunningResource | None, view: View) -> bool:
@@ -79,9 +92,18 @@ def _condition(running: RunningResource | None) -> str:
 def _warning(resource: Resource, node_slice: NodeSlice, running: RunningResource | None) -> str | None:
     state = connection_state(running)
     if state is ConnectionState.CONNECTED:
-        return None
+        return _lonely(resource, running)
     partner = resource.peer_of(node_slice.node).node
     return f"{resource.name} is not connected to {partner} ({state}): nothing is replicated"
+
+
+def _lonely(resource: Resource, running: RunningResource | None) -> str | None:
+    """A side whose tie-breaker is out of sight."""
+    thirds = () if running is None else running.tie_breakers
+    if resource.tie_breaker is None or any(each.state is ConnectionState.CONNECTED for each in thirds):
+        return None
+    third = resource.tie_breaker.node
+    return f"{resource.name} is not connected to its tie-breaker {third}: if its partner is lost, it is suspended"
 
 
 def connection_state(running: RunningResource | None) -> ConnectionState | None:

@@ -5,8 +5,16 @@ from collections.abc import Iterable, Iterator
 
 from saltern.errors import CommandFailed, Refused
 from saltern.model.action import WriteFile
-from saltern.model.desired import DomainSpec, NodeSlice, Resource, ResourceHost, domain_file, resource_file
-from saltern.model.observed import ConfiguredResource
+from saltern.model.desired import (
+    DomainSpec,
+    NodeSlice,
+    Resource,
+    ResourceHost,
+    TieBreaker,
+    domain_file,
+    resource_file,
+)
+from saltern.model.observed import NO_DISK, ConfiguredResource
 from saltern.model.places import BLOCK_SCRIPT, GUARD_SCRIPT, OPERATION_SCRIPT
 from saltern.plan import metadata, settled
 from saltern.plan.project import configuration
@@ -35,7 +43,7 @@ def resource_step(resource: Resource, node_slice: NodeSlice, view: View) -> Step
 
     Raises ``Refused`` when the file is somebody else's, when metadata and volumes of this side do not belong together, when
     a number is in use here by anything else, when the resource would change its nodes, minors, disks or metadata, and when
-    it is up and would have to be taken apart.
+    it is up and would have to be taken apart. This node is one of its sides, or its tie-breaker.
     """
     found = view.file(resource_file(resource.name))
     return _resource_step(resource, node_slice, view, guarded=drbd_resource.asks_guard(found or ""))
@@ -63,7 +71,7 @@ def _resource_step(resource: Resource, node_slice: NodeSlice, view: View, *, gua
             "Free the number on this node, or give the resource another one in the topology; nothing was written, "
             "because one conflict blocks every drbdadm command for every resource",
         )
-    if found is None:
+    if found is None and resource.name in node_slice.resources:
         # Whatever starts at boot brings up what is configured: not a volume under metadata that are not its own.
         metadata.decide(resource, node_slice, view)
     if resource.name in view.running:
@@ -176,7 +184,7 @@ def _refuse_moving(resource: Resource, configured: ConfiguredResource | None) ->
 
 
 def _places(resource: ConfiguredResource) -> set[tuple[str, int, str, str]]:
-    """Node, minor, disk and meta-disk of every side."""
+    """Node, minor, disk and meta-disk of every side. A tie-breaker has none: it may come, or change, without a copy moving."""
     return {
         (
             host.node,
@@ -186,6 +194,7 @@ def _places(resource: ConfiguredResource) -> set[tuple[str, int, str, str]]:
         )
         for host in resource.hosts
         for volume in host.volumes.values()
+        if volume.disk != NO_DISK
     }
 
 
@@ -213,31 +222,32 @@ def _conflicts(
     if same_name is not None and same_name.file != path:
         yield f"{same_name.file} defines a resource of the same name"
     strangers = [other for name, other in configured.items() if name != resource.name]
-    for host in resource.hosts:
-        taken = _taken(host, strangers)
-        for claim, what in _claims(host):
+    for end in resource.ends:
+        taken = _taken(end.node, strangers)
+        for claim, what in _claims(end):
             if claim in taken:
-                yield f"{what} on {host.node} belongs to resource {taken[claim]}"
-    minor = resource.on(node_slice.node).minor
+                yield f"{what} on {end.node} belongs to resource {taken[claim]}"
+    minor = resource.minor_on(node_slice.node)
     for other in view.running.values():
         if other.name != resource.name and any(device.minor == minor for device in other.devices.values()):
             yield f"minor {minor} is in use here by the running resource {other.name}"
 
 
-def _claims(host: ResourceHost) -> Iterator[tuple[tuple[object, ...], str]]:
-    yield ("minor", host.minor), f"minor {host.minor}"
-    yield ("address", host.address, host.port), f"address {host.address} port {host.port}"
-    yield ("device", host.disk, None), f"disk {host.disk}"
-    slot = "" if host.meta_index is None else f"[{host.meta_index}]"
-    yield ("device", host.meta_device, host.meta_index), f"meta-disk {host.meta_device}{slot}"
+def _claims(end: ResourceHost | TieBreaker) -> Iterator[tuple[tuple[object, ...], str]]:
+    yield ("minor", end.minor), f"minor {end.minor}"
+    yield ("address", end.address, end.port), f"address {end.address} port {end.port}"
+    if isinstance(end, ResourceHost):
+        yield ("device", end.disk, None), f"disk {end.disk}"
+        slot = "" if end.meta_index is None else f"[{end.meta_index}]"
+        yield ("device", end.meta_device, end.meta_index), f"meta-disk {end.meta_device}{slot}"
 
 
-def _taken(host: ResourceHost, strangers: list[ConfiguredResource]) -> dict[tuple[object, ...], str]:
-    """Claim to owner, for what others hold on the node of ``host``."""
+def _taken(node: str, strangers: list[ConfiguredResource]) -> dict[tuple[object, ...], str]:
+    """Claim to owner, for what others hold on ``node``."""
     taken: dict[tuple[object, ...], str] = {}
     for other in strangers:
         for side in other.hosts:
-            if side.node != host.node:
+            if side.node != node:
                 continue
             taken["address", side.address, side.port] = other.name
             for volume in side.volumes.values():

@@ -16,6 +16,7 @@ from saltern.plan import (
     operation,
     role,
     synchronisation,
+    tie_breaker,
     transport,
     volume,
 )
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     FIRST_SYNCHRONISATION = "first synchronisation"
     SIZE = "size"
     ROLE = "role"
+    TIE_BREAKER = "tie-breaker"
     FENCING = "fencing"
     SCRIPT = "script"
     OPERATION = "operation"
@@ -70,7 +72,9 @@ def items(node_slice: NodeSlice) -> Iterator[Item]:
     ):
         for name in node_slice.resources:
             yield Item(kind, name)
-    for path in configuration.SCRIPTS:
+    for name in node_slice.tie_breaks:
+        yield Item(Kind.TIE_BREAKER, name)
+    for path in configuration.SCRIPTS if node_slice.domains else ():
         yield Item(Kind.SCRIPT, path)
     for kind in (Kind.OPERATION, Kind.DOMAIN_CONFIGURATION, Kind.DOMAIN):
         for name in node_slice.domains:
@@ -145,6 +149,8 @@ def step(item: Item, node_slice: NodeSlice, view: View) -> Step | Wait:
         return volume.step(found, node_slice, view)
     if item.kind in _RESOURCE_STEPS:
         return _RESOURCE_STEPS[item.kind](node_slice.resources[item.name], node_slice, view)
+    if item.kind is Kind.TIE_BREAKER:
+        return tie_breaker.step(node_slice.tie_breaks[item.name], node_slice, view)
     if item.kind is Kind.OPERATION:
         return operation.step(node_slice.domains[item.name], view)
     return _DOMAIN_STEPS[item.kind](node_slice.domains[item.name], node_slice, view)

@@ -37,9 +37,10 @@ from saltern.model.action import (
     WipeMetadata,
     WriteFile,
 )
-from saltern.model.desired import NodeSlice, Resource, resource_file, volume_key
+from saltern.model.desired import TIE_BREAKER_NODE_ID, NodeSlice, Resource, TieBreaker, resource_file, volume_key
 from saltern.model.observed import (
     JUST_CREATED,
+    NO_DISK,
     ConfiguredHost,
     ConfiguredResource,
     ConfiguredVolume,
@@ -200,7 +201,7 @@ def _with_volume(lvm: Lvm, volume: LogicalVolume, used_bytes: int) -> Lvm:
 @project.register
 def _(action: WriteFile, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
     parts: dict[Part, object] = {file_at(action.path): action.text, mode_at(action.path): action.mode}
-    for resource in node_slice.resources.values():
+    for resource in (*node_slice.resources.values(), *node_slice.tie_breaks.values()):
         if resource_file(resource.name) == action.path:
             parts |= _configured(resource, action, view)
     return parts
@@ -240,7 +241,17 @@ def configuration(resource: Resource) -> ConfiguredResource:
                 },
             )
             for host in resource.hosts
-        ),
+        )
+        + _configured_tie_breaker(resource.tie_breaker),
+    )
+
+
+def _configured_tie_breaker(tie_breaker: TieBreaker | None) -> tuple[ConfiguredHost, ...]:
+    if tie_breaker is None:
+        return ()
+    volume = ConfiguredVolume(minor=tie_breaker.minor, disk=NO_DISK, meta_device=NO_DISK, meta_index=None)
+    return (
+        ConfiguredHost(node=tie_breaker.node, address=tie_breaker.address, port=tie_breaker.port, volumes={0: volume}),
     )
 
 
@@ -256,8 +267,12 @@ def _(action: WipeMetadata, node_slice: NodeSlice, view: View) -> Mapping[Part, 
 
 @project.register
 def _(action: AdjustResource, node_slice: NodeSlice, view: View) -> Mapping[Part, object]:
-    resource = node_slice.resources[action.resource]
-    running = _attached(resource, node_slice, view)
+    third = node_slice.tie_breaks.get(action.resource)
+    running = (
+        _attached(node_slice.resources[action.resource], node_slice, view)
+        if third is None
+        else _diskless(third, node_slice)
+    )
     adjustments = {name: lines for name, lines in view.adjustments.items() if name != action.resource}
     return {RUNNING: {**view.running, action.resource: running}, ADJUSTMENTS: adjustments}
 
@@ -277,6 +292,28 @@ def _attached(resource: Resource, node_slice: NodeSlice, view: View) -> RunningR
         suspended=False,
         devices={0: device},
         connections=found.connections if found is not None and connected else (_partner(resource, node_slice, device),),
+        tie_breakers=() if resource.tie_breaker is None else (_connected(TIE_BREAKER_NODE_ID, DiskState.DISKLESS),),
+    )
+
+
+def _diskless(resource: Resource, node_slice: NodeSlice) -> RunningResource:
+    """The tie-breaker, which both sides connect with when they are applied at the same time."""
+    return RunningResource(
+        name=resource.name,
+        role=Role.SECONDARY,
+        suspended=False,
+        devices={0: Device(minor=resource.minor_on(node_slice.node), disk=DiskState.DISKLESS, size_bytes=0)},
+        connections=tuple(_connected(host.node_id, DiskState.UP_TO_DATE) for host in resource.hosts),
+    )
+
+
+def _connected(peer_node_id: int, disk: DiskState) -> Connection:
+    return Connection(
+        peer_node_id=peer_node_id,
+        peer=None,
+        state=ConnectionState.CONNECTED,
+        role=Role.SECONDARY,
+        volumes={0: PeerDevice(replication=ReplicationState.ESTABLISHED, disk=disk)},
     )
 
 

@@ -43,6 +43,7 @@ _HEADINGS = {
     Kind.DOMAIN_CONFIGURATION: "Domains",
     Kind.DOMAIN: "Domains that belong here are started",
     Kind.ROLE: "Roles",
+    Kind.TIE_BREAKER: "Resources that this node breaks ties for",
 }
 
 
@@ -75,8 +76,8 @@ def render(node_slice: NodeSlice, generation: Generation, actions: Mapping[Item,
 
 
 def _files(node_slice: NodeSlice) -> Iterator[str]:
-    yield from (resource_file(name) for name in node_slice.resources)
-    yield from SCRIPTS
+    yield from (resource_file(name) for name in (*node_slice.resources, *node_slice.tie_breaks))
+    yield from SCRIPTS if node_slice.domains else ()
     yield from (domain_file(name) for name in node_slice.domains)
 
 

@@ -38,7 +38,7 @@ def require_own_minor(resource: Resource, node_slice: NodeSlice, view: View) -> 
     """Raises ``Refused`` when the kernel runs a resource of this name with another minor."""
     running = view.running.get(resource.name)
     device = running.devices.get(0) if running is not None else None
-    wanted = resource.on(node_slice.node).minor
+    wanted = resource.minor_on(node_slice.node)
     if device is not None and device.minor != wanted:
         raise Refused(
             f"resource {resource.name}",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from saltern.errors import RenderError
-from saltern.model.desired import Resource, ResourceHost
+from saltern.model.desired import TIE_BREAKER_NODE_ID, Resource, ResourceHost, TieBreaker
 from saltern.model.places import GUARD_SCRIPT
 from saltern.model.running import Generation
 from saltern.render.header import HEADER
@@ -41,6 +41,11 @@ _GUARDED: Final[Mapping[str, Mapping[str, str]]] = {
     "net": {"fencing": "resource-and-stonith"},
     "handlers": {"fence-peer": f"{GUARD_SCRIPT} fence-peer"},
 }
+# What makes a side of a resource with a tie-breaker wait while it has lost quorum. drbd.conf-9.0(5): what is done without data
+# goes before what is done without quorum, and is to be the same.
+_QUORUM: Final[Mapping[str, Mapping[str, str]]] = {
+    "options": {"quorum": "majority", "on-no-quorum": "suspend-io", "on-no-data-accessible": "suspend-io"}
+}
 # drbdadm_scanner.fl of both generations: what may stand without quotes, and what would then be read as a keyword.
 _WORD: Final = re.compile(r"[A-Za-z0-9/._-]{1,128}")
 _NAME: Final = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]{0,127}")
@@ -64,18 +69,35 @@ def render(resource: Resource, generation: Generation, *, guarded: bool = False)
     """The text of ``/etc/drbd.d/RESOURCE.res``: the same input always gives the same text.
 
     Where it is ``guarded``, DRBD asks the guard of the node before a side goes on alone. Raises ``RenderError`` for an option
-    that Saltern keeps to itself and for a value that the file cannot hold.
+    that Saltern keeps to itself, for a value that the file cannot hold, and for a tie-breaker where DRBD has no quorum.
     """
     if guarded:
-        both = {name: {**resource.sections.get(name, {}), **options} for name, options in _GUARDED.items()}
-        resource = replace(resource, sections={**resource.sections, **both})
+        resource = _with(resource, _GUARDED)
+    if resource.tie_breaker is not None:
+        _require_quorum(resource, resource.tie_breaker, generation)
+        resource = _with(resource, _QUORUM)
     sections = _sections(resource, generation)
     lines = [HEADER, f"resource {_name(resource, 'name', resource.name)} {{"]
     for section in _SECTIONS:
         lines += _section(resource, section, sections[section])
     for host in resource.hosts:
         lines += _host(resource, host, generation)
+    if resource.tie_breaker is not None:
+        lines += _third(resource, resource.tie_breaker)
     return "\n".join([*lines, "}", ""])
+
+
+def _with(resource: Resource, added: Mapping[str, Mapping[str, str]]) -> Resource:
+    """The resource with further options, which go before its own."""
+    both = {name: {**resource.sections.get(name, {}), **options} for name, options in added.items()}
+    return replace(resource, sections={**resource.sections, **both})
+
+
+def _require_quorum(resource: Resource, tie_breaker: TieBreaker, generation: Generation) -> None:
+    if generation is not Generation.V9:
+        raise RenderError(
+            resource.name, "tie_breaker", tie_breaker.node, f"DRBD {generation} has no quorum, DRBD 9 has"
+        )
 
 
 def asks_guard(text: str) -> bool:
@@ -158,7 +180,21 @@ def _host(resource: Resource, host: ResourceHost, generation: Generation) -> Ite
     yield "    }"
 
 
-def _address(resource: Resource, host: ResourceHost) -> str:
+def _third(resource: Resource, tie_breaker: TieBreaker) -> Iterator[str]:
+    """The section of the tie-breaker, and that every node connects with every other: with three, drbdadm wants it written."""
+    yield f"    on {_name(resource, 'tie_breaker', tie_breaker.node)} {{"
+    yield f"        node-id {TIE_BREAKER_NODE_ID};"
+    yield f"        device {tie_breaker.device};"
+    yield "        disk none;"
+    yield f"        address {_address(resource, tie_breaker)};"
+    yield "    }"
+    names = " ".join(_name(resource, "node", end.node) for end in resource.ends)
+    yield "    connection-mesh {"
+    yield f"        hosts {names};"
+    yield "    }"
+
+
+def _address(resource: Resource, host: ResourceHost | TieBreaker) -> str:
     try:
         address = ipaddress.ip_address(host.address)
     except ValueError as error:

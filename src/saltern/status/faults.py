@@ -123,6 +123,12 @@ def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool)
     alone = f"{node} is not connected to the other side ({side['connection']})"
     if side["role"] == "down":
         return f"it is not up on {node}", "`salt '*' state.apply` brings it up, or tells why not"
+    if side["io"] == "without quorum":
+        what = f"it has no quorum on {node}, so its I/O is suspended: a guest there waits with what it writes"
+        return (
+            what,
+            f"it goes on when {node} sees {other} again; see which of its links are down, also that to the tie-breaker",
+        )
     if side["io"] == "suspended":
         what = f"its I/O is suspended on {node}: a guest there waits with what it writes"
         return (
@@ -142,6 +148,11 @@ def _side(node: str, side: Mapping[str, str], other: str, *, synchronises: bool)
             else ""
         )
         return f"the disk on {node} is {side['disk']}", f"{new}`dmesg` on both nodes tells why it is not synchronised"
+    if side["tie_breaker"] not in ("none", "Connected"):
+        what = (
+            f"{node} is not connected to the tie-breaker ({side['tie_breaker']}): it would be suspended without {other}"
+        )
+        return what, "see whether the tie-breaker and the link to it are up"
     return None
 
 

@@ -132,7 +132,7 @@ def _condition(found: Tree, name: str) -> str:
 # --- Disks -------------------------------------------------------------------------------------------------------
 def _disk(disk: DomainDisk, resource: Resource, answers: Mapping[str, Answer]) -> dict[str, Any]:
     """``bytes_per_s`` is for who has looked twice: see ``saltern.status.watch``."""
-    sides = {host.node: _side(answers[host.node], disk.resource) for host in resource.hosts}
+    sides = {host.node: _side(answers[host.node], resource) for host in resource.hosts}
     replications = {node: side["replication"] for node, side in sides.items()}
     out_of_sync_bytes = _out_of_sync_bytes(resource, answers)
     return {
@@ -146,11 +146,11 @@ def _disk(disk: DomainDisk, resource: Resource, answers: Mapping[str, Answer]) -
     }
 
 
-def _side(answer: Answer, resource: str) -> dict[str, str]:
-    found = answer.resources.get(resource)
+def _side(answer: Answer, resource: Resource) -> dict[str, str]:
+    found = answer.resources.get(resource.name)
     if found is None:
         return dict.fromkeys(
-            ("role", "disk", "connection", "replication", "io"), "unknown" if answer.trouble else "down"
+            ("role", "disk", "connection", "replication", "io", "tie_breaker"), "unknown" if answer.trouble else "down"
         )
     device = _first(found["devices"])
     connections = found["connections"]
@@ -160,8 +160,22 @@ def _side(answer: Answer, resource: str) -> dict[str, str]:
         "disk": device["disk"] if device else "Diskless",
         "connection": connections[0]["state"] if connections else "StandAlone",
         "replication": peer["replication"] if peer else "Off",
-        "io": "suspended" if found["suspended"] else "running",
+        "io": _io(found),
+        "tie_breaker": _tie_breaker(found, resource),
     }
+
+
+def _tie_breaker(found: Tree, resource: Resource) -> str:
+    """The state of the connection to it, ``none`` where the topology has none."""
+    if resource.tie_breaker is None:
+        return "none"
+    return found["tie_breakers"][0]["state"] if found["tie_breakers"] else "StandAlone"
+
+
+def _io(found: Tree) -> str:
+    if found["lacks_quorum"]:
+        return "without quorum"
+    return "suspended" if found["suspended"] else "running"
 
 
 def _out_of_sync_bytes(resource: Resource, answers: Mapping[str, Answer]) -> int | None:

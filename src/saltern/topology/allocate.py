@@ -2,7 +2,8 @@
 
 A number needs to differ only where two resources share a node. Domains are edges between nodes, and the numbers are a
 colouring of these edges: each is given the lowest number that is free on both of its nodes. With d resources on the
-busiest node that takes at most 2d - 1 numbers, however many nodes the cluster has.
+busiest node that takes at most 2d - 1 numbers, however many nodes the cluster has. A tie-breaker has all resources on it, so
+with one each number is given once.
 
 The allocation is also the record of where the data of each domain are: nodes, volume groups, and for each disk its resource,
 volumes and numbers, those of the topology included. What is recorded stays as it is, whatever the topology says now, until
@@ -107,20 +108,20 @@ class _Pool:
         """Keep a number for its former owner."""
         self._retired[place][number] = owner
 
-    def lowest(self, places: tuple[object, object], owner: str) -> int | None:
-        """Take the lowest number that is free in both places, the owner's former one first; ``None`` when there is none."""
-        here, there = (self._taken[place] for place in places)
-        former, kept = (self._retired[place] for place in places)
-        own = [number for number in sorted(former) if former[number] == kept.get(number) == owner]
-        number = next((number for number in own if number not in here and number not in there), 0)
+    def lowest(self, places: tuple[object, ...], owner: str) -> int | None:
+        """Take the lowest number that is free in all places, the owner's former one first; ``None`` when there is none."""
+        taken = [self._taken[place] for place in places]
+        retired = [self._retired[place] for place in places]
+        own = [number for number in sorted(retired[0]) if all(each.get(number) == owner for each in retired)]
+        number = next((number for number in own if not any(number in each for each in taken)), 0)
         if not number:
             number = max(self._free_from(place) for place in places)
-            while number in here or number in there or number in former or number in kept:
+            while any(number in each for each in (*taken, *retired)):
                 number += 1
         if number > self.last:
             return None
-        here.add(number)
-        there.add(number)
+        for each in taken:
+            each.add(number)
         return number
 
     def _free_from(self, place: object) -> int:
@@ -333,7 +334,7 @@ class _Wish(NamedTuple):
     name: str
     owner: str
     pool: _Pool
-    places: tuple[object, object]
+    places: tuple[object, ...]
     written: int | None
     before: int | None
 
@@ -341,6 +342,7 @@ class _Wish(NamedTuple):
 class _Allocator:
     def __init__(self, cluster: Cluster, previous: Allocation) -> None:
         self._cluster = cluster
+        self._third = () if cluster.tie_breaker is None else (cluster.tie_breaker,)
         self._previous = previous
         self._domains = [cluster.domains[name] for name in sorted(cluster.domains)]
         self._minors = _Pool(FIRST_MINOR, LAST_MINOR)
@@ -366,13 +368,15 @@ class _Allocator:
             if isinstance(number, MetaDisk):
                 self._slots.retire((node, number.volume), number.index or 0, owner)
             else:
-                (self._minors if kind == "minor" else self._ports).retire(node, number, owner)
+                # What is left of a resource may be left on the tie-breaker as well.
+                for place in (node, *self._third):
+                    (self._minors if kind == "minor" else self._ports).retire(place, number, owner)
 
     def _reserve(self, entry: DomainNumbers) -> None:
         nodes = tuple(entry.node_ids)
         for disk in entry.disks.values():
-            self._minors.take(nodes, disk.minor)
-            self._ports.take(nodes, disk.port)
+            self._minors.take((*nodes, *self._third), disk.minor)
+            self._ports.take((*nodes, *self._third), disk.port)
             if disk.meta_disk is not None:
                 self._slots.take(_slot_places(nodes, disk.meta_disk), disk.meta_disk.index)
         self._macs.update(entry.macs.values())
@@ -380,8 +384,8 @@ class _Allocator:
     def _take_written(self, domain: Domain) -> None:
         nodes = (domain.home, domain.partner)
         for disk in domain.disks:
-            self._minors.take(nodes, disk.minor)
-            self._ports.take(nodes, disk.port)
+            self._minors.take((*nodes, *self._third), disk.minor)
+            self._ports.take((*nodes, *self._third), disk.port)
             self._slots.take(_slot_places(nodes, disk.meta_disk), disk.meta_disk.index)
         self._macs.update(interface.mac for interface in domain.interfaces if interface.mac is not None)
 
@@ -406,11 +410,12 @@ class _Allocator:
     def _disk(self, domain: Domain, disk: Disk, before: DiskNumbers) -> DiskNumbers:
         path = f"saltern:domains:{domain.name}:disks:{disk.device}"
         nodes, owner = (domain.home, domain.partner), f"{domain.name}/{disk.device}"
+        ends = (*nodes, *self._third)
         return DiskNumbers(
             resource=before.resource or disk.resource,
             volume=before.volume or disk.volume,
-            minor=self._grant(_Wish("minor", owner, self._minors, nodes, disk.minor, before.minor), path),
-            port=self._grant(_Wish("port", owner, self._ports, nodes, disk.port, before.port), path),
+            minor=self._grant(_Wish("minor", owner, self._minors, ends, disk.minor, before.minor), path),
+            port=self._grant(_Wish("port", owner, self._ports, ends, disk.port, before.port), path),
             meta_disk=before.meta_disk or self._meta_disk(nodes, owner, disk.meta_disk, path),
         )
 
@@ -473,7 +478,7 @@ def _exhausted(wish: _Wish, path: str) -> Violation:
     return Violation(
         rule="numbers-exhausted",
         paths=(f"{path}:{_WRITTEN_AS.get(wish.name, wish.name)}",),
-        found=f"no {wish.name} that is free on both nodes",
+        found=f"no {wish.name} that is free on all of its nodes",
         allowed=f"{wish.pool.first} to {wish.pool.last}",
         remedy="place some domains on other nodes, or forget those that are gone",
     )

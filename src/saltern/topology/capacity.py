@@ -52,8 +52,8 @@ def memory_demand(cluster: Cluster) -> dict[str, int]:
 class Loss:
     """What happens when the nodes ``lost`` are lost together.
 
-    ``stopped`` are domains that have no node left. ``overloaded`` are nodes whose memory does not hold what they would
-    take over, ``unknown`` those that would take something over and whose memory is not declared.
+    ``stopped`` are domains that have no node left, or none with quorum. ``overloaded`` are nodes whose memory does not hold
+    what they would take over, ``unknown`` those that would take something over and whose memory is not declared.
     """
 
     lost: tuple[str, ...]
@@ -79,7 +79,8 @@ def losses(cluster: Cluster, count: int = 1) -> Iterator[Loss]:
         pairs[domain.home, domain.partner].append(domain.name)
     for lost in combinations(sorted(cluster.nodes), count):
         moved: dict[str, int] = defaultdict(int)
-        for node in lost:
+        # Without the tie-breaker a side that is left alone has no quorum, and takes nothing over.
+        for node in lost if cluster.tie_breaker not in lost else ():
             for survivor, memory_bytes in takeover[node].items():
                 if survivor not in lost:
                     moved[survivor] += memory_bytes
@@ -102,4 +103,6 @@ def _loss(
         elif needed > available:
             overloaded[node] = Demand(needed_bytes=needed, available_bytes=available)
     stopped = [name for home in lost for partner in lost for name in pairs.get((home, partner), ())]
+    if cluster.tie_breaker in lost:
+        stopped = [name for pair, names in pairs.items() if not set(pair).isdisjoint(lost) for name in names]
     return Loss(lost=lost, stopped=tuple(sorted(stopped)), overloaded=overloaded, unknown=tuple(unknown))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import networkx as nx
 
 from saltern.errors import Violation
+from saltern.model.desired import TIE_BREAKER_NODE_ID
 from saltern.model.topology import Cluster, Disk, Domain
 from saltern.topology.allocate import Allocation, DiskNumbers, DomainNumbers
 
@@ -101,6 +102,8 @@ def _disk_edges(
     if domain.home != domain.partner:
         for position, node_id in enumerate(disk.node_ids or ()):
             yield f"{path}:node_ids:{position}", ("node-id-unique", path, node_id)
+    if cluster.tie_breaker is not None:
+        yield from _tie_breaker_edges(cluster, cluster.tie_breaker, disk, path)
     meta_disk = disk.meta_disk
     for name in (domain.home, domain.partner):
         yield f"{path}:volume", ("volume-unique", name, disk.volume)
@@ -114,6 +117,15 @@ def _disk_edges(
             shared.add((name, meta_disk.volume))
         if meta_disk.index is not None:
             yield f"{path}:meta_disk", ("slot-unique", name, f"{meta_disk.volume}[{meta_disk.index}]")
+
+
+def _tie_breaker_edges(cluster: Cluster, name: str, disk: Disk, path: str) -> Iterator[tuple[str, Claim]]:
+    """What a disk has on the node that breaks its ties: the same minor, the same port."""
+    yield "saltern:tie_breaker", ("node-id-unique", path, TIE_BREAKER_NODE_ID)
+    if disk.minor is not None:
+        yield f"{path}:minor", ("minor-unique", name, disk.minor)
+    if disk.port is not None and name in cluster.nodes:
+        yield f"{path}:port", ("port-unique", cluster.nodes[name].address, disk.port)
 
 
 def _edges_of_what_is_gone(

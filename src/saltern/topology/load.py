@@ -26,6 +26,7 @@ from saltern.topology.values import Wrong
 ROOT: Final = "saltern"
 NODES: Final = f"{ROOT}:nodes"
 DOMAINS: Final = f"{ROOT}:domains"
+TIE_BREAKER: Final = f"{ROOT}:tie_breaker"
 TAKEOVER: Final = f"{ROOT}:takeover"
 FENCING: Final = f"{TAKEOVER}:fencing"
 FIRST_DEVICE: Final = "xvda"
@@ -73,6 +74,7 @@ class _Loader(Reader):
                 nodes={name: node for name, node in nodes.items() if node is not None},
                 domains={name: domain for name, domain in domains.items() if domain is not None},
                 takeover=self._takeover(top["takeover"]),
+                tie_breaker=top["tie_breaker"],
             ),
             allocation=allocation,
             violations=tuple(self.violations),

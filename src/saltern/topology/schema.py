@@ -159,6 +159,14 @@ CLUSTER: Final = Section(
             default_text="a lost node's domains are started by a person only",
             meaning="Whether, and on what proof, the partner of a lost node starts its domains by itself.",
         ),
+        Key(
+            name="tie_breaker",
+            kind=values.NODE,
+            default_text="none: DRBD has no quorum",
+            meaning="The third node of every disk, for DRBD 9: a node that holds no domain. It has no disk of them, and is the "
+            "third vote: a Primary that sees neither its partner nor this node is suspended. Not together with `takeover`.",
+            example="third",
+        ),
         Key(name="nodes", kind=values.MAPPING, required=True, meaning="The physical servers, by their host names."),
         Key(
             name="domains",

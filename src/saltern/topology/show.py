@@ -17,6 +17,11 @@ def _lines(node_slice: NodeSlice) -> Iterator[str]:
     yield from _table("VOLUME SIZE PURPOSE", volumes)
     resources = [_resource(each, node_slice.node) for each in node_slice.resources.values()]
     yield from _table("RESOURCE DEVICE ADDRESS PARTNER DISK META-DISK PROTOCOL", resources)
+    ties = [
+        (name, " and ".join(host.node for host in each.hosts), f"/dev/drbd{each.minor_on(node_slice.node)}")
+        for name, each in node_slice.tie_breaks.items()
+    ]
+    yield from _table("TIE-BREAKER-OF BETWEEN DEVICE", ties)
     domains = [_domain(each, node_slice.node) for each in node_slice.domains.values()]
     yield from _table("DOMAIN HERE MEMORY VCPUS DISKS UUID", domains)
 

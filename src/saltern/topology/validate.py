@@ -23,7 +23,7 @@ from saltern.topology.allocate import (
     interface_labels,
 )
 from saltern.topology.claims import claim_graph, conflicts
-from saltern.topology.load import DOMAINS, FENCING, NODES, TAKEOVER, Loaded
+from saltern.topology.load import DOMAINS, FENCING, NODES, TAKEOVER, TIE_BREAKER, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
 from saltern.topology.read import suggest
 from saltern.units import format_size
@@ -60,6 +60,8 @@ def violations(
     found += unproven_takeover(cluster)
     found += unknown_fenced_nodes(cluster, loaded.nodes)
     found += unguardable_disks(cluster)
+    found += misplaced_tie_breaker(cluster, loaded.nodes)
+    found += disks_without_quorum(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += unmatched_networks(cluster)
@@ -432,6 +434,66 @@ def unguardable_disks(cluster: Cluster) -> Iterator[Violation]:
                         found=f"`{option}` under `{section}`, where DRBD is to ask the guard",
                         allowed=f"no `{option}`, or no `takeover`",
                         remedy=f"take `{option}` out: Saltern writes it for each disk that is guarded",
+                    )
+
+
+def misplaced_tie_breaker(cluster: Cluster, nodes: frozenset[str]) -> Iterator[Violation]:
+    """A tie-breaker that is not there, that is one of the sides it decides between, or beside guards that decide as well."""
+    name = cluster.tie_breaker
+    if name is None:
+        return
+    if name not in nodes:
+        yield _unknown("unknown-node", TIE_BREAKER, f"the node {name!r}", name, nodes)
+    for domain in cluster.domains.values():
+        paths = [f"{DOMAINS}:{domain.name}:{role}" for role in ("home", "partner") if getattr(domain, role) == name]
+        if paths:
+            yield Violation(
+                rule="tie-breaker-apart",
+                paths=(TIE_BREAKER, *paths),
+                found=f"{name}, which holds {domain.name}",
+                allowed="a node that holds no domain: it decides between the two that do",
+                remedy="name a third node, or place the domain on others",
+            )
+    if cluster.takeover is not None:
+        yield Violation(
+            rule="tie-breaker-alone",
+            paths=(TIE_BREAKER, TAKEOVER),
+            found="both: guards and DRBD's quorum would each decide who goes on, and neither knows of the other",
+            allowed="one of them",
+            remedy="take one out; with `tie_breaker` alone a lost node's domains are started by a person",
+        )
+
+
+# What DRBD's quorum rests on. A peer that is not read from has no vote (__calc_quorum_with_disk in drbd_state.c of 9.2).
+_QUORUM: Final = (
+    *(("options", each) for each in ("quorum", "on-no-quorum", "on-no-data-accessible", "quorum-minimum-redundancy")),
+    ("net", "allow-remote-read"),
+)
+
+
+def disks_without_quorum(cluster: Cluster) -> Iterator[Violation]:
+    """Disks for which quorum would not mean what a tie-breaker is for."""
+    if cluster.tie_breaker is None:
+        return
+    for domain in cluster.domains.values():
+        for disk in domain.disks:
+            paths = (f"{DOMAINS}:{domain.name}:disks:{disk.device}", TIE_BREAKER)
+            if disk.drbd.protocol != "C":
+                yield Violation(
+                    rule="quorum-disk",
+                    paths=paths,
+                    found=f"protocol {disk.drbd.protocol}: the guest is told that something is written before both disks have it",
+                    allowed="protocol C, or no `tie_breaker`",
+                    remedy="write `protocol: C` for the disk, or for its domain",
+                )
+            for section, option in _QUORUM:
+                if option in disk.drbd.sections.get(section, {}):
+                    yield Violation(
+                        rule="quorum-disk",
+                        paths=paths,
+                        found=f"`{option}` under `{section}`, which decides about quorum",
+                        allowed=f"no `{option}`, or no `tie_breaker`",
+                        remedy=f"take `{option}` out: Saltern writes what a tie-breaker needs",
                     )
 
 

@@ -190,6 +190,41 @@ def test_the_partner_starts_neither_synchronisation_nor_domain_of_others(capsys)
     assert "primary --force vpn" in text
 
 
+THREE_NODES = """
+saltern:
+  tie_breaker: third
+  nodes:
+    dom0: {address: 10.0.0.1, volume_group: XEN}
+    dom0m: {address: 10.0.0.2, volume_group: XEN}
+    third: {address: 10.0.0.3, volume_group: XEN}
+  domains:
+    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}}
+"""
+
+
+def test_the_script_of_a_tie_breaker_is_about_resources_without_a_disk_and_nothing_else(capsys, tmp_path) -> None:
+    (tmp_path / "init.sls").write_text(THREE_NODES)
+    assert main(["allocate", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["script", "--drbd", "9", "third", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert told.endswith("drbdadm adjust dns\n")
+    assert not any(tool in told for tool in ("lvcreate", "create-md", "xl create", "/etc/xen"))
+    assert main(["show", str(tmp_path), "third"]) == 0
+    assert "dns             dom0 and dom0m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("node", ["dom0", "third"])
+def test_a_script_that_would_leave_something_out_is_not_told_but_why(capsys, tmp_path, node) -> None:
+    (tmp_path / "init.sls").write_text(THREE_NODES)
+    assert main(["allocate", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["script", "--drbd", "8.4", node, str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "DRBD 8.4 has no quorum" in told.err
+
+
 def test_the_script_for_drbd_9_names_node_ids_and_room_for_peers(capsys) -> None:
     assert main(["script", "dom0", str(EXAMPLE), "--drbd", "9"]) == 0
     text = capsys.readouterr().out

@@ -95,6 +95,37 @@ def test_several_nodes_and_volumes_are_kept_apart() -> None:
     assert resources["router"].connections == ()
 
 
+def test_a_peer_that_is_without_a_disk_on_purpose_is_no_partner() -> None:
+    """As the kernel tells it of a peer with ``bitmap no``, connected or not (notify_peer_device_state_change, DRBD 9.2)."""
+    third = CONNECTION.replace("peer-node-id:1 conn-name:dom0m", "peer-node-id:31 conn-name:third")
+    peer_device = PEER_DEVICE.replace("peer-node-id:1 conn-name:dom0m", "peer-node-id:31 conn-name:third")
+    for peer_disk in ("Diskless", "DUnknown"):
+        none = f"{peer_device.replace('peer-disk:UpToDate', f'peer-disk:{peer_disk}')} peer-client:yes"
+        lines = (RESOURCE, CONNECTION, third, DEVICE, f"{PEER_DEVICE} peer-client:no", none)
+        found = parse(text(*lines))["dns"]
+        assert [each.peer for each in found.connections] == ["dom0m"]
+        assert [each.peer for each in found.tie_breakers] == ["third"]
+
+
+def test_a_partner_that_has_lost_its_disk_is_still_the_partner() -> None:
+    lost = PEER_DEVICE.replace("UpToDate", "Diskless")
+    found = parse(text(RESOURCE, CONNECTION, DEVICE, f"{lost} peer-client:no"))["dns"]
+    assert [each.peer for each in found.connections] == ["dom0m"]
+    assert found.tie_breakers == ()
+
+
+def test_a_word_for_a_client_that_is_not_known_is_no_answer() -> None:
+    with pytest.raises(ParseError):
+        parse(text(RESOURCE, CONNECTION, DEVICE, f"{PEER_DEVICE} peer-client:perhaps"))
+
+
+@pytest.mark.parametrize(
+    ("suspended", "lacks"), [("quorum", True), ("user,quorum", True), ("user", False), ("no", False)]
+)
+def test_io_that_is_held_back_for_want_of_quorum_is_told_as_that(suspended: str, lacks: bool) -> None:
+    assert parse(text(RESOURCE.replace("suspended:no", f"suspended:{suspended}")))["dns"].lacks_quorum is lacks
+
+
 def test_keys_that_are_new_to_us_are_passed_over() -> None:
     assert parse(text(f"{RESOURCE} some-new-key:a:b,c"))["dns"].role is Role.PRIMARY
 

@@ -8,10 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from saltern.model.desired import Resource, ResourceHost
+from saltern.model.desired import Resource, ResourceHost, TieBreaker
 from saltern.model.observed import ConfiguredHost, ConfiguredVolume
 from saltern.model.running import Generation
 from saltern.parse import drbdadm_adjust, drbdadm_dump_xml
+from saltern.plan.project import configuration
 from saltern.render.drbd_resource import render
 
 pytestmark = pytest.mark.needs_tool("drbdadm")
@@ -29,13 +30,15 @@ def generation(request: pytest.FixtureRequest) -> Generation:
     return generation
 
 
-def drbdadm(generation: Generation, folder: Path, *resources: Resource, command: tuple[str, ...]) -> str:
-    """What drbdadm on node dom0 says to the rendered resources, as if the module of that generation were loaded."""
+def drbdadm(
+    generation: Generation, folder: Path, *resources: Resource, command: tuple[str, ...], node: str = "dom0"
+) -> str:
+    """What drbdadm on a node says to the rendered resources, as if the module of that generation were loaded."""
     # Addresses in a test are not those of this machine.
     texts = ["global { disable-ip-verification; usage-count no; }\n", *(render(r, generation) for r in resources)]
     file = folder / "all.res"
     file.write_text("".join(texts))
-    environment = {**os.environ, "__DRBD_NODE__": "dom0", "DRBD_DRIVER_VERSION_OVERRIDE": MODULE[generation]}
+    environment = {**os.environ, "__DRBD_NODE__": node, "DRBD_DRIVER_VERSION_OVERRIDE": MODULE[generation]}
     done = subprocess.run(
         ["drbdadm", "-c", str(file), *command], capture_output=True, text=True, env=environment, check=False
     )
@@ -96,6 +99,37 @@ def test_ipv6_comes_back(generation: Generation, tmp_path: Path) -> None:
     dns = dataclasses.replace(RESOURCES[0], hosts=hosts)
     found = drbdadm_dump_xml.parse(drbdadm(generation, tmp_path, dns, command=("dump-xml",)))
     assert found["dns"].hosts == tuple(expected(host) for host in hosts)
+
+
+BROKEN_TIE = dataclasses.replace(
+    RESOURCES[0], tie_breaker=TieBreaker(node="third", address="192.168.1.192", port=7791, minor=1)
+)
+
+
+def test_a_tie_breaker_is_configured_without_a_disk(tmp_path: Path) -> None:
+    found = drbdadm_dump_xml.parse(drbdadm(Generation.V9, tmp_path, BROKEN_TIE, command=("dump-xml",)))
+    volume = ConfiguredVolume(minor=1, disk="none", meta_device="none", meta_index=None)
+    third = ConfiguredHost(node="third", address="192.168.1.192", port=7791, volumes={0: volume})
+    assert found["dns"].hosts == (*map(expected, BROKEN_TIE.hosts), third)
+    assert found["dns"].hosts == configuration(BROKEN_TIE).hosts
+
+
+def test_a_side_connects_with_both_others_and_wants_quorum(tmp_path: Path) -> None:
+    lines = drbdadm(Generation.V9, tmp_path, BROKEN_TIE, command=("-d", "up", "dns")).splitlines()
+    assert {"drbdsetup connect dns 1", "drbdsetup connect dns 31"} <= set(lines)
+    assert "drbdsetup peer-device-options dns 31 0 --bitmap=no" in lines
+    (new,) = (line.split() for line in lines if line.startswith("drbdsetup new-resource"))
+    assert {"--quorum=majority", "--on-no-quorum=suspend-io", "--on-no-data-accessible=suspend-io"} <= set(new)
+
+
+def test_a_tie_breaker_is_brought_up_without_a_disk(tmp_path: Path) -> None:
+    dry_run = drbdadm(Generation.V9, tmp_path, BROKEN_TIE, command=("-d", "adjust", "dns"), node="third")
+    lines = dry_run.splitlines()
+    assert "drbdsetup new-minor dns 1 0 --diskless" in lines
+    assert {"drbdsetup connect dns 0", "drbdsetup connect dns 1"} <= set(lines)
+    assert not [line for line in lines if "attach" in line or line.startswith("drbdmeta")]
+    found = drbdadm_adjust.parse(dry_run, {"dns": configuration(BROKEN_TIE)}, "third")
+    assert found == {"dns": tuple(lines)}
 
 
 def test_what_would_be_run_is_attributed_to_the_resource_that_it_is_for(generation: Generation, tmp_path: Path) -> None:

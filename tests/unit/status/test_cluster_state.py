@@ -9,6 +9,7 @@ from answers import HOME, PARTNER, SHARES, SILENT, answer, domain, entry, resour
 from nodes import UUID
 
 from saltern.errors import Refused
+from saltern.model.desired import TieBreaker
 from saltern.status.answer import NO_OPERATIONS, Answer
 from saltern.status.state import cluster_status, keepers
 from saltern.status.text import status_text
@@ -48,6 +49,34 @@ def test_a_guest_that_waits_with_what_it_writes_is_told() -> None:
     (text,) = [each for each in wrong(answer(waits, domain()), SILENT) if each.startswith("resource dns")]
     assert text.startswith("resource dns: its I/O is suspended on dom0")
     assert "when dom0m is back, or the guard of dom0 has proof" in text
+
+
+def test_a_guest_that_waits_for_quorum_is_told_so() -> None:
+    waits = resource(role="Primary", state="Connecting", suspended=True, lacks_quorum=True)
+    (text,) = [each for each in wrong(answer(waits, domain()), SILENT) if each.startswith("resource dns")]
+    assert text.startswith("resource dns: it has no quorum on dom0, so its I/O is suspended")
+    assert "when dom0 sees dom0m again" in text
+
+
+@pytest.mark.parametrize(
+    ("thirds", "said"),
+    [
+        ([{"state": "Connected"}], None),
+        ([{"state": "Connecting"}], "dom0 is not connected to the tie-breaker (Connecting)"),
+        ([], "dom0 is not connected to the tie-breaker (StandAlone)"),
+    ],
+)
+def test_a_tie_breaker_that_is_out_of_sight_is_told(thirds: list[dict[str, str]], said: str | None) -> None:
+    third = TieBreaker(node="third", address="192.168.1.192", port=7792, minor=1)
+    shares = {
+        node: replace(share, resources={"dns": replace(share.resources["dns"], tie_breaker=third)})
+        for node, share in SHARES.items()
+    }
+    sides = [resource(role="Primary"), resource()]
+    for each, seen in zip(sides, (thirds, [{"state": "Connected"}]), strict=True):
+        each["dns"]["tie_breakers"] = seen
+    told = cluster_status(shares, {"dom0": answer(sides[0], domain()), "dom0m": answer(sides[1])})["wrong"]
+    assert [text.startswith(f"resource dns: {said}") for text in told] == ([] if said is None else [True])
 
 
 def test_a_domain_that_runs_nowhere_is_told() -> None:

@@ -42,6 +42,19 @@ def test_the_loss_of_both_nodes_stops_what_lived_on_them_alone():
     assert found[("dom0m", "dom2")].stopped == ("b",)
 
 
+def test_a_side_that_is_left_without_its_tie_breaker_has_no_quorum():
+    fragment = """
+    tie_breaker: third
+    nodes: {third: {address: 10.0.0.3, volume_group: XEN}, dom0: {memory: 8G}, dom0m: {memory: 8G}}
+    """
+    one, two = outcomes(fragment), outcomes(fragment, count=2)
+    assert {lost: loss.survivable for lost, loss in one.items()} == {
+        (each,): True for each in ("dom0", "dom0m", "third")
+    }
+    assert {lost: loss.stopped for lost, loss in two.items()} == dict.fromkeys(two, ("a", "b"))
+    assert not two["dom0", "third"].overloaded
+
+
 def test_volumes_take_whole_extents_and_a_shared_meta_disk_its_slots():
     fragment = """
     domains:

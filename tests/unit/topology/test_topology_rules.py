@@ -7,6 +7,7 @@ from saltern.topology.rules import RULES
 
 A = "saltern:domains:a"
 B = "saltern:domains:b"
+THIRD = "tie_breaker: third\nnodes: {third: {address: 10.0.0.3, volume_group: XEN}}"
 
 # Fragment over a valid topology -> the rule, the paths.
 CASES = {
@@ -189,6 +190,37 @@ CASES = {
         "takeover: {fencing: {dom0: {agent: fence_apc}, dom0m: {agent: fence_apc}, dom9: {agent: fence_apc}}}",
         "unknown-node",
         ["saltern:takeover:fencing:dom9"],
+    ),
+    "a tie-breaker that is not there": ("tie_breaker: third", "unknown-node", ["saltern:tie_breaker"]),
+    "a tie-breaker that is a side": (
+        "tie_breaker: dom0m\ndomains: {b: <taken away>}",
+        "tie-breaker-apart",
+        ["saltern:tie_breaker", f"{A}:partner"],
+    ),
+    "a tie-breaker beside guards": (
+        f"{THIRD}\ntakeover: {{witness: {{minion: master, address: 192.168.1.10}}}}",
+        "tie-breaker-alone",
+        ["saltern:tie_breaker", "saltern:takeover"],
+    ),
+    "quorum over writes that one disk may not have": (
+        f"{THIRD}\ndomains: {{a: {{drbd: {{protocol: B}}}}}}",
+        "quorum-disk",
+        [f"{A}:disks:xvda", "saltern:tie_breaker"],
+    ),
+    "quorum that the topology writes itself": (
+        f"{THIRD}\ndomains: {{a: {{drbd: {{options: {{quorum: all}}}}}}}}",
+        "quorum-disk",
+        [f"{A}:disks:xvda", "saltern:tie_breaker"],
+    ),
+    "a partner without a vote": (
+        f"{THIRD}\ndomains: {{a: {{drbd: {{net: {{allow-remote-read: no}}}}}}}}",
+        "quorum-disk",
+        [f"{A}:disks:xvda", "saltern:tie_breaker"],
+    ),
+    "the node-id of the tie-breaker": (
+        f"{THIRD}\ndomains: {{a: {{disks: {{xvda: {{node_ids: [0, 31]}}}}}}}}",
+        "node-id-unique",
+        [f"{A}:disks:xvda:node_ids:1", "saltern:tie_breaker"],
     ),
     "an unknown protocol": ("drbd: {protocol: D}", "protocol", ["saltern:drbd:protocol"]),
     "a return that is neither": ("domains: {a: {return: no}}", "return", [f"{A}:return"]),

@@ -33,6 +33,7 @@ def remake(before: Cluster, after: Cluster, destroy: Collection[str] = ()) -> Re
     usable = [name for pair in pairs if pair.old is not None for name in refuse.names(pair.old, pair.change)]
     refusals = [refusal for pair in pairs for refusal in pair.refusals(destroy)]
     refusals += refuse.unused_names(destroy, usable)
+    refusals += refuse.tie_breakers(before, after)
     if not refusals:
         found = _in_order(pairs, *sides)
         if not isinstance(found, Wait):

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from saltern.model.remake import Refusal
-from saltern.model.topology import Disk, Domain
-from saltern.topology.load import DOMAINS
+from saltern.model.topology import Cluster, Disk, Domain
+from saltern.topology.load import DOMAINS, TIE_BREAKER
 from saltern.topology.remake.match import Change, KeptDisk
 from saltern.topology.remake.sides import meta_place
 from saltern.units import format_size
@@ -56,6 +56,19 @@ def unused_names(destroy: Collection[str], usable: Collection[str]) -> Iterator[
             found=f"{name}, which this remake does not destroy",
             allowed=", ".join(sorted(usable)) or "nothing: it destroys nothing",
             remedy="take it out, or correct it: a domain (dns), a disk (dns/xvdb), or the copy on a node (dns@dom0m)",
+        )
+
+
+def tie_breakers(before: Cluster, after: Cluster) -> Iterator[Refusal]:
+    """A third node of every resource: what connects and disconnects two sides would take it apart, or leave it behind."""
+    named = {cluster.tie_breaker for cluster in (before, after)}
+    if named != {None}:
+        yield Refusal(
+            place=TIE_BREAKER,
+            found=f"{before.tie_breaker or 'none'} in BEFORE, {after.tie_breaker or 'none'} in AFTER",
+            allowed="topologies without a tie-breaker",
+            remedy="`salt '*' state.apply` alone gives a tie-breaker to what is there; docs/howto/tie-breaker.md tells how to "
+            "take it away, for a remake without it",
         )
 
 
