@@ -297,9 +297,20 @@ Salt:
 | `saltern/CLUSTER/guard/NODE` | `id` is the minion; under `data` are `at`, `subject`, `words`, and `event` where it is one |
 | `salt/beacon/NODE/saltern_peers/lost`, `.../back` | `id` is the minion, `node` the partner that DRBD has lost, or sees again |
 
-While the master does not answer they wait on the node, for as long as its log is kept, and come later, in order. So an event
-may be old when it comes (`at` tells): react to it with something that looks for itself. The beacon's are signs, and prove
-nothing."""
+While a master does not answer the guard's wait on the node, for as long as its log is kept, and come later, in order. So an
+event may be old when it comes (`at` tells): react to it with something that looks for itself. The beacon's are signs, and
+prove nothing.
+
+Each event comes once, or again where a master's answer to it was lost. Which masters get it depends on the minion:
+
+- `master` is a list: each of them. One that does not answer holds up no other; one that is new gets what is decided from then on.
+- `master_type` has the minion choose one, as `failover` does: that one, from where the last one got to. When the
+  minion has chosen another while the last one still answers, that one may get them for five minutes more.
+- `master_type: disable`, or `file_client: local` without `use_master_when_local`: nobody. The minion's log says so once, at
+  the level `info`.
+
+An engine begins with what the minion knows of its master, so the first event after a start of the minion may take ten seconds
+more."""
 
 
 def command_line() -> str:

@@ -129,7 +129,8 @@ def explain(domain, timeout=15):
 
     Nothing is changed. Text for people; data with ``--out=json`` or any other outputter. What a node does not tell is said
     to be unknown. The exit code is 1 when the topology has no such domain, or when neither of its nodes answers; otherwise
-    0, also when something is wrong.
+    0, also when something is wrong. The data have the same keys whoever answers, with ``retcode: 1`` beside them when
+    neither node does. Where there is no such domain there are none: then ``retcode: 1`` and ``error``, the reason, are all.
 
     domain
         The domain
@@ -156,9 +157,10 @@ def explain(domain, timeout=15):
     spec = share.domains[domain]
     said = _ask([spec.home, spec.partner], (*ASKED, *ASKED_OF_DOMAIN), timeout, domain)
     told = explained(spec, share, {node: heard(each) for node, each in said.items()})
-    if any(isinstance(each, dict) for each in said.values()):
-        return told if __opts__.get("output") else explain_text(told)
-    return {**_failed(explain_text(told)), **(told if __opts__.get("output") else {})}
+    answered = any(isinstance(each, dict) for each in said.values())
+    if __opts__.get("output"):
+        return told if answered else _ending_with_1(told)
+    return explain_text(told) if answered else _failed(explain_text(told))
 
 
 def recover(domain):
@@ -411,13 +413,10 @@ def _on_its_nodes(domain, function):
 
 
 def _answered(nodes, said):
-    """What each node has answered; with an exit code of 1, which `salt-run` takes from the answer alone, unless all went well."""
+    """What each node has answered; with an exit code of 1 unless all went well."""
     answers = {node: said.get(node) or {"retcode": 1, "ret": "the minion does not answer"} for node in nodes}
     told = {node: answer["ret"] or "done" for node, answer in answers.items()}
-    if not any(answer["retcode"] for answer in answers.values()):
-        return told
-    __context__["retcode"] = 1
-    return {"retcode": 1, **told}
+    return _ending_with_1(told) if any(answer["retcode"] for answer in answers.values()) else told
 
 
 def _unknown_domain(domain):
@@ -425,8 +424,13 @@ def _unknown_domain(domain):
 
 
 def _failed(reason):
+    return _ending_with_1({"error": reason})
+
+
+def _ending_with_1(told):
+    """The same with an exit code of 1, which `salt-run` takes from the answer alone."""
     __context__["retcode"] = 1
-    return {"retcode": 1, "error": reason}
+    return {"retcode": 1, **told}
 
 
 def _look(shares, timeout):

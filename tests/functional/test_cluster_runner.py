@@ -139,6 +139,18 @@ def test_nobody_asked_and_no_such_domain_end_with_1(runners: Any, client: Client
     assert context.pop("retcode") == 1
 
 
+def test_for_programs_the_answer_has_one_shape_whoever_answers(data: Any, client: Client) -> None:
+    answered = data["cluster.explain"]("dns")
+    client.silent = {"dom0m"}
+    half = data["cluster.explain"]("dns")
+    client.silent = set(NODES)
+    silent = data["cluster.explain"]("dns")
+    assert silent.pop("retcode") == 1
+    assert answered.keys() == half.keys() == silent.keys()
+    assert not {"retcode", "error"} & answered.keys()
+    assert data["cluster.explain"]("nosuch").keys() == {"retcode", "error"}
+
+
 def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_shown_settled_and_released(
     runners: Any, client: Client, converged: Cluster, context: dict[str, Any]
 ) -> None:

@@ -22,7 +22,7 @@ from saltern.argv import systemd
 from saltern.guarding import following
 from saltern.guarding.asked import log_names
 from saltern.guarding.local import NoGuard, ask
-from saltern.model.places import GUARD_TOLD, GUARD_UNIT
+from saltern.model.places import GUARD_UNIT
 from saltern.run import LocalHost
 from saltern.sim import cluster, fence_agent
 from saltern.sim.systemctl import keeper
@@ -171,7 +171,9 @@ class GuardedByStates:
 
     def not_told(self, node: str) -> list[str]:
         """What of it the master was not told yet."""
-        return _events(line for _, line in following.news(LocalHost(root=str(self.root(node)))))
+        host = LocalHost(root=str(self.root(node)))
+        (master,) = following.masters(host)
+        return _events(line for _, line in following.news(host, master))
 
     # --- The bus of the master ---------------------------------------------------------------------------------------
     def connect(self, node: str) -> None:
@@ -185,7 +187,9 @@ class GuardedByStates:
         minion.start()
         assert before == keeper(self.root(node)) is not None
         # What was decided before its first look, it does not tell.
-        self.eventually(f"the engine of {node} follows", self.file(node, GUARD_TOLD).exists)
+        self.eventually(
+            f"the engine of {node} follows", partial(following.masters, LocalHost(root=str(self.root(node))))
+        )
 
     def listen(self) -> None:
         """Forget what was heard until now; from now on nothing is forgotten, however long it takes."""

@@ -1,6 +1,7 @@
-"""What a guard has decided, for whoever passes it on: each line of its log once, in order, also over a restart of both."""
+"""What a guard has decided, for each master: every line of its log once, in order, also over a restart of both."""
 
 import json
+from collections.abc import Container
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -19,11 +20,11 @@ class Position(NamedTuple):
     lines: int = 0
 
 
-def news(host: Host) -> list[tuple[Position, dict[str, Any]]]:
-    """The lines that were not passed on yet, each with the position behind it. What was there before the first look is old."""
-    before = _position(host)
+def news(host: Host, master: str) -> list[tuple[Position, dict[str, Any]]]:
+    """The lines that a master was not told yet, each with the position behind it. What was there before the first look is old."""
+    before = _position(host, master)
     if before is None:
-        keep(host, _end(host))
+        keep(host, master, _end(host))
         return []
     found = []
     for name in log_names(host):
@@ -37,14 +38,26 @@ def news(host: Host) -> list[tuple[Position, dict[str, Any]]]:
     return found
 
 
-def keep(host: Host, position: Position) -> None:
-    """What is before that position was passed on."""
-    host.write_text(GUARD_TOLD, json.dumps(position._asdict()) + "\n", _MODE)
+def keep(host: Host, master: str, position: Position) -> None:
+    """What is before that position was passed on to this master."""
+    host.write_text(f"{GUARD_TOLD}/{master}", json.dumps(position._asdict()) + "\n", _MODE)
 
 
-def _position(host: Host) -> Position | None:
+def masters(host: Host) -> set[str]:
+    """The masters that have a position."""
+    return {name for name in host.names(GUARD_TOLD) if not name.startswith(".")}  # a dot: it is being written
+
+
+def forget_all_but(host: Host, known: Container[str]) -> None:
+    """Take the positions of all other masters away: these begin with what comes, should they ever be asked for again."""
+    for master in masters(host):
+        if master not in known:
+            host.remove(f"{GUARD_TOLD}/{master}")
+
+
+def _position(host: Host, master: str) -> Position | None:
     """``None`` where nobody knows: what is told twice or not at all is no harm, what is guessed would be both."""
-    text = host.read_text(GUARD_TOLD)
+    text = host.read_text(f"{GUARD_TOLD}/{master}")
     if text is not None:
         with suppress(Malformed):
             return from_plain(Position, read_json(text))

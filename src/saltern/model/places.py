@@ -21,7 +21,7 @@ GUARD_SETTINGS: Final = "/etc/saltern/guard.json"
 WITNESS_SETTINGS: Final = "/etc/saltern/witness.json"
 GUARD_KEY: Final = "/etc/saltern/guard_key"  # the secret half of the pair of a guard, or of a witness
 GUARD_FACTS: Final = "/var/lib/saltern/guard/facts.json"
-GUARD_TOLD: Final = "/var/lib/saltern/guard/told.json"  # how far its log was passed on
+GUARD_TOLD: Final = "/var/lib/saltern/guard/told"  # how far its log was passed on, a file for each master
 GUARD_PAUSED: Final = "/var/lib/saltern/guard/paused"
 WITNESS_PROMISES: Final = "/var/lib/saltern/witness/promises.json"
 # A boot empties this directory; a restart of the guard does not.
