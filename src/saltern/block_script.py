@@ -36,7 +36,6 @@ _POLL_S: Final = 0.25
 _BACK_S: Final = 30.0
 # A guard that is started again is back by then, with a lease; libxl waits for longer than that, and for what has to be done then.
 _LEASE_S: Final = 10.0
-_LOOKS: Final = 3
 _UNFINISHED: Final = (
     ""  # no status yet: `add` was killed, by libxl's own timeout perhaps, or could not undo what it did
 )
@@ -323,18 +322,23 @@ def _given(host: Host, resource: str) -> list[str]:
     """Where a resource was given to a domain, or is about to be: libxl writes this before it calls the script.
 
     Not by `xenstore-ls`: of each disk that reads fifteen values and more, and a node that is busy with taking domains over has
-    no time for that. What goes away while it is looked at is looked at once more.
+    no time for that. Where one has gone away meanwhile, or was given nothing, as an empty drive, those are read that have
+    something.
     """
-    for _ in range(_LOOKS - 1):
-        with suppress(CommandFailed):
-            return _look_given(host, resource)
-    return _look_given(host, resource)
+    with suppress(CommandFailed):
+        return _with_params(host, resource, _disks(host))
+    places = _disks(host)
+    keys = set(_children(host, *places))
+    return _with_params(host, resource, [place for place in places if f"{place}/params" in keys])
 
 
-def _look_given(host: Host, resource: str) -> list[str]:
-    places = _children(host, *_children(host, _BACKENDS))
+def _with_params(host: Host, resource: str, places: Sequence[str]) -> list[str]:
     params = _read(host, *(f"{place}/params" for place in places)) if places else []
     return [place for place, value in zip(places, params, strict=True) if value == resource]
+
+
+def _disks(host: Host) -> list[str]:
+    return _children(host, *_children(host, _BACKENDS))
 
 
 def _children(host: Host, *paths: str) -> list[str]:

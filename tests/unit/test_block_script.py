@@ -388,6 +388,13 @@ def test_a_disk_that_is_taken_away_while_they_are_looked_at_keeps_nobody_from_st
     assert node.role == "Primary"
 
 
+def test_a_drive_of_somebody_else_with_nothing_in_it_keeps_nobody_from_starting() -> None:
+    node = Node()
+    node.store["backend/vbd/3/51712/online"] = "1"
+    assert add(node, PATH) == 0
+    assert node.role == "Primary"
+
+
 def test_without_its_own_disk_among_them_what_xenstore_tells_is_not_believed() -> None:
     node = Node()
     node.breaks = lambda argv: "/local/domain/0/backend/vbd/3/51712\n" if argv[:2] == ["xenstore-list", "-p"] else None
