@@ -77,6 +77,8 @@ def loaders(_loaders: dict[str, Loaders], pillar: Path) -> dict[str, Loaders]:
     """Salt's loaders by node; `elsewhere` is a minion that is not in the topology."""
     for each in _loaders.values():
         each.context.clear()
+        # Without a master, Salt merges a new pillar into the one that it had (ssh_merge_pillar).
+        each.opts["pillar"] = {}
         each.refresh_pillar()
     return _loaders
 
