@@ -12,8 +12,9 @@ _TEXT: Final = """\
 [Unit]
 Description=Guard of this Xen node: keeps its leases, takes over what is lost
 ConditionPathExists={settings}
-ConditionPathExists=/proc/xen/capabilities
-After=network-online.target xenstored.service drbd.service
+# Of the kernel itself: /proc/xen is mounted by Debian's xen.service, and a condition that is not met is not looked at again.
+ConditionPathExists=/sys/hypervisor/version/major
+After=network-online.target xen.service xenstored.service drbd.service
 Wants=network-online.target
 # At the end of the machine the domains go first: a node that runs none needs nobody's consent to end.
 Before=xendomains.service

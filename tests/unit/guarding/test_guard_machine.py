@@ -159,7 +159,6 @@ def unit() -> configparser.ConfigParser:
 
 def test_the_guard_is_always_started_again_and_has_nothing_to_do_with_salt() -> None:
     found = unit()
-    assert found["Unit"]["ConditionPathExists"] == "/proc/xen/capabilities"  # the last of two
     assert found["Service"]["ExecStart"] == "/usr/lib/saltern/guard guard"
     assert found["Service"]["Restart"] == "always"
     assert found["Unit"]["StartLimitIntervalSec"] == "0"
@@ -168,6 +167,17 @@ def test_the_guard_is_always_started_again_and_has_nothing_to_do_with_salt() -> 
         found["Unit"].get(key, "") for key in ("After", "Before", "Wants", "Requires", "PartOf", "BindsTo")
     )
     assert "salt" not in related
+
+
+def test_nothing_that_a_boot_makes_later_keeps_the_guard_from_being_started() -> None:
+    text = guard_unit.render()
+    conditions = [line.partition("=")[2] for line in text.splitlines() if line.startswith("Condition")]
+    assert conditions == [
+        "/etc/saltern/guard.json",
+        "/sys/hypervisor/version/major",
+    ]  # a file of ours, one of the kernel's
+    after = next(line for line in text.splitlines() if line.startswith("After=")).partition("=")[2].split()
+    assert {"xen.service", "xenstored.service"} <= set(after)  # Debian's, and that of Xen itself
 
 
 def test_the_end_of_the_guard_ends_nothing_that_it_has_started() -> None:
