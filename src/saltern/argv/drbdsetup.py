@@ -58,6 +58,11 @@ def resume_io(minor: int) -> list[str]:
     return ["drbdsetup", "resume-io", str(minor)]
 
 
+def detach_by_force(minor: int) -> list[str]:
+    """Take the disk from a device, also from a Primary that has no other data; what waits for it does not end by that."""
+    return ["drbdsetup", "detach", "--force", str(minor)]
+
+
 def no_fencing_of_disk(minor: int) -> list[str]:
     """Let a Primary of 8.4 go on alone when it loses its partner, without asking."""
     return ["drbdsetup", "disk-options", str(minor), _NO_FENCING]

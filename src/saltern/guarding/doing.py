@@ -6,7 +6,7 @@ Beats and the watchdog wait for none of them. Whatever was asked for is asked fo
 import threading
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from saltern import operations
 from saltern.act import perform
@@ -19,13 +19,12 @@ from saltern.guarding.journal import Journal
 from saltern.guarding.looking import awaits_handler, look
 from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
-from saltern.model.action import EndDomain, Promote, StartDomain
+from saltern.guarding.stopping import stop
+from saltern.model.action import Promote, StartDomain
 from saltern.model.running import DiskState
-from saltern.observe import read_running, read_standing, read_version, read_xen
+from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
 
-_DYING_S: Final = 5.0  # Xen takes the memory of a large guest back after xl has ended
-_POLL_S: Final = 0.1
 _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
 
 
@@ -62,23 +61,6 @@ def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool], *, w
 def _require(may_start: Callable[[], bool], domain: GuardedDomain) -> None:
     if not may_start():
         raise Refused(f"domain {domain.name}", "what allowed its start is no longer so", "Nothing is to be done")
-
-
-def stop(host: Host, domain: GuardedDomain) -> str:
-    """End a domain at once; returns what was done, in words, when Xen no longer has it.
-
-    Raises what the tools end with, and ``Refused`` for one that does not go away: what dies may still be writing.
-    """
-    found = read_xen(host).by_uuid(domain.uuid)
-    if found is None:
-        return "it is gone"
-    perform(host, EndDomain(domain=found.name or str(found.domid)))
-    deadline_s = host.now() + _DYING_S
-    while read_xen(host).by_uuid(domain.uuid) is not None:
-        if host.now() >= deadline_s:
-            raise Refused(f"domain {domain.name}", "it is still here after `xl destroy`", "It is tried again")
-        host.sleep(_POLL_S)
-    return "ended"
 
 
 def outdate(host: Host, domain: GuardedDomain) -> str:

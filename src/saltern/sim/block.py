@@ -64,6 +64,14 @@ def close_device(world: "World", node: str, path: str, holder: str) -> None:
         device.holders.remove(holder)
 
 
+def holds_back(world: "World", node: str, path: str) -> bool:
+    """Whether a device holds back what was written to it last; only DRBD does."""
+    from saltern.sim import drbd
+
+    minor = _minor(path)
+    return minor is not None and drbd.holds_back(world, node, minor)
+
+
 def write_block(world: "World", node: str, path: str, block: int, value: int, *, writer: str) -> bool:
     """Write one block for the domain ``writer``; true once it is as safe as the device promises."""
     from saltern.sim import drbd

@@ -102,7 +102,7 @@ class SimDomain:
     shutdown: bool = False  # the guest has stopped, its remains are not yet cleaned up
     suspended: bool = False  # the guest stands still, for its memory is being taken to another node
     ending: bool = False  # xl is taking its devices away, or has begun to: it will never run again
-    zombie: bool = False  # xl has given up: it has no name any more, and holds its disks (transcripts 229-236)
+    zombie: bool = False  # xl has given up: it has no name any more, and holds its disks (229-236, 482)
 
     @property
     def running(self) -> bool:

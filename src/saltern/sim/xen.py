@@ -35,6 +35,8 @@ def advance(world: "World") -> None:
         for domain in list(node.domains):
             if domain.running:
                 _run(world, node, domain)
+            elif domain.zombie and not node.pins_pages:
+                _let_die(world, node, domain)
             elif domain.shutdown and not domain.ending and _is_due(world, domain):
                 domain.ending = True
                 processes.start(world, node, (processes.REAPER, str(domain.domid)))
@@ -49,6 +51,16 @@ def _run(world: "World", node: SimNode, domain: SimDomain) -> None:
         domain.lived_until_s = world.time_s
         for disk in domain.disks:
             _write(world, node, domain, disk)
+
+
+def _let_die(world: "World", node: SimNode, domain: SimDomain) -> None:
+    """A domain is gone when every disk has answered what it has written last."""
+    for disk in domain.disks:
+        if disk.usable and not block.holds_back(world, node.name, disk.path):
+            block.close_device(world, node.name, disk.path, _holder(domain))
+            disk.usable = False
+    if not any(disk.usable for disk in domain.disks):
+        forget(node, domain)
 
 
 def _is_due(world: "World", domain: SimDomain) -> bool:
@@ -207,16 +219,29 @@ def remove(host: "SimHost", domain: SimDomain) -> list[str]:
     node = host.world.nodes[host.name]
     if node.pins_pages and any(disk.usable for disk in domain.disks):
         return _bury(node, domain)
-    detach_disks(host, domain, domain.disks)
-    forget(node, domain)
+    held = [disk for disk in domain.disks if disk.usable and block.holds_back(host.world, node.name, disk.path)]
+    if held and not domain.zombie:
+        _lose_name(domain)
+        for disk in domain.disks:
+            if disk in held:
+                hotplug.remove(host, domain, disk)  # the device stays open
+            else:
+                detach_disks(host, domain, [disk])
+    elif not held:
+        detach_disks(host, domain, domain.disks)
+        forget(node, domain)
     return []
+
+
+def _lose_name(domain: SimDomain) -> None:
+    domain.zombie, domain.name, domain.memory_bytes = True, "(null)", 0
 
 
 def _bury(node: SimNode, domain: SimDomain) -> list[str]:
     """What cannot be taken apart stays as it is, nameless; no script is told (transcripts 229-235)."""
     if domain.zombie:
         return []
-    domain.zombie, domain.name, domain.memory_bytes = True, "(null)", 0
+    _lose_name(domain)
     subject = f"Domain {domain.domid}:"
     said = []
     for path in (xenstore.absolute(xenstore.backend(domain, disk)) for disk in domain.disks):

@@ -164,15 +164,12 @@ def _take_over(node: "SimNode", resource: Resource, device: Device, remembered: 
     store.write_flags(node, resource, device)
 
 
-def detach(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
-    """Take the disk from a device. A Primary needs the peer's data then."""
+def detach(world: "World", node: "SimNode", resource: Resource, device: Device, *, force: bool = False) -> None:
+    """Take the disk from a device. A Primary needs the peer's data then, unless it is done by ``force`` (transcript 483)."""
     if device.disk == Disk.DISKLESS:
         return
-    if resource.primary and not (resource.connected and device.peer_disk == Disk.UP_TO_DATE):
-        raise Failure(Code.NO_UP_TO_DATE_DISK)
-    peer_primary = resource.connection is not None and resource.connection.peer_role == PRIMARY
-    if peer_primary and resource.connected and device.peer_disk <= Disk.INCONSISTENT:
-        raise Failure(Code.REFUSED_BY_PEER)
+    if not force:
+        _check_detach(resource, device)
     remembered = store.meta(node, device)
     if not resource.primary:  # the activity log of a Primary is to be applied (transcript 461)
         remembered.clean = True
@@ -186,6 +183,14 @@ def detach(world: "World", node: "SimNode", resource: Resource, device: Device) 
     device.disk = Disk.DISKLESS
     device.backing = device.meta = ""
     wire.tell(world, node, resource)
+
+
+def _check_detach(resource: Resource, device: Device) -> None:
+    if resource.primary and not (resource.connected and device.peer_disk == Disk.UP_TO_DATE):
+        raise Failure(Code.NO_UP_TO_DATE_DISK)
+    peer_primary = resource.connection is not None and resource.connection.peer_role == PRIMARY
+    if peer_primary and resource.connected and device.peer_disk <= Disk.INCONSISTENT:
+        raise Failure(Code.REFUSED_BY_PEER)
 
 
 def outdate(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:

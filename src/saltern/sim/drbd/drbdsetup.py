@@ -218,7 +218,7 @@ def _attach(call: Call) -> Result:
 
 
 def _detach(call: Call) -> Result:
-    control.detach(call.world, call.node, *_device(call))
+    control.detach(call.world, call.node, *_device(call), force=call.flag("force"))
     return Result()
 
 

@@ -55,6 +55,12 @@ def close(world: "World", node: str, minor: int, holder: str) -> None:
         control.secondary(world, world.nodes[node], resource)
 
 
+def holds_back(world: "World", node: str, minor: int) -> bool:
+    """Whether what was written to a device last waits: its holder cannot let go of it before it is answered (transcript 482)."""
+    found = world.nodes[node].drbd.by_minor(minor)
+    return found is not None and found[0].frozen
+
+
 def write(world: "World", node: str, minor: int, block: int, value: int) -> bool:
     """Write one block here and on the connected peer; without one it is marked as out of sync.
 
