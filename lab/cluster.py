@@ -183,8 +183,9 @@ class Lab:
         self.cut_link()
 
     def end_isolation(self, node: str) -> None:
-        """Plug them in again."""
-        self._machine(node).outside(True)
+        """Plug them in again; what was reset meanwhile has them all when it is switched on."""
+        if self.runs(node):
+            self._machine(node).outside(True)
         self.heal_link()
 
     def freeze(self, node: str) -> None:
