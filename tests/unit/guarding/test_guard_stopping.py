@@ -138,14 +138,15 @@ def test_what_its_disks_hold_back_is_given_up_and_the_copies_meet_again(waiting:
     assert records(waiting, "dom0") == records(waiting, "dom0m")
 
 
-def test_what_stands_alone_since_its_partner_has_taken_over_meets_it_again(waiting: World) -> None:
+def test_what_stands_alone_since_its_partner_has_taken_over_meets_it_at_the_next_apply(waiting: World) -> None:
     take_over(waiting)
     waiting.heal_link("dom0", "dom0m")
     waiting.advance(60)
-    assert connections(waiting, "dom0") == ["StandAlone"] * 2
-    assert connections(waiting, "dom0m") == ["Connecting"] * 2
+    # The new Primary may also go on looking for its peer: who hangs up first is a matter of luck.
+    assert connections(waiting, "dom0") == connections(waiting, "dom0m") == ["StandAlone"] * 2
 
     stop(waiting.host("dom0"), REAL)
+    assert {node: failures(outcomes) for node, outcomes in converge(waiting, SHARES).items()} == {"dom0": [], "dom0m": []}
     waiting.advance(600)
     assert disks(waiting, "dom0") == [Disk.UP_TO_DATE] * 2
     assert records(waiting, "dom0") == records(waiting, "dom0m")

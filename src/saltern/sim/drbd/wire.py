@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from saltern.sim.drbd import fencing, resync, store
-from saltern.sim.drbd.handshake import Decision, Outcome, Side, compare, decide
+from saltern.sim.drbd.handshake import Decision, Outcome, Side, decide
 from saltern.sim.drbd.kernel import (
     CONNECTED,
     CONNECTING,
@@ -292,7 +292,7 @@ def _decide(
         return connected, connected
     me, peer = _side(end, device, other), _side(other, peer_device, end)
     me = replace(me, attaching=attaching)
-    if _would_be_two_primaries(end, me, peer):
+    if me.primary and peer.primary and _options(end).get("allow-two-primaries") != "yes":
         return drop, drop
     room = min(store.capacity(end[0], device), store.capacity(other[0], peer_device))
     too_small = room < device.size_sectors and device.disk >= Disk.OUTDATED
@@ -301,12 +301,6 @@ def _decide(
         drop if too_small else decide(me, peer, _options(end)),
         drop if peer_too_small else decide(peer, me, _options(other)),
     )
-
-
-def _would_be_two_primaries(end: End, me: Side, peer: Side) -> bool:
-    """Two with the same data, where that is not allowed. With others one would be the target, which alone gives up (485)."""
-    allowed = _options(end).get("allow-two-primaries") == "yes"
-    return me.primary and peer.primary and not allowed and compare(me, peer).result == 0
 
 
 def _options(end: End) -> dict[str, str]:
