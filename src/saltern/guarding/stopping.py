@@ -3,13 +3,13 @@
 Then ``xl destroy`` succeeds, and leaves the domain dying, nameless, for as long as DRBD waits for its handler: no instruction of
 it runs any more, but its disk stays open, and can neither be demoted nor be synchronised from a partner that has taken it over
 (transcripts 482-487). So DRBD is made to fail what waits: the disk is taken from it by force, and the I/O resumed ("a multi-stage
-forced down", drbd_adm_resume_io). Without a disk no new generation of data begins, and it is attached again as after a crash:
-what the activity log names is synchronised from the partner.
+forced down", drbd_adm_resume_io). Once the disk is gone no new generation of data begins, and it is attached again as after a
+crash: what the activity log names is synchronised from the partner.
 
 Only where the domain is dying: what its disks have already written is then told as written, and nobody must be left to hear that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from saltern import operations
@@ -19,7 +19,7 @@ from saltern.errors import Refused, SalternError
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import AdjustResource, EndDomain, TakeDown
 from saltern.model.observed import XenDomain
-from saltern.model.running import DiskState
+from saltern.model.running import DiskState, RunningResource
 from saltern.observe import read_running, read_version, read_xen
 from saltern.run import Host
 
@@ -39,7 +39,7 @@ def stop(host: Host, domain: GuardedDomain) -> str:
         perform(host, EndDomain(domain=found.name or str(found.domid)))
         found = _find(host, domain)
     taken = _take_disks(host, domain) if found is not None and found.dying else []
-    _wait_until_gone(host, domain)
+    _wait_until(lambda: _find(host, domain) is None, host, domain, "it is still here after `xl destroy`")
     if not taken:
         return "ended"
     return f"ended; what its disks held back was given up. {_bring_back(host, domain, taken)}"
@@ -51,21 +51,35 @@ def _find(host: Host, domain: GuardedDomain) -> XenDomain | None:
 
 def _take_disks(host: Host, domain: GuardedDomain) -> list[str]:
     """Let fail what waits; returns of which resources."""
-    running = read_running(host, read_version(host))
-    waiting = [running[name] for name in domain.resources if name in running and running[name].suspended]
+    waiting = _holding_back(host, domain)
     for side in waiting:
         for device in side.devices.values():
             if device.disk is not DiskState.DISKLESS:
                 host.run(drbdsetup.detach_by_force(device.minor))
+    # One that is only Failed still has a place for a new generation, which would be a split-brain.
+    _wait_until(
+        lambda: all(map(_is_diskless, _holding_back(host, domain))), host, domain, "DRBD does not let go of its disks"
+    )
+    for side in waiting:
+        for device in side.devices.values():
             host.run(drbdsetup.resume_io(device.minor))
     return [side.name for side in waiting]
 
 
-def _wait_until_gone(host: Host, domain: GuardedDomain) -> None:
+def _holding_back(host: Host, domain: GuardedDomain) -> list[RunningResource]:
+    running = read_running(host, read_version(host))
+    return [running[name] for name in domain.resources if name in running and running[name].suspended]
+
+
+def _is_diskless(side: RunningResource) -> bool:
+    return all(device.disk is DiskState.DISKLESS for device in side.devices.values())
+
+
+def _wait_until(condition: Callable[[], bool], host: Host, domain: GuardedDomain, otherwise: str) -> None:
     deadline_s = host.now() + _DYING_S
-    while _find(host, domain) is not None:
+    while not condition():
         if host.now() >= deadline_s:
-            raise Refused(f"domain {domain.name}", "it is still here after `xl destroy`", "It is tried again")
+            raise Refused(f"domain {domain.name}", otherwise, "It is tried again")
         host.sleep(_POLL_S)
 
 

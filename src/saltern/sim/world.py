@@ -101,6 +101,7 @@ class World:
         while seconds > 0:
             self.time_s += min(step_s, seconds)
             seconds -= step_s
+            drbd.let_failed_go(self)
             drbd.advance(self)
             xen.advance(self)
             processes.advance(self)

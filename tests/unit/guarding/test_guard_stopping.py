@@ -146,7 +146,10 @@ def test_what_stands_alone_since_its_partner_has_taken_over_meets_it_at_the_next
     assert connections(waiting, "dom0") == connections(waiting, "dom0m") == ["StandAlone"] * 2
 
     stop(waiting.host("dom0"), REAL)
-    assert {node: failures(outcomes) for node, outcomes in converge(waiting, SHARES).items()} == {"dom0": [], "dom0m": []}
+    assert {node: failures(outcomes) for node, outcomes in converge(waiting, SHARES).items()} == {
+        "dom0": [],
+        "dom0m": [],
+    }
     waiting.advance(600)
     assert disks(waiting, "dom0") == [Disk.UP_TO_DATE] * 2
     assert records(waiting, "dom0") == records(waiting, "dom0m")

@@ -3,6 +3,7 @@
 Held to the recordings of drbd-utils 9.22 on DRBD 8.4.11; DRBD 9 is the same machine printed in the ways of 9.
 """
 
+from saltern.sim.drbd.control import let_failed_go
 from saltern.sim.drbd.io import close, holds_back, open_device, role, write
 from saltern.sim.drbd.kernel import DrbdNode
 from saltern.sim.drbd.proc import proc_drbd
@@ -16,6 +17,7 @@ __all__ = [
     "advance",
     "close",
     "holds_back",
+    "let_failed_go",
     "open",
     "power_cut",
     "proc_drbd",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from saltern.sim.world import SimNode, World
 
 _TRIES = 4  # of a promotion (max_tries in drbd_set_role)
+_FAILING_S = 0.5  # until what a disk was doing has ended
 NOT_ON_DISK_BLOCKS = 64  # the last word of a bitmap that grows from nothing stays clear (transcripts 051, 263)
 
 
@@ -166,10 +167,25 @@ def _take_over(node: "SimNode", resource: Resource, device: Device, remembered: 
 
 def detach(world: "World", node: "SimNode", resource: Resource, device: Device, *, force: bool = False) -> None:
     """Take the disk from a device. A Primary needs the peer's data then, unless it is done by ``force`` (transcript 483)."""
-    if device.disk == Disk.DISKLESS:
+    if device.disk in (Disk.DISKLESS, Disk.FAILED):
         return
-    if not force:
-        _check_detach(resource, device)
+    if force:
+        device.disk, device.failed_s = Disk.FAILED, world.time_s
+        wire.tell(world, node, resource)
+        return
+    _check_detach(resource, device)
+    _let_go(world, node, resource, device)
+
+
+def let_failed_go(world: "World") -> None:
+    """What the disks that have failed were doing has ended: none of their devices has one any more."""
+    for node in world.nodes.values():
+        for resource, device in node.drbd.devices():
+            if device.disk == Disk.FAILED and world.time_s >= device.failed_s + _FAILING_S:
+                _let_go(world, node, resource, device)
+
+
+def _let_go(world: "World", node: "SimNode", resource: Resource, device: Device) -> None:
     remembered = store.meta(node, device)
     if not resource.primary:  # the activity log of a Primary is to be applied (transcript 461)
         remembered.clean = True

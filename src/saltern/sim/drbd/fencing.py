@@ -90,7 +90,9 @@ def go_on(world: "World", node: "SimNode", resource: Resource) -> None:
     """I/O goes on without the peer: what is written from now on is of a new generation."""
     resource.unfenced = False
     for device in resource.devices.values():
-        if device.new_generation and store.attached(device):
+        if (
+            device.new_generation and device.disk > Disk.ATTACHING
+        ):  # also on one that is just failing (drbd_adm_resume_io)
             store.meta(node, device).new_current((world.random64() & ~1) | resource.primary)
         device.new_generation = False
 

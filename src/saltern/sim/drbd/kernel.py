@@ -107,6 +107,7 @@ class Device:
     peer_paused: bool = False
     al_suspended: bool = False  # everything is out of sync in any case: writes are not noted
     new_generation: bool = False
+    failed_s: float = 0.0  # since when its disk is Failed
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
     openers: dict[str, bool] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
