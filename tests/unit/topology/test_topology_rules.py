@@ -33,7 +33,7 @@ CASES = {
     "domains that are empty": ("domains:", "type", ["saltern:domains"]),
     "a cluster called no": ("cluster: no", "type", ["saltern:cluster"]),
     "a domain called no": (
-        "domains: {no: {home: dom0, partner: dom0m, memory: 1G, disks: {xvda: {size: 1G}}}}",
+        "domains: {no: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}}",
         "type",
         ["saltern:domains:(false (or no, off))"],
     ),
@@ -50,7 +50,7 @@ CASES = {
     "a disk that is no device": ("domains: {a: {disks: {disk1: {size: 1G}}}}", "device", [f"{A}:disks:disk1"]),
     "no disk": ("domains: {a: {disks: <taken away>}}", "missing-key", [f"{A}:disks"]),
     "an empty mapping of disks": (
-        "domains: {c: {home: dom0, partner: dom0m, memory: 1G, disks: {}}}",
+        "domains: {c: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, disks: {}}}",
         "no-disk",
         ["saltern:domains:c:disks"],
     ),
@@ -62,7 +62,8 @@ CASES = {
         [f"{A}:disks:xvda:volume"],
     ),
     "a domain whose volume LVM reserves": (
-        "domains: {snapshot1: {home: dom0, partner: dom0m, memory: 1G, disks: {xvda: {size: 1G, meta_disk: 'm[1]'}}}}",
+        "domains: {snapshot1: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, "
+        "disks: {xvda: {size: 1G, meta_disk: 'm[1]'}}}}",
         "lvm-name",
         ["saltern:domains:snapshot1:disks:xvda:volume"],
     ),
@@ -509,7 +510,7 @@ def test_the_same_number_on_pairs_of_nodes_that_share_none_is_no_conflict():
 def test_the_shortest_cycle_is_shown():
     fragment = """
     domains:
-      c: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}, depends_on: [a]}
+      c: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}, depends_on: [a]}
       b: {depends_on: [c]}
       a: {depends_on: [b, c]}
     """
