@@ -134,6 +134,50 @@ def test_a_configuration_that_xl_refuses_starts_nothing(world: World, text: str,
     assert names(host) == []
 
 
+@pytest.mark.parametrize("dry", [[], ["-n"]], ids=["create", "dry run"])
+@pytest.mark.parametrize(
+    ("boot", "message"),
+    [
+        ("", "Neither kernel nor bootloader specified"),
+        ('type = "pv"\n', "Neither kernel nor bootloader specified"),
+        ('type = "pvh"\nramdisk = "/initrd"\n', "Neither kernel nor bootloader specified"),
+        ('builder = "generic"\n', "Neither kernel nor bootloader specified"),
+        ('kernel = ["/vmlinuz"]\n', "Neither kernel nor bootloader specified"),
+        ('disk = ["xvda,rw,what=else"]\n', "Neither kernel nor bootloader specified"),
+        ('kernel = "/vmlinuz"\nfirmware = "pvgrub64"\n', "ERROR: both kernel and firmware specified"),
+        ('type = "pvh"\nfirmware = "ovmf"\n', "ERROR: only pvgrub{32|64} supported as firmware options"),
+    ],
+)
+def test_a_domain_that_nothing_boots_is_refused_before_its_disks_are_read(
+    world: World, boot: str, message: str, dry: list[str]
+) -> None:
+    """parse_config_data() in tools/xl/xl_parse.c"""
+    host = world.host("dom0")
+    host.write_text("/etc/xen/a.cfg", f'name = "a"\n{boot}', 0o644)
+    refused = host.run(["xl", "create", *dry, "/etc/xen/a.cfg"], allowed=(1,))
+    assert (refused.returncode, refused.stdout, refused.stderr.splitlines()[-1]) == (1, "", message)
+    assert names(host) == []
+
+
+@pytest.mark.parametrize(
+    "boot",
+    [
+        'kernel = "/vmlinuz"\n',
+        'type = "pvh"\nkernel = "/vmlinuz"\n',
+        'type = "pvh"\nbootloader = "pygrub"\n',
+        'firmware = "pvgrub64"\n',
+        'type = "hvm"\n',
+        'type = "hvm"\nkernel = "/vmlinuz"\nfirmware = "uefi"\n',
+        'builder = "hvm"\n',
+    ],
+)
+def test_a_domain_starts_with_a_kernel_a_boot_loader_or_firmware(world: World, boot: str) -> None:
+    host = world.host("dom0")
+    host.write_text("/etc/xen/a.cfg", f'name = "a"\n{boot}', 0o644)
+    host.run(["xl", "create", "/etc/xen/a.cfg"])
+    assert names(host) == ["a"]
+
+
 def test_a_disk_that_is_no_list_is_left_out_with_a_warning(world: World) -> None:
     """[430]"""
     host = world.host("dom0")
