@@ -276,6 +276,20 @@ CASES = {
     "a misspelt key of xl": ("domains: {a: {xl: {kernal: /boot/vmlinuz}}}", "unknown-key", [f"{A}:xl:kernal"]),
     "a quote in a value of xl": ("domains: {a: {xl: {cmdline: 'a\"b'}}}", "unsafe-text", [f"{A}:xl:cmdline"]),
     "a mapping in a value of xl": ("domains: {a: {xl: {kernel: {a: b}}}}", "type", [f"{A}:xl:kernel"]),
+    "nothing that boots it": ("domains: {a: {xl: <taken away>}}", "boot", [f"{A}:xl"]),
+    "a PVH domain without a kernel": ("domains: {a: {xl: {type: pvh, bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "a kernel that is a list": ("domains: {a: {xl: {kernel: [/k], bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "the old word for PV": ("domains: {a: {xl: {builder: generic, bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "a misspelt boot loader": (
+        "domains: {a: {xl: {bootlaoder: pygrub, bootloader: <taken away>}}}",
+        "unknown-key",
+        [f"{A}:xl:bootlaoder"],
+    ),
+    "a kernel that is wrong in itself": (
+        "domains: {a: {xl: {kernel: ' /k', bootloader: <taken away>}}}",
+        "unsafe-text",
+        [f"{A}:xl:kernel"],
+    ),
     "a comma in an option of an interface": (
         "domains: {a: {interfaces: [{bridge: x, script: 'a,b'}]}}",
         "unsafe-text",
@@ -415,6 +429,11 @@ def test_the_reference_of_rules_lists_every_rule_that_is_shown_here_and_no_other
 
 def test_the_valid_topology_breaks_no_rule():
     assert found(pillar()) == ()
+
+
+@pytest.mark.parametrize("boot", ["type: pvh, kernel: /k", "firmware: pvgrub64", "type: hvm", "builder: hvm"])
+def test_a_kernel_or_firmware_boots_a_domain_as_well_and_hvm_needs_neither(boot):
+    assert found(pillar(f"domains: {{a: {{xl: {{bootloader: <taken away>, {boot}}}}}}}")) == ()
 
 
 def test_a_volume_name_that_the_device_mapper_cannot_hold_is_refused():
