@@ -44,6 +44,7 @@ def topology(domains: int) -> dict[str, Any]:
                     "memory": "512M",
                     "disks": {"xvda": {"size": "1G"}},
                     "interfaces": [{"bridge": "xenbr0"}],
+                    "xl": {"bootloader": "pygrub"},
                 }
                 for number in range(domains)
             },

@@ -135,6 +135,7 @@ saltern:
       memory: 128M
       disks:
         xvda: {size: 1G}
+      xl: {bootloader: pygrub}
     # Nearly everything.
     mail:
       home: dom0m

@@ -168,7 +168,9 @@ def test_a_partner_that_came_since_the_last_refresh_is_not_shut_out_by_a_remake(
     dns = part(topology.compile(files.read(path)).slices["dom0"], ["dns"])
     text = (path / "init.sls").read_text()
     new = "    elsewhere: {address: 192.168.1.192, volume_group: XEN}\n  domains:\n"
-    new += "    new: {home: dom0, partner: elsewhere, memory: 64M, disks: {xvda: {size: 64M}}}\n"
+    new += (
+        "    new: {home: dom0, partner: elsewhere, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}\n"
+    )
     (path / "init.sls").write_text(text.replace("  domains:\n", new, 1))
     (path / "allocation.sls").write_text(topology.write_allocation(topology.load_and_allocate(files.read(path))))
     keys = {"migration": "ssh-ed25519 AAAAC3Nz=", "host": ["ssh-ed25519 AAAAHost"]}

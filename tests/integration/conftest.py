@@ -171,5 +171,6 @@ saltern:
       home: dom0m
       partner: dom0
       memory: 64M
+      xl: {bootloader: pygrub}
       disks: {xvda: {size: 1G}}
 """

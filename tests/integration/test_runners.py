@@ -32,7 +32,8 @@ def test_allocation_writes_what_is_missing_and_changes_no_number_that_is_there(s
     assert salted.run("topology.allocate") == (0, {"file": str(file), "changed": False})
     salted.edit(
         "  domains:\n",
-        "  domains:\n    new:\n      {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}}\n",
+        "  domains:\n    new:\n      {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, "
+        "disks: {xvda: {size: 1G}}}\n",
     )
     code, told = salted.run("topology.validate")
     assert code == 1
@@ -75,7 +76,7 @@ def test_what_is_wrong_is_told_in_words(converged: Salted) -> None:
 
 def test_a_domain_in_no_topology_and_memory_that_waits_for_a_start_are_noticed(converged: Salted) -> None:
     configuration = converged.file("dom0", "/etc/xen/gw.cfg")
-    configuration.write_text('name = "gw"\nmemory = 64\n')
+    configuration.write_text('name = "gw"\nmemory = 64\nbootloader = "pygrub"\n')
     converged.on("dom0", "xl", "create", "/etc/xen/gw.cfg")
     converged.on("dom0", "xl", "mem-set", "dns", "128m")
     _, told = status(converged)

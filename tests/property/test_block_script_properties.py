@@ -369,7 +369,7 @@ saltern:
     dom0: {{address: 192.168.1.190, volume_group: XEN}}
     dom0m: {{address: 192.168.1.191, volume_group: XEN}}
   domains:
-    dns: {{home: dom0, partner: dom0m, memory: 64M, disks: {{xvda: {{size: {size}}}}}}}
+    dns: {{home: dom0, partner: dom0m, memory: 64M, xl: {{bootloader: pygrub}}, disks: {{xvda: {{size: {size}}}}}}}
 """
 
 

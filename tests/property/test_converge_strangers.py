@@ -14,7 +14,8 @@ saltern:
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
 """
-SHARES = slices(HEAD + "    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 64M}}}\n")
+DNS = "    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}\n"
+SHARES = slices(HEAD + DNS)
 
 
 def converged(drbd: str) -> World:

@@ -26,8 +26,8 @@ nodes:
   dom0m: {address: 192.168.1.191, volume_group: XEN}
   dom1: {address: 192.168.1.192, volume_group: XEN}
 domains:
-  dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 256M}}}
-  mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 128M}, xvdb: {size: 64M}}}
+  dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 256M}}}
+  mail: {home: dom0m, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 128M}, xvdb: {size: 64M}}}
 """
 GENERATIONS = pytest.mark.parametrize("drbd", ["8.4", "9"])
 
@@ -143,7 +143,7 @@ CHANGES = {
         ["dns@dom0m", "mail@dom0m"],
     ),
     "a domain is renamed": (
-        "domains: {dns: '<taken away>', names: {uuid: UUID, home: dom0, partner: dom0m, memory: 64M, "
+        "domains: {dns: '<taken away>', names: {uuid: UUID, home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, "
         "disks: {xvda: {size: 256M, resource: dns, volume: dns}}}}",
         [],
     ),
@@ -156,7 +156,8 @@ CHANGES = {
     "a resource and its volumes are renamed": ("domains: {dns: {disks: {xvda: {resource: names}}}}", []),
     "another minor and port": ("domains: {dns: {disks: {xvda: {minor: 77, port: 9999}}}}", []),
     "a domain goes and one comes": (
-        "domains: {dns: '<taken away>', web: {home: dom1, partner: dom0, memory: 64M, disks: {xvda: {size: 64M}}}}",
+        "domains: {dns: '<taken away>', web: {home: dom1, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, "
+        "disks: {xvda: {size: 64M}}}}",
         ["dns"],
     ),
 }

@@ -32,6 +32,7 @@ def domains(draw):
         "order": draw(st.integers(0, 3)),
         "disks": {device: {"size": f"{draw(st.integers(4, 5000))}M", **draw(shared)} for device in devices},
         "interfaces": [{"bridge": draw(st.sampled_from(["xenbr0", "xenbr1"]))} for _ in range(draw(st.integers(0, 3)))],
+        "xl": {"bootloader": "pygrub"},
     }
 
 
@@ -219,7 +220,7 @@ def test_what_is_valid_can_be_rendered(option, xl_value, interface_option, name)
                     "disks": {"xvda": {"size": "4M", "volume": "v+1"}},
                     "interfaces": [{"bridge": "xenbr0", "script": interface_option}],
                     "drbd": {"handlers": {"split-brain": option}},
-                    "xl": {"cmdline": xl_value, "vnuma": [[xl_value]]},
+                    "xl": {"bootloader": "pygrub", "cmdline": xl_value, "vnuma": [[xl_value]]},
                 }
             },
         }

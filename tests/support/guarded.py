@@ -19,8 +19,8 @@ saltern:
     dom0: {address: 192.168.1.190, volume_group: XEN}
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
-    mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
+    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
+    mail: {home: dom0m, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}}}
 """
 SHARES = slices(TOPOLOGY.replace("saltern:\n", TAKEOVER, 1))
 

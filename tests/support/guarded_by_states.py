@@ -34,8 +34,8 @@ saltern:
     dom0: {address: 192.168.1.190, volume_group: XEN}
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}}}
-    mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 8M}}}
+    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}}}
+    mail: {home: dom0m, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}}}
 """
 # What the topology may say of takeover.
 LEASES = {"witness": {"minion": WITNESS, "address": "192.168.1.192"}}

@@ -19,7 +19,7 @@ saltern:
     dom0: {address: 192.168.1.190, volume_group: XEN}
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
+    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}, xvdb: {size: 8M}}}
 """)
 RESOURCES = sorted(SHARES["dom0"].resources)
 SLOW = 8192.0  # bytes a second, so that a synchronisation lasts for seconds

@@ -27,17 +27,19 @@ saltern:
     dom0: {address: 192.168.1.190, volume_group: XEN}
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
-    router: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 256M}}}
+    router: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 256M}}}
     dns:
       home: dom0
       partner: dom0m
       memory: 64M
+      xl: {bootloader: pygrub}
       depends_on: [router]
       disks: {xvda: {size: 256M, minor: 1, port: 7792, meta_disk: "meta[1]"}}
     mail:
       home: dom0m
       partner: dom0
       memory: 64M
+      xl: {bootloader: pygrub}
       disks: {xvda: {size: 256M}, xvdb: {size: 128M}}
 """
 
@@ -54,7 +56,8 @@ def many_domains(count: int) -> str:
     """A topology with ``count`` domains of one disk each."""
     lines = TOPOLOGY.partition("  domains:")[0] + "  domains:\n"
     for number in range(count):
-        lines += f"    d{number}: {{home: dom0, partner: dom0m, memory: 8M, disks: {{xvda: {{size: 8M}}}}}}\n"
+        lines += f"    d{number}: {{home: dom0, partner: dom0m, memory: 8M, xl: {{bootloader: pygrub}}, "
+        lines += "disks: {xvda: {size: 8M}}}\n"
     return lines
 
 

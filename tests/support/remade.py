@@ -27,8 +27,8 @@ nodes:
   dom0m: {address: 192.168.1.191, volume_group: XEN}
   dom1: {address: 192.168.1.192, volume_group: XEN}
 domains:
-  dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 64M}}}
-  mail: {home: dom0m, partner: dom0, memory: 64M, disks: {xvda: {size: 64M}, xvdb: {size: 32M}}}
+  dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}
+  mail: {home: dom0m, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}, xvdb: {size: 32M}}}
 """
 ADDRESSES = {**NODES, "dom1": "192.168.1.192"}
 CHANGES: dict[str, tuple[str, list[str]]] = {
@@ -43,9 +43,12 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
         "domains: {dns: {uuid: 1b4e28ba-2fa1-41d2-883f-0016d3cca427, memory: 32M}}",
         ["dns"],
     ),
-    "a domain comes": ("domains: {web: {home: dom1, partner: dom0, memory: 64M, disks: {xvda: {size: 64M}}}}", []),
+    "a domain comes": (
+        "domains: {web: {home: dom1, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}}",
+        [],
+    ),
     "a domain is renamed": (
-        "domains: {dns: '<taken away>', names: {uuid: UUID, home: dom0, partner: dom0m, memory: 64M, "
+        "domains: {dns: '<taken away>', names: {uuid: UUID, home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, "
         "disks: {xvda: {size: 64M}}}}",
         [],
     ),

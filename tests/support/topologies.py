@@ -16,8 +16,20 @@ nodes:
   dom0: {address: 10.0.0.1, volume_group: XEN}
   dom0m: {address: 10.0.0.2, volume_group: XEN}
 domains:
-  a: {home: dom0, partner: dom0m, memory: 256M, disks: {xvda: {size: 1G}}, interfaces: [{bridge: xenbr0}]}
-  b: {home: dom0m, partner: dom0, memory: 256M, disks: {xvda: {size: 1G}}, interfaces: [{bridge: xenbr0}]}
+  a:
+    home: dom0
+    partner: dom0m
+    memory: 256M
+    disks: {xvda: {size: 1G}}
+    interfaces: [{bridge: xenbr0}]
+    xl: {bootloader: pygrub}
+  b:
+    home: dom0m
+    partner: dom0
+    memory: 256M
+    disks: {xvda: {size: 1G}}
+    interfaces: [{bridge: xenbr0}]
+    xl: {bootloader: pygrub}
 """
 
 

@@ -122,6 +122,24 @@ def _check_words(config: xl_config.Config) -> None:
         raise xl_config.ConfigError(f'ERROR: invalid value "{mode}" for "tsc_mode"')
 
 
+_PV_FIRMWARE = ("pvgrub32", "pvgrub64")
+
+
+def _check_boot(config: xl_config.Config) -> None:
+    """What a PV or PVH domain is started with; HVM has firmware of its own."""
+    if xl_config.kind(config) == "hvm":
+        return
+    if "firmware" not in config:
+        if config.keys().isdisjoint(("kernel", "bootloader")):
+            raise xl_config.ConfigError("Neither kernel nor bootloader specified")
+        return
+    if "kernel" in config:
+        raise xl_config.ConfigError("ERROR: both kernel and firmware specified")
+    # xl takes the beginning of a word for the word.
+    if not any(word.startswith(xl_config.text_of(config, "firmware")) for word in _PV_FIRMWARE):
+        raise xl_config.ConfigError("ERROR: only pvgrub{32|64} supported as firmware options")
+
+
 def _draft(world: "World", config: xl_config.Config, path: str) -> SimDomain:
     """The domain that a configuration describes."""
     name = xl_config.text_of(config, "name")
@@ -132,6 +150,7 @@ def _draft(world: "World", config: xl_config.Config, path: str) -> SimDomain:
     if len(digits) != 32 or set(digits.lower()) - set("0123456789abcdef"):
         raise xl_config.ConfigError(f"Failed to parse UUID: {uuid}")
     _check_words(config)
+    _check_boot(config)
     return SimDomain(
         domid=-1,
         name=name,

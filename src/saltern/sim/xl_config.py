@@ -172,6 +172,11 @@ def list_of(config: Config, key: str) -> list[str]:
     return value if isinstance(value, list) else []
 
 
+def kind(config: Config) -> str:
+    """pv, pvh or hvm; ``builder`` is the old way to say it."""
+    return text_of(config, "type") or ("hvm" if text_of(config, "builder") == "hvm" else "pv")
+
+
 def disk(specification: str, path: str) -> DomainDisk:
     """Read one disk: ``phy:/dev/drbd1,xvda,w``, ``/dev/drbd1,raw,xvda,rw`` or ``vdev=xvda,script=block-drbd,target=dns``.
 

@@ -183,8 +183,7 @@ _DOM0: dict[str, object] = {
 
 def kind(domain: SimDomain) -> str:
     """pv, pvh or hvm."""
-    config = cast(xl_config.Config, domain.config)
-    return xl_config.text_of(config, "type") or xl_config.text_of(config, "builder") or "pv"
+    return xl_config.kind(cast(xl_config.Config, domain.config))
 
 
 def _config(domain: SimDomain, *, running: bool) -> dict[str, object]:

@@ -22,6 +22,7 @@ RULES: Final = {
     "network": "A network is its first address and a prefix length.",
     "size": "A size is exact, has a unit, and is possible.",
     "vcpus": "A domain has at least one CPU.",
+    "boot": "A PV or PVH domain names a kernel, a boot loader or a firmware. HVM brings its own.",
     "order": "An order is a number from 0.",
     "priority": "A priority is a number from 0.",
     "protocol": "The protocol is one of DRBD's.",

@@ -64,6 +64,7 @@ def violations(
     found += disks_without_quorum(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
+    found += domains_that_nothing_boots(cluster, told)
     found += unmatched_networks(cluster)
     found += volume_limits(cluster)
     found += too_little_capacity(cluster)
@@ -610,6 +611,33 @@ def _network(paths: tuple[str, ...], found: str) -> Violation:
         allowed="both nodes of a domain in one replication network",
         remedy="correct the address or the network, or place the domains on nodes that share one",
     )
+
+
+# --- Xen -----------------------------------------------------------------------------------------------------------
+_BOOT: Final = ("kernel", "bootloader", "firmware")
+
+
+def domains_that_nothing_boots(cluster: Cluster, told: frozenset[str]) -> Iterator[Violation]:
+    """PV and PVH domains that `xl create` refuses: it knows nothing to start them with (parse_config_data in xl_parse.c).
+
+    What is wrong under `xl` for itself is told in ``told``.
+    """
+    unread = {":".join(path.split(":")[:4]) for path in told}
+    for name, domain in cluster.domains.items():
+        path = f"{DOMAINS}:{name}:xl"
+        is_hvm = "hvm" in (domain.xl.get("type"), domain.xl.get("builder"))
+        # xl passes over a list where it expects one value.
+        named = any(isinstance(domain.xl.get(key), str | int) for key in _BOOT)
+        if is_hvm or named or path in unread:
+            continue
+        yield Violation(
+            rule="boot",
+            paths=(path,),
+            found=f"nothing that boots a domain of type {domain.xl.get('type', 'pv')}",
+            allowed="`kernel`, `bootloader` or `firmware`, as text; or `type: hvm`, which needs none",
+            remedy="write `bootloader: pygrub` for a guest that has its kernel on its disk, or `kernel` with a file that is on "
+            "both nodes",
+        )
 
 
 # --- Sizes -------------------------------------------------------------------------------------------------------

@@ -198,7 +198,7 @@ saltern:
     dom0m: {address: 10.0.0.2, volume_group: XEN}
     third: {address: 10.0.0.3, volume_group: XEN}
   domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}}
+    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}
 """
 
 

@@ -156,7 +156,7 @@ saltern:
     dom0: {address: 192.168.1.190, volume_group: XEN}
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
-    router: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 256M}}}
+    router: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 256M}}}
 """
     )["dom0"]
     foreseen = tell(world, fewer, test=True)

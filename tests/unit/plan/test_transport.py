@@ -49,8 +49,8 @@ saltern:
     dom0m: {address: 192.168.1.191, volume_group: XEN}
     dom1: {address: 192.168.1.192, volume_group: XEN}
   domains:
-    dns: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 64M}}}
-    vpn: {home: dom0, partner: dom1, memory: 64M, disks: {xvda: {size: 64M}}}
+    dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}
+    vpn: {home: dom0, partner: dom1, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}
 """)["dom0"]
 
 

@@ -17,7 +17,9 @@ HOSTS = "".join(
     "meta-disk /dev/XEN/dns_meta; }\n"
     for number in (1, 2)
 )
-CONFIG = 'name = "dns"\nmemory = 64\ndisk = ["vdev=xvda,access=rw,script=block-saltern,target=dns"]\n'
+CONFIG = (
+    'name = "dns"\nmemory = 64\nbootloader = "pygrub"\ndisk = ["vdev=xvda,access=rw,script=block-saltern,target=dns"]\n'
+)
 
 
 @pytest.fixture(params=["8.4", "9"])

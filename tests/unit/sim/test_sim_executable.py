@@ -46,7 +46,7 @@ def test_programs_at_the_same_time_do_not_lose_each_others_work(directory: Path)
 def test_the_files_of_a_node_are_real_files_under_its_root(directory: Path) -> None:
     configuration = directory / "dom0" / "etc" / "xen" / "dns.cfg"
     configuration.parent.mkdir(parents=True, exist_ok=True)
-    configuration.write_text('name = "dns"\nmemory = 128\n')
+    configuration.write_text('name = "dns"\nmemory = 128\nbootloader = "pygrub"\n')
     assert run(directory, "dom0", "xl", "create", "/etc/xen/dns.cfg").returncode == 0
     assert "dns" in run(directory, "dom0", "xl", "list").stdout
     # A shell in the demo completes real paths.
@@ -114,7 +114,7 @@ def test_what_goes_on_by_itself_happens_once_whoever_looks(directory: Path) -> N
     """A look alone keeps nothing of what time has done, but the end of a domain calls its script."""
     world_file = str(directory / "world.json")
     (directory / "dom0" / "etc" / "xen").mkdir(parents=True)
-    (directory / "dom0" / "etc" / "xen" / "dns.cfg").write_text('name = "dns"\n')
+    (directory / "dom0" / "etc" / "xen" / "dns.cfg").write_text('name = "dns"\nbootloader = "pygrub"\n')
     run(directory, "dom0", "xl", "create", "/etc/xen/dns.cfg")
     with store.opened(world_file) as world:
         world.nodes["dom0"].domains[0].stops_at_s = world.time_s - 5

@@ -19,11 +19,13 @@ resource dns {
 GUEST = """
 name = "{name}"
 memory = 600
+bootloader = "pygrub"
 disk = [ "phy:/dev/drbd1,xvda,w", "phy:/dev/XEN/swap,xvdb,w" ]
 """
 SCRIPTED = """
 name = "dns"
 memory = 600
+bootloader = "pygrub"
 disk = [ "vdev=xvda,script=block-drbd,target=dns" ]
 """
 

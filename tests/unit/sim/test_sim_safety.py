@@ -12,10 +12,12 @@ saltern:
     dom0m: {address: 192.168.1.191, volume_group: XEN}
   domains:
 """
+BOOT = 'bootloader = "pygrub"\n'
 TWO = slices(
     HEAD
     + "".join(
-        f"    {name}: {{home: dom0, partner: dom0m, memory: 8M, disks: {{xvda: {{size: 8M}}}}}}\n" for name in "ab"
+        f"    {name}: {{home: dom0, partner: dom0m, memory: 8M, xl: {{bootloader: pygrub}}, disks: {{xvda: {{size: 8M}}}}}}\n"
+        for name in "ab"
     )
 )
 
@@ -40,7 +42,7 @@ def bring_up(world: World, node: str, name: str, *, port: int) -> None:
 
 def guest(world: World, name: str, disk: str) -> None:
     host = world.host("dom0")
-    host.write_text(f"/etc/xen/{name}.cfg", f'name = "{name}"\nmemory = 8\ndisk = ["phy:{disk},xvda,w"]\n', 0o600)
+    host.write_text(f"/etc/xen/{name}.cfg", f'name = "{name}"\nmemory = 8\n{BOOT}disk = ["phy:{disk},xvda,w"]\n', 0o600)
     host.run(["xl", "create", f"/etc/xen/{name}.cfg"])
 
 
@@ -105,7 +107,7 @@ def test_a_volume_that_has_taken_the_data_of_another_resource_is_found_when_they
     alone.host("dom0").run(["xl", "destroy", "a"])
     alone.host("dom0").run(["drbdadm", "down", "a"])
     alone.host("dom0m").run(["drbdadm", "primary", "b"])
-    alone.host("dom0m").write_text("/etc/xen/b.cfg", 'name = "b"\ndisk = ["phy:/dev/drbd9,xvda,w"]\n', 0o600)
+    alone.host("dom0m").write_text("/etc/xen/b.cfg", f'name = "b"\n{BOOT}disk = ["phy:/dev/drbd9,xvda,w"]\n', 0o600)
     alone.host("dom0m").run(["xl", "create", "/etc/xen/b.cfg"])
     alone.advance(3)
     with pytest.raises(AssertionError, match="b of dom0m was written by"):

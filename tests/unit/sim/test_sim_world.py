@@ -7,7 +7,8 @@ from saltern.sim.host import Killed
 from saltern.sim.world import NodeSpec, World
 
 GUEST = (
-    'name = "dns"\nmemory = 128\nuuid = "f9c4a00a-3a73-4fa6-9e80-713ef3b46dfb"\ndisk = ["phy:/dev/XEN/dns,xvda,w"]\n'
+    'name = "dns"\nmemory = 128\nbootloader = "pygrub"\n'
+    'uuid = "f9c4a00a-3a73-4fa6-9e80-713ef3b46dfb"\ndisk = ["phy:/dev/XEN/dns,xvda,w"]\n'
 )
 
 

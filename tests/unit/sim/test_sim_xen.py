@@ -7,9 +7,11 @@ from saltern.sim.host import SimHost
 from saltern.sim.model import SimDomain
 from saltern.sim.world import World
 
+BOOT = 'bootloader = "pygrub"\n'
+
 
 def start(host: SimHost, name: str = "dns", disk: str = "/dev/XEN/dns", extra: str = "") -> SimDomain:
-    text = f'name = "{name}"\nmemory = 128\ndisk = ["phy:{disk},xvda,w"]\n{extra}'
+    text = f'name = "{name}"\nmemory = 128\n{BOOT}disk = ["phy:{disk},xvda,w"]\n{extra}'
     host.write_text(f"/etc/xen/{name}.cfg", text, 0o644)
     host.run(["xl", "create", f"/etc/xen/{name}.cfg"])
     return host.world.nodes[host.name].domains[-1]
@@ -70,7 +72,9 @@ def test_a_reboot_gives_the_same_guest_another_number(host: SimHost) -> None:
 def test_a_reboot_reads_no_file_again(host: SimHost) -> None:
     before = start(host)
     host.run(["lvcreate", "-n", "other", "-L", "64M", "XEN"])
-    host.write_text("/etc/xen/dns.cfg", 'name = "dns"\nmemory = 64\ndisk = ["phy:/dev/XEN/other,xvda,w"]\n', 0o644)
+    host.write_text(
+        "/etc/xen/dns.cfg", f'name = "dns"\nmemory = 64\n{BOOT}disk = ["phy:/dev/XEN/other,xvda,w"]\n', 0o644
+    )
     host.run(["xl", "reboot", "dns"])
     host.sleep(10)
     (after,) = host.world.nodes["dom0"].domains
@@ -92,7 +96,7 @@ def test_a_guest_without_its_disk_hangs_and_never_shuts_down(host: SimHost) -> N
 
 def test_one_disk_serves_one_guest(host: SimHost) -> None:
     start(host)
-    host.write_text("/etc/xen/two.cfg", 'name="two"\ndisk=["/dev/XEN/dns,raw,xvda,rw"]\n', 0o644)
+    host.write_text("/etc/xen/two.cfg", f'name="two"\n{BOOT}disk=["/dev/XEN/dns,raw,xvda,rw"]\n', 0o644)
     refused = host.run(["xl", "create", "/etc/xen/two.cfg"], allowed=(3,))
     assert "Device /dev/XEN/dns is mounted in a guest domain,\nand so cannot be mounted now." in refused.stderr
     assert names(host) == ["dns"]
@@ -102,8 +106,8 @@ def test_one_disk_serves_one_guest(host: SimHost) -> None:
 def test_memory_that_is_not_there_is_not_given(world: World) -> None:
     host = world.host("dom0")
     assert host.run(["xl", "info", "free_memory"]).stdout == "8192\n"
-    host.write_text("/root/big.cfg", 'name="big"\nmemory=8000\n', 0o644)
-    host.write_text("/root/more.cfg", 'name="more"\nmemory=193\n', 0o644)
+    host.write_text("/root/big.cfg", f'name="big"\nmemory=8000\n{BOOT}', 0o644)
+    host.write_text("/root/more.cfg", f'name="more"\nmemory=193\n{BOOT}', 0o644)
     host.run(["xl", "create", "-q", "/root/big.cfg"])
     assert host.run(["xl", "info", "free_memory"]).stdout == "192\n"
     assert "Cannot allocate memory" in host.run(["xl", "create", "/root/more.cfg"], allowed=(3,)).stderr
@@ -115,7 +119,10 @@ def test_memory_that_is_not_there_is_not_given(world: World) -> None:
         ("memory = 5\n", "Domain name must be specified."),
         ('name = "a"\nuuid = "12"\n', "Failed to parse UUID: 12"),
         ("name = a\n", "Failed to parse config: Invalid argument"),
-        ('name = "a"\ndisk = ["xvda,rw,what=else"]\n', "unknown parameter: near `what=e' in `xvda,rw,what=else'"),
+        (
+            f'name = "a"\n{BOOT}disk = ["xvda,rw,what=else"]\n',
+            "unknown parameter: near `what=e' in `xvda,rw,what=else'",
+        ),
         ('name = "a"\ntsc_mode = "often"\n', 'invalid value "often" for "tsc_mode"'),
     ],
 )
@@ -127,16 +134,60 @@ def test_a_configuration_that_xl_refuses_starts_nothing(world: World, text: str,
     assert names(host) == []
 
 
+@pytest.mark.parametrize("dry", [[], ["-n"]], ids=["create", "dry run"])
+@pytest.mark.parametrize(
+    ("boot", "message"),
+    [
+        ("", "Neither kernel nor bootloader specified"),
+        ('type = "pv"\n', "Neither kernel nor bootloader specified"),
+        ('type = "pvh"\nramdisk = "/initrd"\n', "Neither kernel nor bootloader specified"),
+        ('builder = "generic"\n', "Neither kernel nor bootloader specified"),
+        ('kernel = ["/vmlinuz"]\n', "Neither kernel nor bootloader specified"),
+        ('disk = ["xvda,rw,what=else"]\n', "Neither kernel nor bootloader specified"),
+        ('kernel = "/vmlinuz"\nfirmware = "pvgrub64"\n', "ERROR: both kernel and firmware specified"),
+        ('type = "pvh"\nfirmware = "ovmf"\n', "ERROR: only pvgrub{32|64} supported as firmware options"),
+    ],
+)
+def test_a_domain_that_nothing_boots_is_refused_before_its_disks_are_read(
+    world: World, boot: str, message: str, dry: list[str]
+) -> None:
+    """parse_config_data() in tools/xl/xl_parse.c"""
+    host = world.host("dom0")
+    host.write_text("/etc/xen/a.cfg", f'name = "a"\n{boot}', 0o644)
+    refused = host.run(["xl", "create", *dry, "/etc/xen/a.cfg"], allowed=(1,))
+    assert (refused.returncode, refused.stdout, refused.stderr.splitlines()[-1]) == (1, "", message)
+    assert names(host) == []
+
+
+@pytest.mark.parametrize(
+    "boot",
+    [
+        'kernel = "/vmlinuz"\n',
+        'type = "pvh"\nkernel = "/vmlinuz"\n',
+        'type = "pvh"\nbootloader = "pygrub"\n',
+        'firmware = "pvgrub64"\n',
+        'type = "hvm"\n',
+        'type = "hvm"\nkernel = "/vmlinuz"\nfirmware = "uefi"\n',
+        'builder = "hvm"\n',
+    ],
+)
+def test_a_domain_starts_with_a_kernel_a_boot_loader_or_firmware(world: World, boot: str) -> None:
+    host = world.host("dom0")
+    host.write_text("/etc/xen/a.cfg", f'name = "a"\n{boot}', 0o644)
+    host.run(["xl", "create", "/etc/xen/a.cfg"])
+    assert names(host) == ["a"]
+
+
 def test_a_disk_that_is_no_list_is_left_out_with_a_warning(world: World) -> None:
     """[430]"""
     host = world.host("dom0")
-    host.write_text("/etc/xen/a.cfg", 'name = "a"\ndisk = "phy:/dev/a,xvda,w"\n', 0o644)
+    host.write_text("/etc/xen/a.cfg", f'name = "a"\ndisk = "phy:/dev/a,xvda,w"\n{BOOT}', 0o644)
     assert "/etc/xen/a.cfg:2: warning: parameter `disk' is" in host.run(["xl", "create", "/etc/xen/a.cfg"]).stderr
     assert names(host) == ["a"]
 
 
 def test_a_dry_run_creates_nothing(host: SimHost) -> None:
-    host.write_text("/etc/xen/dns.cfg", 'name="dns"\n', 0o644)
+    host.write_text("/etc/xen/dns.cfg", f'name="dns"\n{BOOT}', 0o644)
     assert '"name": "dns"' in host.run(["xl", "create", "-n", "/etc/xen/dns.cfg"]).stdout
     assert names(host) == []
     assert host.changes == 2  # the volume and the file

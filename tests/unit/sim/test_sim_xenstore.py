@@ -14,7 +14,7 @@ def host(world: World) -> SimHost:
     """dom0, on which dns runs with the disk /dev/XEN/dns."""
     door = world.host("dom0")
     door.run(["lvcreate", "-n", "dns", "-L", "256M", "XEN"])
-    text = f'name = "dns"\nuuid = "{UUID}"\nmemory = 128\ndisk = ["phy:/dev/XEN/dns,xvda,w"]\n'
+    text = f'name = "dns"\nuuid = "{UUID}"\nmemory = 128\nbootloader = "pygrub"\ndisk = ["phy:/dev/XEN/dns,xvda,w"]\n'
     door.write_text("/etc/xen/dns.cfg", text, 0o644)
     door.run(["xl", "create", "/etc/xen/dns.cfg"])
     return door

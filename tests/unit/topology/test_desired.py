@@ -96,7 +96,7 @@ def test_yes_and_no_of_yaml_reach_drbd_as_words_and_xl_as_numbers():
     fragment = "{drbd: {disk: {disk-flushes: no}}, domains: {a: {xl: {nestedhvm: yes, vnuma: [[yes, x]]}}}}"
     share = compiled(fragment).slices["dom0"]
     assert share.resources["a"].sections["disk"] == {"disk-flushes": "no"}
-    assert share.domains["a"].xl == {"nestedhvm": 1, "vnuma": [[1, "x"]]}
+    assert share.domains["a"].xl == {"bootloader": "pygrub", "nestedhvm": 1, "vnuma": [[1, "x"]]}
 
 
 def test_a_domain_returns_by_itself_as_it_says_or_else_as_the_cluster_does():
@@ -168,7 +168,7 @@ def test_a_dependency_through_a_domain_elsewhere_still_counts():
     nodes: {dom2: {address: 10.0.0.3, volume_group: XEN}, dom3: {address: 10.0.0.4, volume_group: XEN}}
     domains:
       a: {depends_on: [x]}
-      x: {home: dom2, partner: dom3, memory: 64M, disks: {xvda: {size: 1G}}, depends_on: [b]}
+      x: {home: dom2, partner: dom3, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}, depends_on: [b]}
     """
     assert list(compiled(fragment).slices["dom0"].domains) == ["b", "a"]
 

@@ -47,7 +47,7 @@ def only(found):
     return refusal
 
 
-NEW = "domains: {c: {home: dom0, partner: dom1, memory: 64M, disks: {xvda: {size: 8M}}}}"
+NEW = "domains: {c: {home: dom0, partner: dom1, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}}}}"
 
 
 def test_a_new_domain_is_built_on_both_nodes_and_started():
@@ -305,8 +305,8 @@ def test_another_uuid_is_a_stop_and_a_start():
 def test_a_domain_with_the_uuid_of_another_name_is_that_domain():
     before = f"domains: {{a: {{uuid: {UUID}}}}}"
     after = (
-        f"domains: {{a: {TAKEN_AWAY!r}, web: {{uuid: {UUID}, home: dom0, partner: dom0m, memory: 256M, "
-        "disks: {xvda: {size: 1G}}, interfaces: [{bridge: xenbr0}]}}"
+        f"domains: {{a: {TAKEN_AWAY!r}, web: {{uuid: {UUID}, home: dom0, partner: dom0m, "
+        "memory: 256M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}, interfaces: [{bridge: xenbr0}]}}"
     )
     found = works(after, before=before)
     assert kinds(found)[:7] == ["stop", *(2 * ["down"]), *(2 * ["rename-volumes"]), *(2 * ["up"])]
@@ -367,7 +367,7 @@ def test_what_leaves_a_full_volume_group_makes_room_for_what_comes():
 
 def test_a_plan_for_many_domains_is_theirs_one_after_the_other():
     many = ", ".join(
-        f"vm{number}: {{home: dom0, partner: dom0m, memory: 64M, disks: {{xvda: {{size: 8M}}}}}}"
+        f"vm{number}: {{home: dom0, partner: dom0m, memory: 64M, xl: {{bootloader: pygrub}}, disks: {{xvda: {{size: 8M}}}}}}"
         for number in range(80)
     )
     found = plan(

@@ -485,6 +485,7 @@ def test_as_many_domains_as_half_the_minors_always_fit_on_a_node(domains):
             "home": "n0",
             "partner": f"n{number + 1}",
             "memory": "64M",
+            "xl": {"bootloader": "pygrub"},
             "disks": {"xvda": {"size": "4M", "minor": 255 - number} if number % 2 else {"size": "4M"}},
         }
         for number in range(domains)
@@ -522,7 +523,9 @@ def test_what_a_moved_domain_had_on_the_node_that_it_left_is_retired_there():
 
 def test_a_moved_domain_gets_another_number_where_its_own_is_taken():
     before = "nodes: {dom1: {address: 10.0.0.3, volume_group: XEN}, dom2: {address: 10.0.0.4, volume_group: XEN}}\n"
-    before += "domains: {c: {home: dom1, partner: dom2, memory: 64M, disks: {xvda: {size: 8M}}}}"
+    before += (
+        "domains: {c: {home: dom1, partner: dom2, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 8M}}}}"
+    )
     then = moved(before, MOVED, ["a"])["domains"]
     assert then["c"]["disks"]["xvda"]["minor"] not in (None, then["a"]["disks"]["xvda"]["minor"])
 
@@ -537,8 +540,8 @@ def test_a_moved_domain_keeps_the_numbers_of_a_disk_that_is_another_device_now()
 def test_a_moved_domain_is_found_by_its_uuid_under_its_former_name():
     entry = allocated(pillar())["saltern"]["allocation"]["domains"]["a"]
     fragment = (
-        f"domains: {{a: {TAKEN_AWAY!r}, web: {{uuid: {entry['uuid']}, home: dom0, partner: dom0m, memory: 1G, "
-        "disks: {xvda: {size: 1G}}}}"
+        f"domains: {{a: {TAKEN_AWAY!r}, web: {{uuid: {entry['uuid']}, home: dom0, partner: dom0m, "
+        "memory: 1G, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}}"
     )
     domains = moved("", fragment, ["web"])["domains"]
     assert sorted(domains) == ["b", "web"]

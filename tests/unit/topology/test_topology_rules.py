@@ -33,7 +33,7 @@ CASES = {
     "domains that are empty": ("domains:", "type", ["saltern:domains"]),
     "a cluster called no": ("cluster: no", "type", ["saltern:cluster"]),
     "a domain called no": (
-        "domains: {no: {home: dom0, partner: dom0m, memory: 1G, disks: {xvda: {size: 1G}}}}",
+        "domains: {no: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}}",
         "type",
         ["saltern:domains:(false (or no, off))"],
     ),
@@ -50,7 +50,7 @@ CASES = {
     "a disk that is no device": ("domains: {a: {disks: {disk1: {size: 1G}}}}", "device", [f"{A}:disks:disk1"]),
     "no disk": ("domains: {a: {disks: <taken away>}}", "missing-key", [f"{A}:disks"]),
     "an empty mapping of disks": (
-        "domains: {c: {home: dom0, partner: dom0m, memory: 1G, disks: {}}}",
+        "domains: {c: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, disks: {}}}",
         "no-disk",
         ["saltern:domains:c:disks"],
     ),
@@ -62,7 +62,8 @@ CASES = {
         [f"{A}:disks:xvda:volume"],
     ),
     "a domain whose volume LVM reserves": (
-        "domains: {snapshot1: {home: dom0, partner: dom0m, memory: 1G, disks: {xvda: {size: 1G, meta_disk: 'm[1]'}}}}",
+        "domains: {snapshot1: {home: dom0, partner: dom0m, memory: 1G, xl: {bootloader: pygrub}, "
+        "disks: {xvda: {size: 1G, meta_disk: 'm[1]'}}}}",
         "lvm-name",
         ["saltern:domains:snapshot1:disks:xvda:volume"],
     ),
@@ -275,6 +276,20 @@ CASES = {
     "a misspelt key of xl": ("domains: {a: {xl: {kernal: /boot/vmlinuz}}}", "unknown-key", [f"{A}:xl:kernal"]),
     "a quote in a value of xl": ("domains: {a: {xl: {cmdline: 'a\"b'}}}", "unsafe-text", [f"{A}:xl:cmdline"]),
     "a mapping in a value of xl": ("domains: {a: {xl: {kernel: {a: b}}}}", "type", [f"{A}:xl:kernel"]),
+    "nothing that boots it": ("domains: {a: {xl: <taken away>}}", "boot", [f"{A}:xl"]),
+    "a PVH domain without a kernel": ("domains: {a: {xl: {type: pvh, bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "a kernel that is a list": ("domains: {a: {xl: {kernel: [/k], bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "the old word for PV": ("domains: {a: {xl: {builder: generic, bootloader: <taken away>}}}", "boot", [f"{A}:xl"]),
+    "a misspelt boot loader": (
+        "domains: {a: {xl: {bootlaoder: pygrub, bootloader: <taken away>}}}",
+        "unknown-key",
+        [f"{A}:xl:bootlaoder"],
+    ),
+    "a kernel that is wrong in itself": (
+        "domains: {a: {xl: {kernel: ' /k', bootloader: <taken away>}}}",
+        "unsafe-text",
+        [f"{A}:xl:kernel"],
+    ),
     "a comma in an option of an interface": (
         "domains: {a: {interfaces: [{bridge: x, script: 'a,b'}]}}",
         "unsafe-text",
@@ -416,6 +431,11 @@ def test_the_valid_topology_breaks_no_rule():
     assert found(pillar()) == ()
 
 
+@pytest.mark.parametrize("boot", ["type: pvh, kernel: /k", "firmware: pvgrub64", "type: hvm", "builder: hvm"])
+def test_a_kernel_or_firmware_boots_a_domain_as_well_and_hvm_needs_neither(boot):
+    assert found(pillar(f"domains: {{a: {{xl: {{bootloader: <taken away>, {boot}}}}}}}")) == ()
+
+
 def test_a_volume_name_that_the_device_mapper_cannot_hold_is_refused():
     # 61 hyphens count twice, and so does the one of the group: 128 characters on dom0, 126 on dom0m.
     (violation,) = found(
@@ -509,7 +529,7 @@ def test_the_same_number_on_pairs_of_nodes_that_share_none_is_no_conflict():
 def test_the_shortest_cycle_is_shown():
     fragment = """
     domains:
-      c: {home: dom0, partner: dom0m, memory: 64M, disks: {xvda: {size: 1G}}, depends_on: [a]}
+      c: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}, depends_on: [a]}
       b: {depends_on: [c]}
       a: {depends_on: [b, c]}
     """

@@ -21,7 +21,7 @@ nodes:
   dom1: {address: 10.0.0.4, volume_group: XEN}
   dom1m: {address: 10.0.0.5, volume_group: XEN}
 domains:
-  c: {home: dom1, partner: dom1m, memory: 256M, disks: {xvda: {size: 1G}}}
+  c: {home: dom1, partner: dom1m, memory: 256M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}
 """
 BOTH = """
 tie_breaker: third
@@ -30,7 +30,7 @@ nodes:
   dom1: {address: 10.0.0.4, volume_group: XEN}
   dom1m: {address: 10.0.0.5, volume_group: XEN}
 domains:
-  c: {home: dom1, partner: dom1m, memory: 256M, disks: {xvda: {size: 1G}}}
+  c: {home: dom1, partner: dom1m, memory: 256M, xl: {bootloader: pygrub}, disks: {xvda: {size: 1G}}}
 """
 
 
