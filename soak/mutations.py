@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 from saltern.guard.acts import Act, Outdate, ResumeIo, Send
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.guard import Guard
-from saltern.guard.messages import Answer, Beat, End, Ended, GoOn, Granted, No, Yes
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import Answer, Beat, End, Ended, GoOn, Granted, No, Synchronised, Yes
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 from saltern.progress import Progress
@@ -49,11 +50,30 @@ class Generous(Guard):
         return True
 
 
+class Fickle(Guard):
+    """Takes a promise back while it is in use."""
+
+    def _ask_to_go_on(self, seen: Seen) -> Any:
+        yield from super()._ask_to_go_on(seen)
+        yield from self._keep(alone=frozenset())
+        for domain in sorted(self._told.alone):
+            yield Send(WITNESS, Synchronised(domain, self.node, self.facts.boot, self._next()))
+
+
 class Loud(Guard):
     """Has DRBD go on that waits, without a promise."""
 
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         return [*super().act(seen, now_s), *map(ResumeIo, sorted(seen.waiting))]
+
+
+class Lender(Witness):
+    """Takes back what it has lent, also where that was used."""
+
+    def _promise(self, domain: str, node: str) -> None:
+        denied = self.promises.denied
+        super()._promise(domain, node)
+        self.promises = self.promises._replace(denied=denied)
 
 
 class Polite(Guard):
@@ -283,6 +303,8 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "the lease counts from the answer": {"guard": Hasty},
     "the witness forgets what it has promised": {"witness": Forgetful},
     "a side goes on alone without a promise": {"guard": Generous},
+    "a promise is taken back while it is in use": {"guard": Fickle},
+    "what was lent and used is given back": {"witness": Lender},
     "DRBD is told to go on without a promise": {"guard": Loud},
     "whoever was taken over from is answered": {"guard": Polite},
     "a denial is proof": {"guard": Sure},

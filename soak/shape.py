@@ -1,8 +1,9 @@
 """When two states of a small world are the same: when nothing that is still to come can tell them apart."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from saltern.guard.guard import Guard
@@ -28,14 +29,16 @@ _LEFT_OUT: Final = frozenset(
         "acknowledged",
         "time_s",
         "zero_s",
+        "version",
         "knows_covered_s",
     }
     | {"frozen_since_s", "rate", "noise", "_without", "_often", "_awaited", "_make", "_numbers", "_events"}
     | {"_copies", "_copies_of", "_twice", "_calm", "_looked", "watched"}
     | {"_times", "_partners", "_wards", "_proof", "_guarded", "_shared", "_nodes"}
 )
-# Nothing asks whether something is longer ago.
-_LONGEST_S: Final = 9.0
+# Nothing asks whether something is longer ago than takeover; but a migration that stands still breaks after 15 s.
+_LONGEST_S: Final = 7.5
+_LONGEST_TO_COME_S: Final = 16.0
 # Each machine's clock begins at a million of its own, and so do its numbers, at a thousand million. Its boots, and the witness's
 # refusals, have a hundred thousand of their own.
 CLOCKS_S: Final = 1e6
@@ -54,10 +57,17 @@ def shape(world: World, clocks_s: Mapping[int, float], to_come: Iterable[Any]) -
 
 
 @cache
-def _counted(kind: type[Any]) -> tuple[str, ...]:
-    """The names of what counts of such a one."""
+def _counted(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of what counts of such a one, and what takes that from it: in that order, behind its class."""
     names = getattr(kind, "_fields", None) or [each.name for each in fields(kind)]
-    return tuple(name for name in names if name not in _LEFT_OUT)
+    counted = tuple(name for name in names if name not in _LEFT_OUT)
+    return counted, attrgetter("__class__", *counted)  # with that it always takes several
+
+
+# What stands for itself.
+_PLAIN: Final = frozenset({str, bool, type(None)})
+# So that no time is less than 0: for Python -1 and -2 have the same hash.
+_OFFSET_MS: Final = int(_LONGEST_TO_COME_S * 1000)
 
 
 class _Walk:
@@ -86,12 +96,14 @@ class _Walk:
     def add(self, name: str, value: Any) -> None:
         """Whatever it is."""
         kind = type(value)
-        if value is None or kind is str or kind is bool:
+        if kind in _PLAIN:
             self._parts.append(value)
         elif kind is int:
             self._number(value)
         elif kind is float:
-            self._time(value)
+            self._time(value, _LONGEST_TO_COME_S if name == "to_come" else _LONGEST_S)
+        elif not value:
+            self._parts.append(())
         elif kind is dict:
             self._several(name, sorted(value.items()))
         elif kind is set or kind is frozenset:
@@ -118,17 +130,21 @@ class _Walk:
                 raise TypeError(f"{name} is {value!r}: it is not known when two of these are the same")
 
     def _counted_of(self, value: Any) -> None:
-        for name in _counted(value.__class__):
-            self.add(name, getattr(value, name))
+        parts = self._parts
+        names, values = _counted(value.__class__)
+        for name, each in zip(names, values(value)[1:], strict=True):
+            if type(each) in _PLAIN:
+                parts.append(each)
+            else:
+                self.add(name, each)
 
     def _several(self, name: str, values: Iterable[Any]) -> None:
         self._parts.append("(")
         for each in values:
-            match each:
-                case ((str(domain), str()), Side()):
-                    self._side(domain, each)
-                case _:
-                    self.add(name, each)
+            if name == "sides":
+                self._side(*each)
+            else:
+                self.add(name, each)
         self._parts.append(")")
 
     def _number(self, value: int) -> None:
@@ -136,9 +152,9 @@ class _Walk:
             self._numbers.append((len(self._parts), value))
         self._parts.append(value)
 
-    def _time(self, value: float) -> None:
+    def _time(self, value: float, longest_s: float) -> None:
         now_s = self._world.time_s if value < CLOCKS_S else self._clocks_s[int(value // CLOCKS_S)]
-        self._parts.append(max(round(value - now_s, 3), -_LONGEST_S))
+        self._parts.append(_OFFSET_MS + round(max(value - now_s, -longest_s) * 1000))
 
     def _part(self, name: str, part: Guard | Witness) -> None:
         """One that is not in its place any more is only there to be told from the one that is."""
@@ -155,9 +171,8 @@ class _Walk:
             machine = replace(machine, watchdog_s=machine.watchdog_s + self._world.time_s - machine.frozen_since_s)
         self._counted_of(machine)
 
-    def _side(self, domain: str, named: tuple[tuple[str, str], Side]) -> None:
+    def _side(self, at: tuple[str, str], side: Side) -> None:
         """Of the data it counts whether they are the last."""
-        at, side = named
-        self._parts.extend(at)
-        behind = min(self._world.acknowledged[domain] - side.version, 1)
-        self._counted_of(replace(side, version=behind))
+        behind = min(self._world.acknowledged[at[0]] - side.version, 1)
+        self._parts.extend((*at, behind))
+        self._counted_of(side)

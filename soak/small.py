@@ -201,9 +201,14 @@ class SmallWorld(World):
         """Forget what can have no effect any more, and what can be worked out again."""
         self.changed()
         self._events = sorted(event for event in self._events if not _is_void(event[2].__name__, event[3]))
+        for side in self.sides.values():
+            if not side.suspended:
+                side.handler = None
         for machine in self.machines.values():
             machine.queue = _last_two(machine.queue)
             machine.watched = False
+            if not self._has_just_thawed(machine):
+                machine.thawed_s = None
             if not machine.frozen:
                 self._watch(machine)
         in_flight = {args[2].number for _, _, do, args in self._events if do == self._arrive}
@@ -257,12 +262,13 @@ def explore(
     faults: int,
     stops: bool = False,
     only: frozenset[str] = EVERYTHING,
-    told: Callable[[int], None] = lambda _: None,
+    told: Callable[[int, int], None] = lambda _seen, _left: None,
     **parts: Any,
 ) -> Found:
-    """All states with so many faults at most, or up to the first one that breaks a rule. ``told`` hears how many there are.
+    """All states with so many faults at most, or up to the first one that breaks a rule.
 
-    Those with more faults left come first: whatever can follow with fewer, follows with more as well.
+    Those with more faults left come first: whatever can follow with fewer, follows with more as well. ``told`` hears how many
+    were seen, and of how many it is not known yet what follows.
     """
     world = SmallWorld(faults, stops, only, **parts)
     world.run(_BEGIN_S)
@@ -278,7 +284,7 @@ def explore(
                     seen[key] = world.left
                     notes, world.log = tuple(world.log), []
                     todo[world.left].append((pickle.dumps(world), (way, notes) if notes else way))
-                    told(len(seen))
+                    told(len(seen), sum(map(len, todo)))
         except _Broken as broken:
             return Found(len(seen), broken.violation, _story((way, broken.notes)))
     return Found(len(seen), None, ())
@@ -290,8 +296,9 @@ def _load(world: bytes) -> SmallWorld:
 
 
 def _beat(before: bytes) -> Iterator[SmallWorld]:
-    for faults, done in list(_load(before).options()):
-        world = _load(before)
+    first = _load(before)
+    for number, (faults, done) in enumerate(list(first.options())):
+        world = _load(before) if number else first
         until_s = world.time_s + _BEAT_S
         _do(world, world.befall, faults, done)
         for after in _until(world, until_s):
@@ -343,7 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress(sys.stderr, lambda: shutil.get_terminal_size().columns, time.monotonic)
     for stops in (False, True):
         began_s = time.process_time()
-        found = explore(given.faults, stops, only, told=lambda states: progress.show(f"{states} states"))
+        found = explore(given.faults, stops, only, told=lambda seen, left: progress.show(f"{seen} states, {left} left"))
         progress.end()
         what = "stops" if stops else "goes on"
         took_s = time.process_time() - began_s

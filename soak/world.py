@@ -109,9 +109,9 @@ class Copies(NamedTuple):
     theirs: Side
 
     @property
-    def are_up_to_date(self) -> bool:
-        """Whether both are."""
-        return self.mine.disk == self.theirs.disk == "UpToDate"
+    def are_settled(self) -> bool:
+        """Whether the other one is the same, or says itself that it is not to be started."""
+        return self.mine.disk == "UpToDate" and self.theirs.disk in ("UpToDate", "Inconsistent")
 
     def from_partner(self) -> "Copies":
         """The same, from over there."""
@@ -408,7 +408,7 @@ class World:
                     if domain in machine.running and not side.connected and not side.suspended
                 ]
             ),
-            same=frozenset([each.domain for each in copies if each.mine.connected and each.are_up_to_date]),
+            settled=frozenset([each.domain for each in copies if each.mine.connected and each.are_settled]),
             waiting=frozenset(
                 [domain for domain, _, _, side, _ in copies if domain in machine.running and side.suspended]
             ),

@@ -3,7 +3,6 @@
 The Python of a minion finds Salt, but neither Saltern nor pip: the core can only come from the master.
 """
 
-import getpass
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 import salt._logging
-from minions import CHECKOUT, NODES, START_S, Salted, minion_python
+from minions import CHECKOUT, NODES, START_S, Salted, common, master_daemon, minion_python
 from saltfactories.daemons.master import SaltMaster
 from saltfactories.daemons.minion import SaltMinion
 from saltfactories.manager import FactoriesManager
@@ -56,24 +55,7 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
     shutil.copytree(CHECKOUT / "pillar", pillar)
     site = directory / "site"  # states of the user's own
     site.mkdir()
-    master = salt_factories.salt_master_daemon(
-        "master",
-        overrides={
-            **_common(),
-            "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")] + [str(site)]},
-            "pillar_roots": {"base": [str(pillar)]},
-            "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
-            "runner_dirs": [str(CHECKOUT / "salt/_runners")],
-            "states_dirs": [str(CHECKOUT / "salt/_states")],
-            "ext_pillar": [{"saltern": {}}],
-            "reactor": [
-                {"salt/minion/*/start": [str(CHECKOUT / "reactor/return_automatic.sls")]},
-                {"salt/beacon/*/saltern_peers/lost": [str(CHECKOUT / "reactor/peer_lost.sls")]},
-            ],
-            "worker_threads": 3,
-        },
-        start_timeout=START_S,
-    )
+    master = master_daemon(salt_factories, "master", pillar, site)
     minions = {name: _minion(master, directory, name) for name in NODES}
     salted = Salted(directory, pillar, master, minions)
     salted.empty()
@@ -86,15 +68,11 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
             minion.terminate()
 
 
-def _common() -> dict[str, Any]:
-    return {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
-
-
 def _minion(master: SaltMaster, directory: Path, name: str) -> SaltMinion:
     root = directory / "nodes" / name
     minion = master.salt_minion_daemon(
         name,
-        overrides={**_common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
+        overrides={**common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
         start_timeout=START_S,
     )
     minion.python_executable = minion_python(directory / "python" / name)

@@ -147,6 +147,13 @@ APART = [*both_ways(20, "cut", "node1", "node2"), Event(20, "part", ("node1", "n
 ISOLATED = [*APART, *both_ways(20, "cut", "node1", WITNESS)]
 STUCK = [Event(19, "stick", ("node1",)), *ISOLATED]
 ALONE_THEN_LOST = [*APART, Event(30.2, "power_off", ("node1",))]
+LENT_AND_USED = [
+    Event(6.8, "freeze", ("node1",)),
+    Event(8, "cut", ("node2", "node1")),
+    *both_ways(50, "cut", "node2", WITNESS),
+    Event(50, "part", ("node1", "node2")),
+    Event(63, "thaw", ("node1",)),
+]
 OUTDATED_THEN_LOST = [
     Event(20, "part", ("node1", "node2")),
     Event(28, "cut", ("node1", "node2")),
@@ -186,6 +193,8 @@ MISSED: dict[str, Mutation] = {
         [*ALONE_THEN_LOST, Event(30, "kill", (WITNESS,)), Event(31, "revive", (WITNESS,))],
     ),
     "a side goes on alone without a promise": Mutation(ISOLATED),
+    "a promise is taken back while it is in use": Mutation(ALONE_THEN_LOST),
+    "what was lent and used is given back": Mutation(LENT_AND_USED),
     "DRBD is told to go on without a promise": Mutation(ISOLATED),
     "whoever was taken over from is answered": Mutation(
         [Event(20, "freeze", ("node1",)), Event(60, "thaw", ("node1",))]

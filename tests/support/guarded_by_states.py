@@ -15,6 +15,7 @@ import salt.utils.event
 import yaml
 from fenced import asking
 from minions import NODES, Returned, Salted
+from saltfactories.daemons.master import SaltMaster
 
 from demo.ports import free_ports
 from saltern import topology
@@ -170,50 +171,59 @@ class GuardedByStates:
         return _events(json.loads(line) for line in self.log(node).splitlines())
 
     def not_told(self, node: str) -> list[str]:
-        """What of it the master was not told yet."""
+        """What of it was not told yet, to one master or another."""
         host = LocalHost(root=str(self.root(node)))
-        (master,) = following.masters(host)
-        return _events(line for _, line in following.news(host, master))
+        return _events(line for master in following.masters(host) for _, line in following.news(host, master))
 
     # --- The bus of the master ---------------------------------------------------------------------------------------
-    def connect(self, node: str) -> None:
-        """Its minion has engine and beacon, for which it is started once more; its guard does not mind."""
-        minion = self.salted.minions[node]
-        configuration = Path(minion.config_dir) / "minion.d" / "guard.conf"
-        configuration.parent.mkdir(exist_ok=True)
-        configuration.write_text(yaml.safe_dump(_CONNECTED))
+    def connect(self, node: str, *masters: SaltMaster) -> None:
+        """Its minion has engine and beacon, and those masters where several are named, for which it is started once more.
+
+        Its guard does not mind.
+        """
+        places = [f"127.0.0.1:{master.config['ret_port']}" for master in masters]
         before = keeper(self.root(node))
-        minion.terminate()
-        minion.start()
+        self._restart(node, _CONNECTED | ({"master": places} if places else {}))
         assert before == keeper(self.root(node)) is not None
         # What was decided before its first look, it does not tell.
-        self.eventually(
-            f"the engine of {node} follows", partial(following.masters, LocalHost(root=str(self.root(node))))
-        )
+        host, several = LocalHost(root=str(self.root(node))), len(places) or 1
+        self.eventually(f"each engine of {node} follows", lambda: len(following.masters(host)) == several)
+
+    def disconnect(self, node: str) -> None:
+        """Its minion is as it was before it was connected."""
+        self._restart(node, {})
+
+    def _restart(self, node: str, configuration: Mapping[str, Any]) -> None:
+        minion = self.salted.minions[node]
+        path = Path(minion.config_dir) / "minion.d" / "guard.conf"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(configuration))
+        minion.terminate()
+        minion.start()
 
     def listen(self) -> None:
         """Forget what was heard until now; from now on nothing is forgotten, however long it takes."""
         self.salted.master.event_listener.timeout = 24 * 3600
         self._since_s = time.time()
 
-    def heard(self, tag: str) -> list[dict[str, Any]]:
-        """The data of the events with such a tag, oldest first."""
-        listener = self.salted.master.event_listener
-        found = listener.get_events([(self.salted.master.config["id"], tag)], after_time=self._since_s)
+    def heard(self, tag: str, by: SaltMaster | None = None) -> list[dict[str, Any]]:
+        """The data of the events with such a tag on the bus of the master, or of another one, oldest first."""
+        master = by or self.salted.master
+        found = master.event_listener.get_events([(master.config["id"], tag)], after_time=self._since_s)
         return [each.data for each in sorted(found, key=lambda event: event.stamp)]
 
-    def told(self, node: str) -> list[str]:
-        """What the master has heard of a guard as an event, oldest first."""
-        return _events(each["data"] for each in self.heard(f"saltern/*/guard/{node}"))
+    def told(self, node: str, by: SaltMaster | None = None) -> list[str]:
+        """What a master has heard of a guard as an event, oldest first."""
+        return _events(each["data"] for each in self.heard(f"saltern/*/guard/{node}", by))
 
-    def woken(self, node: str) -> int:
-        """How often the guard of a node has answered that it is awake."""
-        answers = [each for each in self.heard(f"salt/job/*/ret/{node}") if each["fun"] == "guard.wake"]
+    def woken(self, node: str, by: SaltMaster | None = None) -> int:
+        """How often the guard of a node has answered a master that it is awake."""
+        answers = [each for each in self.heard(f"salt/job/*/ret/{node}", by) if each["fun"] == "guard.wake"]
         return [each["return"] for each in answers].count({"awake": True})
 
-    def fire(self, tag: str, **data: str) -> None:
-        """An event on the bus of the master, from wherever."""
-        master = self.salted.master.config
+    def fire(self, tag: str, by: SaltMaster | None = None, **data: str) -> None:
+        """An event on the bus of a master, from wherever."""
+        master = (by or self.salted.master).config
         with salt.utils.event.get_master_event(master, master["sock_dir"], listen=False) as bus:
             assert bus.fire_event(data, tag, timeout=60_000)
 

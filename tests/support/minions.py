@@ -1,5 +1,6 @@
 """A real master and its minions on simulated nodes, as a test talks to them."""
 
+import getpass
 import json
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import salt
 from saltfactories.daemons.master import SaltMaster
 from saltfactories.daemons.minion import SaltMinion
+from saltfactories.manager import FactoriesManager
 
 from saltern.model.places import CORE
 from saltern.sim import cluster, store
@@ -26,6 +28,33 @@ Returned = dict[str, dict[str, dict[str, Any]]]
 # A machine that has other work takes its time.
 START_S = 600
 _PATIENCE_S = 900
+
+
+def common() -> dict[str, Any]:
+    """What every master and every minion is configured with."""
+    return {"user": getpass.getuser(), "enable_fqdns_grains": False, "log_level_logfile": "warning"}
+
+
+def master_daemon(factories: FactoriesManager, name: str, pillar: Path, site: Path) -> SaltMaster:
+    """A master with everything of the checkout, that pillar, and the states of a user's own in ``site``; it is not started."""
+    return factories.salt_master_daemon(
+        name,
+        overrides={
+            **common(),
+            "file_roots": {"base": [str(CHECKOUT / path) for path in ("salt/states", "salt", "src")] + [str(site)]},
+            "pillar_roots": {"base": [str(pillar)]},
+            "pillar_dirs": [str(CHECKOUT / "salt/_pillar")],
+            "runner_dirs": [str(CHECKOUT / "salt/_runners")],
+            "states_dirs": [str(CHECKOUT / "salt/_states")],
+            "ext_pillar": [{"saltern": {}}],
+            "reactor": [
+                {"salt/minion/*/start": [str(CHECKOUT / "reactor/return_automatic.sls")]},
+                {"salt/beacon/*/saltern_peers/lost": [str(CHECKOUT / "reactor/peer_lost.sls")]},
+            ],
+            "worker_threads": 3,
+        },
+        start_timeout=START_S,
+    )
 
 
 def minion_python(home: Path) -> str:

@@ -1,6 +1,6 @@
 """A node that several others have had denied: each denial stands for itself."""
 
-from saltern.guard.messages import Allow, Beat, Denied, Deny, Message, No, Yes
+from saltern.guard.messages import Allow, Beat, Denied, Deny, GoOn, Message, No, Yes
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 
@@ -44,6 +44,14 @@ def test_a_boot_ends_both() -> None:
     witness = denied_by_both()
     assert isinstance(beat(witness, 1, boot=2), Yes)
     assert witness.promises.denied == {}
+
+
+def test_with_a_boot_ends_what_was_lent_and_not_used() -> None:
+    witness = denied_by_both()
+    assert witness.promises.alone == {"dns": ONE, "web": OTHER}
+    witness.answer(GoOn("web", OTHER, 1, 2), 101.0)
+    beat(witness, 1, boot=2)
+    assert witness.promises.alone == {"web": OTHER}
 
 
 def test_each_is_told_of_its_own_denial() -> None:

@@ -45,8 +45,9 @@ class Seen:
     """What was just seen here of the domains that are guarded; others, as those on several nodes at once, are passed over.
 
     Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
-    in words. ``lost`` are those running whose copy over there has gone out of sight, ``same`` those whose copies are both up to
-    date, ``connected`` those that are connected; ``met`` those that may have been since the look before, if only for a moment. Of
+    in words. ``lost`` are those running whose copy over there has gone out of sight; ``settled`` those whose copy here is good,
+    and in sight of one that is the same, or is Inconsistent while it is made so: it says itself that it is not to be started.
+    ``connected`` are those that are connected; ``met`` those that may have been since the look before, if only for a moment. Of
     those that are ``replicating`` at least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the
     memory that is left for domains; ``None`` where that is not known.
 
@@ -62,7 +63,7 @@ class Seen:
     against: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
     waiting: frozenset[str] = frozenset()
-    same: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
     met: frozenset[str] = frozenset()
     connected: frozenset[str] = frozenset()
     replicating: frozenset[str] | None = frozenset()

@@ -65,12 +65,16 @@ class GoingOn(Proofs):
 
     # --- What is to be done ----------------------------------------------------------------------------------------
     def _not_alone_any_more(self, seen: Seen) -> Iterator[Act]:
-        """Where both copies are the same, the promise is given up here before the witness is told that it may forget it."""
+        """Where the copies are settled, the promise is given up here before the witness is told that it may forget it.
+
+        All are told at once: whoever may take over from this node does not while it holds the promise for one that is in use.
+        """
         if self._granted or self._asked:
-            for domain in seen.same | seen.met | (seen.connected - seen.lost):
+            for domain in seen.settled | seen.met | (seen.connected - seen.lost):
                 self.lost(domain)
-        if self.facts.alone & seen.same:
-            yield from self._keep(alone=self.facts.alone - seen.same)
+        if self.facts.alone & seen.settled:
+            yield from self._keep(alone=self.facts.alone - seen.settled)
+            self._beaten_s = None
 
     def _write_alone(self, seen: Seen) -> Iterator[Act]:
         """What is so is written down, and told in every beat, also where DRBD did not ask: the other copy is older now."""
@@ -102,5 +106,5 @@ class GoingOn(Proofs):
             for other in (self._partners[domain], WITNESS):
                 if other in self._peers:
                     yield Send(other, GoOn(domain, self.node, self.facts.boot, number))
-        for domain in sorted(self._told.alone & seen.same - self.facts.alone):
+        for domain in sorted(self._told.alone & seen.settled - self.facts.alone):
             yield Send(WITNESS, Synchronised(domain, self.node, self.facts.boot, self._next()))

@@ -170,7 +170,7 @@ class Guard(GoingOn, Orders):
 
     def _older(self, domain: str, declared: Declaration) -> str | None:
         if domain in declared.alone:
-            return f"{self._partners[domain]} had gone on alone with it: what is here is older"
+            return f"{self._partners[domain]} had gone on alone with it, and has not taken that back: what is here is older"
         return None
 
 

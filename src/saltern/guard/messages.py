@@ -98,7 +98,7 @@ class GoOn(NamedTuple):
 
 
 class Synchronised(NamedTuple):
-    """Both copies of a domain's data are the same again."""
+    """Both copies of a domain's data are the same again, or the other one is being made so and is Inconsistent meanwhile."""
 
     domain: str
     by: str

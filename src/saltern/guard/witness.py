@@ -131,8 +131,6 @@ class Witness:
         denial = self.promises.denied.get((allow.node, allow.by))
         if denial is not None and denial.refusal == allow.refusal:
             self._lift({(allow.node, allow.by)})
-            for domain in denial.lent & self._alone(allow.by):
-                self._forget(domain)
 
     def _go_on(self, asked: GoOn) -> Granted:
         given = not self._is_denied(asked.by) and self.promises.alone.get(asked.domain) in (None, asked.by)
@@ -166,5 +164,9 @@ class Witness:
         return any(denied == node for denied, _ in self.promises.denied)
 
     def _lift(self, denials: set[tuple[str, str]]) -> None:
+        """What was lent with them is given back, unless it was used: whoever writes alone has asked for it once more."""
+        for node, by in denials:
+            for domain in self.promises.denied[node, by].lent & self._alone(by):
+                self._forget(domain)
         denied = {each: denial for each, denial in self.promises.denied.items() if each not in denials}
         self.promises = self.promises._replace(denied=denied)

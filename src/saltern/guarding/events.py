@@ -53,6 +53,6 @@ MEANINGS: Final[Mapping[Event, str]] = {
     Event.DOMAIN_NOT_ENDED: "A domain without a lease could not be ended; it is tried again, until the watchdog resets the node.",
     Event.DOMAIN_FENCED: "A domain is ended here because somebody has ordered that, on this node or on its other one.",
     Event.DATA_ALONE: "A domain goes on here without its other copy, which counts as outdated from now on.",
-    Event.DATA_SAME: "Both copies of a domain are the same again, or this node's are no longer the newer ones.",
+    Event.DATA_SAME: "The other copy of a domain is the same again, or being made so, or this node's is no longer the newer one.",
     Event.HANDLER_FAILED: "DRBD's handler `fence-peer` has not told it that a domain may go on: the guard has told it so itself.",
 }

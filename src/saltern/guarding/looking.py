@@ -30,6 +30,7 @@ _GAP_S: Final = 0.2  # between two looks, however much happens
 _STREAM_AGAIN_S: Final = 5.0
 # Consistent is what DRBD calls a copy whose partner it has not seen since the boot; with proof of death it becomes UpToDate. It
 # is good only where a witness knows whether the other node went on alone.
+_SETTLED: Final = (DiskState.UP_TO_DATE, DiskState.INCONSISTENT)
 _GOOD: Final = {True: (DiskState.UP_TO_DATE, DiskState.CONSISTENT), False: (DiskState.UP_TO_DATE,)}
 
 
@@ -80,7 +81,7 @@ def judge(
         waiting=named & frozenset(name for name, found in sides.items() if any(map(awaits_handler, found))),
         connected=connected,
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
-        same=frozenset(name for name, found in sides.items() if all(map(_same, found))),
+        settled=frozenset(name for name, found in sides.items() if all(map(_settled, found))),
         free_bytes=free_bytes,
         unfenced=None if unfenced is None else _of_domains(unfenced, domains),
         unasked=here & frozenset(name for name, found in sides.items() if any(map(_is_written_alone, found))),
@@ -127,13 +128,16 @@ def _is_written_alone(side: RunningResource | None) -> bool:
     return any(device.disk is not DiskState.DISKLESS for device in side.devices.values())
 
 
-def _same(side: RunningResource | None) -> bool:
-    """Both copies are UpToDate, and in sight of each other."""
+def _settled(side: RunningResource | None) -> bool:
+    """The copy here is UpToDate, and in sight of one that is as well, or is Inconsistent: DRBD has that on the disk there.
+
+    Which it has before this node sees it so: a target of a synchronisation is at most Outdated from the handshake on.
+    """
     return (
         side is not None
         and _connected(side)
         and all(each.disk is DiskState.UP_TO_DATE for each in side.devices.values())
-        and all(each.disk is DiskState.UP_TO_DATE for way in side.connections for each in way.volumes.values())
+        and all(each.disk in _SETTLED for way in side.connections for each in way.volumes.values())
     )
 
 

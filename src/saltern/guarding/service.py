@@ -220,7 +220,7 @@ class GuardService:
             startable=look.seen.startable - here - starting,
             lost=look.seen.lost | (starting - look.seen.connected),
             # What DRBD was told since the look began rests on the promise that would be given up now.
-            same=self._since_told(look.seen.same, look),
+            settled=self._since_told(look.seen.settled, look),
             connected=self._since_told(look.seen.connected, look),
         )
 

@@ -53,7 +53,9 @@ def sent(message: Message | Answer) -> Iterator[Told]:
             words = "is marked as outdated" if message.given else "cannot be marked as outdated"
             yield Told(f"copy of {message.domain}", f"{words}, as its other node has asked")
         case Synchronised():
-            yield Told(f"data of {message.domain}", f"are the same on both nodes; {WITNESS} is told")
+            yield Told(
+                f"data of {message.domain}", f"are the same on both nodes, or are being made so; {WITNESS} is told"
+            )
 
 
 def heard(by: str, answer: Answer) -> Iterator[Told]:

@@ -88,9 +88,11 @@ def noticed(guards: Mapping[str, Tree]) -> Iterator[str]:
             yield f"the guard of {node} is paused by {guard['paused'].strip()}: it takes nothing over until {end}"
         for dead in guard.get("dead", ()):
             yield f"{node} has proof that {dead} is dead, and takes over what ran there"
+        for domain, reason in guard.get("refused", {}).items():
+            yield f"{_refusal(node, domain, reason)} (`salt-run cluster.explain {domain}` tells what to do)"
         alone = ", ".join(guard.get("alone", ()))
         if alone:
-            yield f"{node} goes on alone with the data of {alone}: the other copy counts as outdated until both are the same"
+            yield f"{node} goes on alone with the data of {alone}: the other copy counts as outdated until it is synchronised"
 
 
 def guard_lines(guards: Mapping[str, Tree]) -> list[str]:
@@ -113,10 +115,28 @@ def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
         if guard["why"] is not None:
             lines.append(f"{node} is not protected: {guard['why']}")
             continue
-        lines += _of_domain(node, guard["domains"].get(domain))
+        if domain in guard["refused"]:
+            lines += [
+                _refusal(node, domain, guard["refused"][domain]),
+                _way_out(node, guard["domains"][domain]["partner"]),
+            ]
+        else:
+            lines += _of_domain(node, guard["domains"].get(domain))
         about = [each for each in guard["decisions"] if domain in each["subject"].split()]
         lines += [f"{node}, {each['at']}: {each['subject']}: {each['words']}" for each in about[-_SHOWN:]]
     return lines
+
+
+def _refusal(node: str, domain: str, reason: str) -> str:
+    return f"{node} does not start {domain}, though its other node is proven dead: {reason}"
+
+
+def _way_out(node: str, lost: str) -> str:
+    return (
+        f"switch {lost} on again, and `salt {lost} state.apply` when `salt-run cluster.status` shows both copies UpToDate. "
+        f"If {lost} is lost for good, and what is on {node} is to be started: *Start what no guard starts* in "
+        "docs/howto/survive-a-lost-node.md"
+    )
 
 
 def _of_domain(node: str, told: Tree | None) -> Iterator[str]:

@@ -225,7 +225,7 @@ def test_the_other_node_s_newer_data_are_not_replaced_by_ours() -> None:
     one.act(RUNS_DNS, 20.0)
     one.fenced("node2", True, 21.0)
     assert not of(Start, one.act(RUNS_DNS, 22.0))
-    assert one.refused == {"web": "node2 had gone on alone with it: what is here is older"}
+    assert one.refused == {"web": "node2 had gone on alone with it, and has not taken that back: what is here is older"}
     assert one.against_start("web", 22.0) == one.refused["web"]
     assert one.against_start("dns", 22.0) is None
 
@@ -323,8 +323,10 @@ def test_what_is_written_alone_unasked_counts_as_newer_here_until_both_copies_ar
     assert {each.message.alone for each in of(Send, acts) if isinstance(each.message, Beat)} == {frozenset({"dns"})}
     assert one.facts.alone == {"dns"}
     assert not one.may_go_on("dns"), "whoever asks later is told what was granted, and nothing was"
-    one.act(Seen(running=frozenset({"dns"}), same=frozenset({"dns"})), 5.0)
+    acts = one.act(Seen(running=frozenset({"dns"}), settled=frozenset({"dns"})), 3.1)
     assert one.facts.alone == frozenset()
+    beats = [each.message for each in of(Send, acts) if isinstance(each.message, Beat)]
+    assert [each.alone for each in beats] == [frozenset()], "it is told at once, and not with the next beat"
 
 
 def test_a_domain_about_which_drbd_does_not_ask_is_started_by_nobody() -> None:

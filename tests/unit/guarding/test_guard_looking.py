@@ -39,7 +39,15 @@ def lose(world: World) -> None:
 
 def test_what_runs_and_is_the_same_on_both_nodes_is_seen(world: World) -> None:
     seen = look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen
-    assert (seen.running, seen.same, seen.lost, seen.startable) == ({"dns"}, {"dns"}, set(), set())
+    assert (seen.running, seen.settled, seen.lost, seen.startable) == ({"dns"}, {"dns"}, set(), set())
+
+
+def test_what_is_being_made_the_same_over_there_is_settled_here_and_not_there(world: World) -> None:
+    world.host("dom0m").run(["drbdadm", "invalidate", RESOURCES[0]])
+    world.advance(1)
+    here, there = (look(world.host(node), [DNS], 0.0, witnessed=True) for node in ("dom0", "dom0m"))
+    assert (here.seen.settled, there.seen.settled) == ({"dns"}, set())
+    assert f"{RESOURCES[0]} is Inconsistent here" in there.reasons["dns"]
 
 
 def test_what_runs_on_the_partner_is_not_startable(world: World) -> None:
@@ -51,7 +59,7 @@ def test_what_runs_on_the_partner_is_not_startable(world: World) -> None:
 def test_what_a_lost_node_ran_is_startable(world: World) -> None:
     lose(world)
     seen = look(world.host("dom0m"), [DNS], 0.0, witnessed=True).seen
-    assert (seen.startable, seen.same) == ({"dns"}, set())
+    assert (seen.startable, seen.settled) == ({"dns"}, set())
 
 
 def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> None:

@@ -240,7 +240,7 @@ def granted(bench: Bench, by: str) -> None:
 @pytest.mark.parametrize("by", ["dom0m", WITNESS])
 def test_a_promise_is_not_given_up_on_a_look_that_began_before_drbd_was_told(bench: Bench, by: str) -> None:
     granted(bench, by)
-    same = Seen(running=frozenset({"dns"}), same=frozenset({"dns"}), connected=frozenset({"dns"}))
+    same = Seen(running=frozenset({"dns"}), settled=frozenset({"dns"}), connected=frozenset({"dns"}))
     assert go_on(bench) == "alone"
     bench.see(same, ago_s=0.1)
     bench.turn()

@@ -27,7 +27,12 @@ GUARDED = {node: replace(share, guard=SPEC) for node, share in SHARES.items()}
 
 def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
     """What `guard.status` returns."""
-    domain = {"running": running, "lease_left_s": 7.5, "not_startable": "it is here" if running else None}
+    domain = {
+        "partner": "dom0m" if running else "dom0",
+        "running": running,
+        "lease_left_s": 7.5,
+        "not_startable": "it is here" if running else None,
+    }
     decisions = [{"at": "10:00", "subject": "domain dns", "words": "started"}]
     return {
         "configured": True,
@@ -43,6 +48,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "dead": {},
         "alone": [],
         "agents": {},
+        "refused": {},
         "domains": {"dns": domain},
         "decisions": decisions,
         **changed,
@@ -147,6 +153,21 @@ def test_a_domain_is_explained_with_its_lease_its_prospects_and_what_was_decided
         "were the other node lost, dom0m would start it",
     ]
     assert "Automatic takeover" in explain_text(told)
+
+
+def test_what_a_lost_node_ran_and_is_not_started_is_told_with_the_way_out() -> None:
+    reason = "dom0 had gone on alone with it, and has not taken that back: what is here is older"
+    left = replace(PARTNER, guard=guard(running=False, decisions=[], dead={"dom0": 3}, refused={"dns": reason}))
+    lost = replace(HOME, guard=dict(NO_GUARD), guard_trouble="the minion does not answer")
+    refusal = f"dom0m does not start dns, though its other node is proven dead: {reason}"
+    noticed = cluster_status(GUARDED, {"dom0": lost, "dom0m": left})["noticed"]
+    assert f"{refusal} (`salt-run cluster.explain dns` tells what to do)" in noticed
+    witnesses = {
+        node: Witness(answer=each, survey="unknown", items=[]) for node, each in (("dom0", lost), ("dom0m", left))
+    }
+    _, said, way_out = explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)["guards"]
+    assert said == refusal
+    assert way_out.startswith("switch dom0 on again, and `salt dom0 state.apply` when")
 
 
 def test_a_node_that_has_no_such_function_yet_is_no_node_without_a_guard() -> None:
