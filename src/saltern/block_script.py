@@ -15,7 +15,7 @@ from saltern import may_start
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model import hotplug
-from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG, told_to_stop
 from saltern.model.running import Generation, RunningResource
 from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
 from saltern.plan import attach
@@ -237,7 +237,8 @@ def _detach(host: Host, xenbus_path: str) -> None:
     deadline_s = host.now() + _RELEASE_S
     while True:
         try:
-            _log(host, f"remove {resource}: {_release(drbd, proof=not moving and not unfinished)}")
+            released = _release(drbd, _domid(xenbus_path), proof=not moving and not unfinished)
+            _log(host, f"remove {resource}: {released}")
             return
         except SalternError as error:
             # blkback lets go of the device a moment after libxl calls the script.
@@ -263,19 +264,27 @@ def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
     return not names or not all(name.endswith(_MOVING) for name in names)
 
 
-def _release(drbd: _Drbd, *, proof: bool) -> str:
+def _release(drbd: _Drbd, domid: int, *, proof: bool) -> str:
     """``proof`` is false when to be Primary here says nothing of the partner.
 
     A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone. Nor
-    is it a proof while two are allowed, whatever the domain is called by then.
+    is it a proof while two are allowed, whatever the domain is called by then. Of one that was told to stop, to stay so, none is
+    kept: it is not to be started here again, and its partner has to see that it is down when it is back.
     """
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if proof and not attach.connected(side) and not drbdsetup_show.parse_two_primaries(drbd.show()):
+    if proof and not attach.connected(side) and _keeps_proof(drbd, domid):
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
+
+
+def _keeps_proof(drbd: _Drbd, domid: int) -> bool:
+    if drbdsetup_show.parse_two_primaries(drbd.show()):
+        return False
+    told = told_to_stop(domid)
+    return told not in _children(drbd.host, told.rpartition("/")[0])  # a read of what is not there only fails
 
 
 def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
@@ -294,10 +303,14 @@ def _left(host: Host, xenbus_path: str) -> tuple[str, str, str]:
 
 
 def _places(xenbus_path: str) -> tuple[str, str]:
+    return f"{xenbus_path}/params", f"/local/domain/{_domid(xenbus_path)}/name"
+
+
+def _domid(xenbus_path: str) -> int:
     match = _BACKEND.fullmatch(xenbus_path)
     if match is None:
         raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
-    return f"{xenbus_path}/params", f"/local/domain/{match[1]}/name"
+    return int(match[1])
 
 
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:

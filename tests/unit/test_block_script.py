@@ -10,7 +10,7 @@ import pytest
 
 from saltern.block_script import add, close, main, remove
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
-from saltern.model.places import BLOCK_SCRIPT, GUARD_SETTINGS, GUARD_SOCKET, HOTPLUG_LOG
+from saltern.model.places import BLOCK_SCRIPT, GUARD_SETTINGS, GUARD_SOCKET, HOTPLUG_LOG, told_to_stop
 from saltern.plan import attach
 from saltern.run import Completed
 
@@ -91,8 +91,8 @@ class Node:
 
     def _below(self, path: str) -> list[str]:
         start = f"{path}/"
-        disks = [f"/local/domain/0/{each}" for each in self.store if each.startswith("backend/")]
-        return sorted({start + each.removeprefix(start).partition("/")[0] for each in disks if each.startswith(start)})
+        places = [f"/local/domain/0/{each}" if each.startswith("backend/") else each for each in self.store]
+        return sorted({start + each.removeprefix(start).partition("/")[0] for each in places if each.startswith(start)})
 
     def _events(self) -> str:
         if not self.up:
@@ -522,6 +522,23 @@ def test_without_the_partner_a_primary_stays_one() -> None:
     node.connection = "Connecting"
     assert remove(node, PATH) == 0
     assert node.role == "Primary"
+
+
+def test_without_the_partner_no_disk_of_a_domain_that_was_told_to_stop_stays_primary() -> None:
+    node = attached()
+    node.connection = "Connecting"
+    node.store[told_to_stop(7)] = "0a1b"
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+def test_a_primary_stays_one_when_xenstore_does_not_tell_whether_its_domain_was_told_to_stop() -> None:
+    node = attached()
+    node.connection = "Connecting"
+    node.breaks = lambda argv: CommandFailed(argv, 1, "", "no answer") if argv[0] == "xenstore-list" else None
+    assert remove(node, PATH) == 0
+    assert node.role == "Primary"
+    assert "no answer" in node.log
 
 
 def test_without_the_partner_a_primary_beside_which_another_is_allowed_does_not_stay_one() -> None:
