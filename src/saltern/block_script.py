@@ -93,11 +93,15 @@ def close(host: Host, resource: str) -> int:
 
 
 def closing(host: Host, resource: str) -> Iterator[float]:
-    """``close`` for whoever does something else meanwhile: yields how long there is nothing to do."""
+    """``close`` for whoever does something else meanwhile: yields how long there is nothing to do.
+
+    What fails, or is not known, leaves the window as it is: it is told, and looked at again.
+    """
     drbd = _Drbd(host, resource)
     begun_s = seen_s = host.now()
+    told = ""
     while True:
-        with suppress(SalternError, OSError):
+        try:
             side = drbd.look()
             if side is None or drbd.forgot_options(side):
                 return
@@ -107,6 +111,10 @@ def closing(host: Host, resource: str) -> Iterator[float]:
                 drbd.allow_two_primaries(side, drbd.show(), False)
                 _log(host, hotplug.window_closed(resource, host.now() - begun_s))
                 return
+        except (SalternError, OSError) as error:
+            if _line(error) != told:
+                told = _line(error)
+                _log(host, hotplug.window_left(resource, told))
         yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
 
@@ -250,12 +258,10 @@ def _detach(host: Host, xenbus_path: str) -> None:
 def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
     """Make a side Secondary that no domain has; false while one has it that is on its way, or is only just being given it.
 
-    Raises while anything else holds it.
+    Raises while anything else holds it, and where xenstore does not tell who has it: until its backend opens the device, DRBD
+    knows of no user, and would take it away from a domain that is just being given it.
     """
-    try:
-        users = _users(drbd.host, _given(drbd.host, drbd.resource))
-    except CommandFailed:
-        users = []  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
+    users = _users(drbd.host, _given(drbd.host, drbd.resource))
     if any(user.status != _CONNECTED for user in users):
         return False
     names = [_read(drbd.host, f"/local/domain/{domid}/name")[0] for domid in {user.domid for user in users}]
@@ -351,7 +357,19 @@ def _with_params(host: Host, resource: str, places: Sequence[str]) -> list[str]:
 
 
 def _disks(host: Host) -> list[str]:
-    return _children(host, *_children(host, _BACKENDS))
+    """Every disk of every domain. To list what is not there fails as anything else does: only the list above it tells."""
+    try:
+        return _children(host, *_children(host, _BACKENDS))
+    except CommandFailed:
+        if _is_there(host, _BACKENDS):
+            raise
+        return []
+
+
+def _is_there(host: Host, path: str) -> bool:
+    """Whether xenstore has a place below that of dom0, which is always there."""
+    above = path.rpartition("/")[0]
+    return (f"{above}/" == _DOM0 or _is_there(host, above)) and path in _children(host, above)
 
 
 def _children(host: Host, *paths: str) -> list[str]:
