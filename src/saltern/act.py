@@ -10,6 +10,7 @@ from saltern.model.action import Action, EndOperation, ForgetStop, RemoveFile, S
 from saltern.model.desired import DOMAIN_DIRECTORY, RESOURCE_DIRECTORY
 from saltern.model.places import operation_file, stopped_file
 from saltern.parse import xl_create
+from saltern.plan.operation import CREATE_S
 from saltern.run import DEFAULT_TIMEOUT_S, Host
 
 # The tool that reads the files of a directory: what it cannot read is never put there.
@@ -17,10 +18,6 @@ _CHECKS: dict[PurePosixPath, Callable[[], list[str]]] = {
     RESOURCE_DIRECTORY: drbd.dump_stdin,
     DOMAIN_DIRECTORY: xen.create_dry_run_stdin,
 }
-
-
-# xl gives a large guest its memory before it returns; ending it half-way would leave the pieces.
-_START_TIMEOUT_S = 900.0
 
 
 def perform(host: Host, action: Action) -> None:
@@ -33,7 +30,8 @@ def perform(host: Host, action: Action) -> None:
     if gone is not None:
         host.remove(gone)
         return
-    timeout_s = _START_TIMEOUT_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
+    # A large guest takes its time; ending xl half-way would leave the pieces.
+    timeout_s = CREATE_S if isinstance(action, StartDomain) else DEFAULT_TIMEOUT_S
     host.run(command_for(action), timeout_s=timeout_s)
 
 

@@ -15,7 +15,7 @@ from saltern import may_start
 from saltern.argv import drbdsetup, xenstore
 from saltern.errors import CommandFailed, ParseError, Refused, SalternError
 from saltern.model import hotplug
-from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG
+from saltern.model.places import BLOCK_SCRIPT, HOTPLUG_LOG, told_to_stop
 from saltern.model.running import Generation, RunningResource
 from saltern.parse import drbd_version, drbdsetup_events2, drbdsetup_show
 from saltern.plan import attach
@@ -93,11 +93,15 @@ def close(host: Host, resource: str) -> int:
 
 
 def closing(host: Host, resource: str) -> Iterator[float]:
-    """``close`` for whoever does something else meanwhile: yields how long there is nothing to do."""
+    """``close`` for whoever does something else meanwhile: yields how long there is nothing to do.
+
+    What fails, or is not known, leaves the window as it is: it is told, and looked at again.
+    """
     drbd = _Drbd(host, resource)
     begun_s = seen_s = host.now()
+    told = ""
     while True:
-        with suppress(SalternError, OSError):
+        try:
             side = drbd.look()
             if side is None or drbd.forgot_options(side):
                 return
@@ -107,6 +111,10 @@ def closing(host: Host, resource: str) -> Iterator[float]:
                 drbd.allow_two_primaries(side, drbd.show(), False)
                 _log(host, hotplug.window_closed(resource, host.now() - begun_s))
                 return
+        except (SalternError, OSError) as error:
+            if _line(error) != told:
+                told = _line(error)
+                _log(host, hotplug.window_left(resource, told))
         yield _POLL_S if host.now() - seen_s <= _BACK_S else _BACK_S
 
 
@@ -237,7 +245,8 @@ def _detach(host: Host, xenbus_path: str) -> None:
     deadline_s = host.now() + _RELEASE_S
     while True:
         try:
-            _log(host, f"remove {resource}: {_release(drbd, proof=not moving and not unfinished)}")
+            released = _release(drbd, _domid(xenbus_path), proof=not moving and not unfinished)
+            _log(host, f"remove {resource}: {released}")
             return
         except SalternError as error:
             # blkback lets go of the device a moment after libxl calls the script.
@@ -249,12 +258,10 @@ def _detach(host: Host, xenbus_path: str) -> None:
 def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
     """Make a side Secondary that no domain has; false while one has it that is on its way, or is only just being given it.
 
-    Raises while anything else holds it.
+    Raises while anything else holds it, and where xenstore does not tell who has it: until its backend opens the device, DRBD
+    knows of no user, and would take it away from a domain that is just being given it.
     """
-    try:
-        users = _users(drbd.host, _given(drbd.host, drbd.resource))
-    except CommandFailed:
-        users = []  # xenstore has no disk at all, or does not answer; DRBD knows whether this one is in use
+    users = _users(drbd.host, _given(drbd.host, drbd.resource))
     if any(user.status != _CONNECTED for user in users):
         return False
     names = [_read(drbd.host, f"/local/domain/{domid}/name")[0] for domid in {user.domid for user in users}]
@@ -263,19 +270,27 @@ def _settle_alone(drbd: _Drbd, side: RunningResource) -> bool:
     return not names or not all(name.endswith(_MOVING) for name in names)
 
 
-def _release(drbd: _Drbd, *, proof: bool) -> str:
+def _release(drbd: _Drbd, domid: int, *, proof: bool) -> str:
     """``proof`` is false when to be Primary here says nothing of the partner.
 
     A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone. Nor
-    is it a proof while two are allowed, whatever the domain is called by then.
+    is it a proof while two are allowed, whatever the domain is called by then. Of one that was told to stop, to stay so, none is
+    kept: it is not to be started here again, and its partner has to see that it is down when it is back.
     """
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if proof and not attach.connected(side) and not drbdsetup_show.parse_two_primaries(drbd.show()):
+    if proof and not attach.connected(side) and _keeps_proof(drbd, domid):
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
+
+
+def _keeps_proof(drbd: _Drbd, domid: int) -> bool:
+    if drbdsetup_show.parse_two_primaries(drbd.show()):
+        return False
+    told = told_to_stop(domid)
+    return told not in _children(drbd.host, told.rpartition("/")[0])  # a read of what is not there only fails
 
 
 def _asked(host: Host, xenbus_path: str) -> tuple[str, str]:
@@ -294,10 +309,14 @@ def _left(host: Host, xenbus_path: str) -> tuple[str, str, str]:
 
 
 def _places(xenbus_path: str) -> tuple[str, str]:
+    return f"{xenbus_path}/params", f"/local/domain/{_domid(xenbus_path)}/name"
+
+
+def _domid(xenbus_path: str) -> int:
     match = _BACKEND.fullmatch(xenbus_path)
     if match is None:
         raise ParseError("libxl", "XENBUS_PATH is not that of a disk", xenbus_path)
-    return f"{xenbus_path}/params", f"/local/domain/{match[1]}/name"
+    return int(match[1])
 
 
 def _others(host: Host, xenbus_path: str, resource: str) -> set[int]:
@@ -338,7 +357,19 @@ def _with_params(host: Host, resource: str, places: Sequence[str]) -> list[str]:
 
 
 def _disks(host: Host) -> list[str]:
-    return _children(host, *_children(host, _BACKENDS))
+    """Every disk of every domain. To list what is not there fails as anything else does: only the list above it tells."""
+    try:
+        return _children(host, *_children(host, _BACKENDS))
+    except CommandFailed:
+        if _is_there(host, _BACKENDS):
+            raise
+        return []
+
+
+def _is_there(host: Host, path: str) -> bool:
+    """Whether xenstore has a place below that of dom0, which is always there."""
+    above = path.rpartition("/")[0]
+    return (f"{above}/" == _DOM0 or _is_there(host, above)) and path in _children(host, above)
 
 
 def _children(host: Host, *paths: str) -> list[str]:

@@ -476,19 +476,26 @@ def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> b
         if each.standing is not None and not each.standing.alive
     ]
     for node, domain, operation in left:
-        if node != operation.source and _nobody_stops(operation, surveys[domain]):
-            fleet.ask([node], "operation.withdraw", [domain], operation.id)
-        else:
+        verb = _seen_over(node, operation, surveys[domain])
+        if verb is None:
             fleet.ask([node], "operation.settle", domain)
+        else:
+            fleet.ask([node], verb, [domain], operation.id)
     return bool(left)
 
 
-def _nobody_stops(operation: Operation, sides: Mapping[str, Survey]) -> bool:
-    """Whether a domain that was to be stopped is where it was, and nobody is at that: its other node alone could not know."""
-    source = sides.get(operation.source)
-    if operation.kind is not OperationKind.STOP or source is None or source.condition is None:
-        return False
-    return source.standing is None or not source.standing.alive
+def _seen_over(node: str, operation: Operation, sides: Mapping[str, Survey]) -> str | None:
+    """What ends the half of a node that has nothing to do, where nobody is at the other one: that node alone could not know.
+
+    ``None`` where it is settled as any other: also a domain that was to be stopped, and is not where it was.
+    """
+    worker = {OperationKind.STOP: operation.source, OperationKind.START: operation.target}.get(operation.kind, node)
+    side = sides.get(worker)
+    if worker == node or side is None or (side.standing is not None and side.standing.alive):
+        return None
+    if operation.kind is OperationKind.START:
+        return {"running": "operation.finish", None: "operation.withdraw"}.get(side.condition)
+    return None if side.condition is None else "operation.withdraw"
 
 
 def _renew(fleet: Fleet, planned: Sequence[Planned], identifier: str) -> None:

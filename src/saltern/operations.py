@@ -187,9 +187,10 @@ def require(host: Host, domain: str, identifier: str) -> Operation:
     """The operation with that id; raises ``Refused`` when it is over, or another one."""
     found = read_operation(host, domain)
     if found is None or found.operation.id != identifier:
+        instead = "nothing is" if found is None else f"but the {found.operation}"
         raise Refused(
             f"domain {domain}",
-            f"the operation {identifier} is no longer entered on this node",
+            f"the operation {identifier} is no longer entered on this node, {instead}",
             "Somebody has settled or released it; see `salt-run cluster.status` and begin anew",
         )
     return found.operation
@@ -330,10 +331,13 @@ def _note_place(host: Host, operation: Operation, *, here: bool) -> None:
 
 
 def expect(host: Host, domain: str, identifier: str) -> None:
-    """Mark a half that has nothing to do, but to know, as begun: from now on the other one may be at work."""
-    with _entered(host, domain, identifier) as found:
-        if found is not None:
-            host.write_text(operation_file(domain), entry.render(replace(found, taken=True)), _MODE)
+    """Mark a half that has nothing to do, but to know, as begun: from now on the other one may be at work.
+
+    Raises ``Refused`` as ``require``: where it does not know, the other one is not to begin.
+    """
+    with held(host, domain):
+        found = require(host, domain, identifier)
+        host.write_text(operation_file(domain), entry.render(replace(found, taken=True)), _MODE)
 
 
 def hand_over(host: Host, operation: Operation) -> None:

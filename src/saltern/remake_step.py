@@ -20,6 +20,7 @@ from saltern.plan import items, remake
 from saltern.plan.items import Item
 from saltern.plan.project import touched
 from saltern.plan.step import Step as Taken
+from saltern.plan.step import Wait
 from saltern.remake_entries import at_work
 from saltern.run import Host
 from saltern.units import format_size
@@ -143,13 +144,15 @@ class _Node:
                 done.append(outcome.comment)
         return Told(done=tuple(done))
 
-    def bring_about(self, decide: Callable[[Observation], Taken]) -> Told:
-        """Do what is decided, and look again, until nothing is left to do."""
+    def bring_about(self, decide: Callable[[Observation], Taken | Wait]) -> Told:
+        """Do what is decided, and look again, until nothing is left to do, or it waits for something."""
         view = self.look()
         done: list[str] = []
         taken: Taken | None = None
         while True:
             found = decide(view)
+            if isinstance(found, Wait):
+                return Told(done=tuple(done), waits=(found.reason,))
             if not found.actions:
                 return Told(done=tuple(done))
             if taken is not None and found.actions == taken.actions:
@@ -234,6 +237,11 @@ def _waits(at: _Node) -> Iterator[str]:
 
 
 # --- Taking apart ------------------------------------------------------------------------------------------------
+def _disconnect(at: _Node) -> Told:
+    follows = len(at.step.nodes) > 1 and at.node == at.step.nodes[0]
+    return at.bring_about(lambda view: remake.disconnect(at.was, at.node, view, follows=follows))
+
+
 def _remove_replica(at: _Node) -> Told:
     frozen = any("@" in name for name in at.step.destroys)
     if not at.step.destroys:
@@ -254,7 +262,7 @@ _STEPS: Final[Mapping[Kind, Callable[[_Node], Told]]] = {
     Kind.CONFIGURE_DOMAIN: _configure_domain,
     Kind.FREEZE: lambda at: at.bring_about(lambda view: remake.freeze(at.was, at.node, view)),
     Kind.DOWN: lambda at: at.bring_about(lambda view: remake.down(at.was, at.node, view)),
-    Kind.DISCONNECT: lambda at: at.bring_about(lambda view: remake.disconnect(at.was, at.node, view)),
+    Kind.DISCONNECT: _disconnect,
     Kind.RENAME_VOLUMES: lambda at: at.bring_about(lambda view: remake.rename(at.step.former, at.step.volumes, view)),
     Kind.REMOVE_REPLICA: _remove_replica,
     Kind.REMOVE_CONFIG: lambda at: at.bring_about(

@@ -375,7 +375,7 @@ class _Remaker:
         nodes = _where(step)
         deadline_s = self.run.fleet.now() + self.run.timeout_s
         while True:
-            waits = [wait for node in nodes for wait in self._ask_step(each, step, node)]
+            waits = list(self._ask_nodes(each, step, nodes))
             if not waits:
                 return
             if self.run.fleet.now() >= deadline_s:
@@ -387,6 +387,14 @@ class _Remaker:
             self.run.fleet.show(f"{step.domain}: {'; '.join(dict.fromkeys(waits))}")
             self.run.fleet.sleep(_POLL_S)
             self._beat()
+
+    def _ask_nodes(self, each: Part, step: Step, nodes: Iterable[str]) -> Iterator[str]:
+        """What they wait for. Two copies part one after the other: the one that follows has to see the other one for that."""
+        for node in nodes:
+            waits = self._ask_step(each, step, node)
+            yield from waits
+            if waits and step.kind is Kind.DISCONNECT:
+                return
 
     def _ask_step(self, each: Part, step: Step, node: str) -> list[str]:
         name = step.domain or ""

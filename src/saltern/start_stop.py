@@ -6,19 +6,17 @@ from typing import Final
 
 from saltern import may_start, operations
 from saltern.act import perform
-from saltern.argv import xen
+from saltern.argv import xen, xenstore
 from saltern.errors import SalternError
 from saltern.model.action import Action, EndOperation, ForgetStop
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import operation_log
+from saltern.model.places import operation_log, told_to_stop
 from saltern.observe import read_running, read_version, read_xen
 from saltern.plan import operation as plan
-from saltern.plan.operation import SHUTDOWN_S
+from saltern.plan.operation import SHUTDOWN_S, START_S
 from saltern.plan.step import Wait
 from saltern.run import Host
 
-# A start waits for the disks to be free and connected; that of an offline migration for the shutdown before it as well.
-START_S: Final = 60.0
 _POLL_S: Final = 1.0
 
 
@@ -52,9 +50,12 @@ def starting(host: Host, domain: str, identifier: str) -> Iterator[float]:
 
 def _shut_down(host: Host, operation: Operation) -> Generator[float, None, bool]:
     """Whether the domain is gone."""
-    if read_xen(host).by_uuid(operation.uuid) is None:
+    found = read_xen(host).by_uuid(operation.uuid)
+    if found is None:
         return True
-    if operation.kind is OperationKind.OFFLINE:
+    if operation.kind is OperationKind.STOP:
+        host.run(xenstore.write({told_to_stop(found.domid): operation.id}))
+    else:
         reason = plan.may_stop(operation, read_running(host, read_version(host)))
         if reason is not None:
             _log(host, operation, f"{operation.domain} was not shut down: {reason}")
@@ -72,7 +73,7 @@ def _shut_down(host: Host, operation: Operation) -> Generator[float, None, bool]
 
 def _start(host: Host, operation: Operation) -> Generator[float, None, bool]:
     """Whether what is here of the domain now is of our making."""
-    offline = operation.kind is OperationKind.OFFLINE
+    offline = operation.kind is OperationKind.OFFLINE  # its shutdown comes before
     deadline_s = host.now() + START_S + (SHUTDOWN_S if offline else 0.0)
     while True:
         if operations.is_withdrawn(host, operation):

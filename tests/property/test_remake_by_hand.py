@@ -97,7 +97,10 @@ class Person:
 
     def disconnect(self, step: Step) -> None:
         for node in step.nodes:
+            written = any(each.name == step.domain for each in self.world.nodes[step.was.peer_of(node).node].domains)
             self.run(node, "drbdadm", "disconnect", step.was.name)
+            if written and len(step.nodes) > 1:
+                self.run(node, "drbdadm", "outdate", step.was.name)
             if self.world.nodes[node].drbd_version == "9":
                 self.run(node, "drbdsetup", "del-peer", step.was.name, str(step.was.peer_of(node).node_id))
             self.world.host(node).remove(resource_file(step.was.name))

@@ -13,9 +13,9 @@ from saltern.errors import SalternError
 from saltern.model.operation import Half, OperationKind, Planned
 from saltern.model.places import OPERATION_SCRIPT, operation_file, stopped_file
 from saltern.plan import selection
-from saltern.plan.operation import LEFT_AFTER_S
+from saltern.plan.operation import LEFT_AFTER_S, over_after_s
 from saltern.run import Host
-from saltern.sim import processes
+from saltern.sim import processes, xen
 from saltern.sim.host import Killed, SimHost
 from saltern.sim.world import World
 
@@ -110,7 +110,7 @@ def settle_by_apply(world: World) -> list[str]:
     world.advance(30)
     watch()
     mend(world)
-    world.advance(start_stop.SHUTDOWN_S + start_stop.START_S + LEFT_AFTER_S)
+    world.advance(max(over_after_s(kind) for kind in OperationKind))
     for _ in range(2):
         told = [failure for outcomes in converge(world, SHARES, wait_s=30).values() for failure in failures(outcomes)]
         world.advance(60)
@@ -160,6 +160,78 @@ def test_whatever_interrupts_it_at_any_moment_one_domain_is_left_or_none_that_wa
     if interruption == "nothing":
         assert (alive, kept_stopped(world)) == INTENDED[kind](source)
     assert moment > 5
+
+
+def apply_at(world: World, *nodes: str) -> None:
+    """An apply on one node after the other, each for itself; what it does not get done is for the next one."""
+    watch = Watch(world)
+    for node in nodes:
+        converge(world, {node: SHARES[node]}, wait_s=1)
+        world.advance(30)
+        watch()
+
+
+def cut_and_killed(world: World, worker: SimHost) -> None:
+    world.cut_link(*NODES)
+    worker.dead = True
+
+
+@pytest.mark.parametrize("shutdown_s", [2, start_stop.SHUTDOWN_S + 60])
+@pytest.mark.parametrize("interrupt", [INTERRUPTIONS["the cable is pulled"], cut_and_killed])
+def test_a_guest_that_ends_while_the_replication_is_cut_stays_stopped_whoever_applies_first(
+    worlds, monkeypatch, interrupt, shutdown_s
+) -> None:
+    monkeypatch.setattr(xen, "GUEST_STOPS_S", shutdown_s)
+    for moment in range(1, 13):
+        world = World.from_json(worlds["away"])
+        told = carried_out_until(world, moment, interrupt, STOP, "dom0m")
+        world.advance(over_after_s(STOP) + shutdown_s)
+        world.heal_link(*NODES)
+        world.advance(60)
+        apply_at(world, "dom0", "dom0m", "dom0")
+        assert entered(world) == []
+        assert ("dns" in running(world), "dom0" in kept_stopped(world)) == (not told.shut_down, told.shut_down), moment
+    assert told.interrupted
+
+
+def test_a_home_that_boots_while_the_guest_shuts_down_elsewhere_starts_it_no_more(worlds, monkeypatch) -> None:
+    def boots(world: World, worker: SimHost) -> None:
+        world.power_cut("dom0")
+        world.advance(60)
+        world.boot("dom0")
+        world.advance(60)
+        apply_at(world, "dom0")
+
+    monkeypatch.setattr(xen, "GUEST_STOPS_S", 300)
+    for moment in range(1, 13):
+        world = World.from_json(worlds["away"])
+        world.advance(3600)  # so that the entry is from long after the boot before
+        told = carried_out_until(world, moment, boots, STOP, "dom0m")
+        world.advance(300)
+        apply_at(world, "dom0", "dom0m", "dom0")
+        assert (
+            ("dns" in running(world), kept_stopped(world)) == (False, list(NODES)) if told.shut_down else (True, [])
+        ), moment
+    assert told.interrupted
+
+
+@pytest.mark.parametrize("idle", NODES)
+def test_a_start_that_comes_after_the_other_node_was_applied_leaves_no_old_note_there(worlds, idle) -> None:
+    def applied_late(world: World, worker: SimHost) -> None:
+        world.advance(LEFT_AFTER_S + 5)
+        apply_at(world, idle)
+
+    moment, started = 0, 0
+    while True:
+        moment += 1
+        world = World.from_json(worlds["stopped"])
+        told = carried_out_until(world, moment, applied_late, START, idle)
+        started += running(world).get("dns") == [other(idle)]
+        assert settle_by_apply(world) == []
+        assert kept_stopped(world) == ([] if running(world) else list(NODES)), moment
+        if not told.interrupted:
+            break
+    assert started > 2
 
 
 def test_halves_know_who_begins_them(worlds) -> None:

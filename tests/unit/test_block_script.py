@@ -10,11 +10,12 @@ import pytest
 
 from saltern.block_script import add, close, main, remove
 from saltern.errors import CommandFailed, CommandMissing, CommandTimeout
-from saltern.model.places import BLOCK_SCRIPT, GUARD_SETTINGS, GUARD_SOCKET, HOTPLUG_LOG
+from saltern.model.places import BLOCK_SCRIPT, GUARD_SETTINGS, GUARD_SOCKET, HOTPLUG_LOG, told_to_stop
 from saltern.plan import attach
 from saltern.run import Completed
 
 PATH = "backend/vbd/7/51712"
+DOM0 = "/local/domain/0"
 PARAMS, STATUS, ERROR = f"{PATH}/params", f"{PATH}/hotplug-status", f"{PATH}/hotplug-error"
 SOURCES = Path(__file__).parents[2] / "src"
 SHOWN = (Path(__file__).parents[1] / "data" / "drbdsetup_show" / "8.4-connected.txt").read_text()
@@ -32,7 +33,7 @@ class Node:
         self, *, drbd: str = "8.4", domain: str = "dns", role: str = "Secondary", peer: str = "Secondary"
     ) -> None:
         self.drbd = drbd
-        self.store = {PARAMS: "dns", "/local/domain/7/name": domain}
+        self.store = {PARAMS: "dns", "/local/domain/7/name": domain, f"{DOM0}/name": "Domain-0"}
         self.role, self.peer, self.disk, self.connection = role, peer, "UpToDate", "Connected"
         self.up = True
         self.held_open = 0  # attempts to make it Secondary that fail
@@ -91,8 +92,8 @@ class Node:
 
     def _below(self, path: str) -> list[str]:
         start = f"{path}/"
-        disks = [f"/local/domain/0/{each}" for each in self.store if each.startswith("backend/")]
-        return sorted({start + each.removeprefix(start).partition("/")[0] for each in disks if each.startswith(start)})
+        places = [f"/local/domain/0/{each}" if each.startswith("backend/") else each for each in self.store]
+        return sorted({start + each.removeprefix(start).partition("/")[0] for each in places if each.startswith(start)})
 
     def _events(self) -> str:
         if not self.up:
@@ -524,6 +525,23 @@ def test_without_the_partner_a_primary_stays_one() -> None:
     assert node.role == "Primary"
 
 
+def test_without_the_partner_no_disk_of_a_domain_that_was_told_to_stop_stays_primary() -> None:
+    node = attached()
+    node.connection = "Connecting"
+    node.store[told_to_stop(7)] = "0a1b"
+    assert remove(node, PATH) == 0
+    assert node.role == "Secondary"
+
+
+def test_a_primary_stays_one_when_xenstore_does_not_tell_whether_its_domain_was_told_to_stop() -> None:
+    node = attached()
+    node.connection = "Connecting"
+    node.breaks = lambda argv: CommandFailed(argv, 1, "", "no answer") if argv[0] == "xenstore-list" else None
+    assert remove(node, PATH) == 0
+    assert node.role == "Primary"
+    assert "no answer" in node.log
+
+
 def test_without_the_partner_a_primary_beside_which_another_is_allowed_does_not_stay_one() -> None:
     node = attached()
     node.connection, node.window = "Connecting", True
@@ -662,12 +680,12 @@ def test_a_disk_that_is_only_just_being_given_to_a_domain_does_not_make_the_wind
     assert (node.role, node.window) == ("Secondary", False)
 
 
-@pytest.mark.parametrize("listed", [None, CommandFailed(["xenstore-list"], 1, "", "No such file or directory")])
-def test_without_the_partner_a_side_that_no_domain_has_is_secondary_before_the_window_closes(listed) -> None:
+@pytest.mark.parametrize("gone", [[PARAMS], [PARAMS, STATUS]])
+def test_without_the_partner_a_side_that_no_domain_has_is_secondary_before_the_window_closes(gone: list[str]) -> None:
     node = migrating()
-    del node.store[PARAMS]
+    for key in gone:  # without any, xenstore has no place for disks at all, and to list it fails
+        del node.store[key]
     node.connection, node.held_open = "Connecting", 2
-    node.breaks = lambda argv: listed if argv[0] == "xenstore-list" else None
 
     def sleep() -> None:
         assert (node.role, node.window) == ("Primary", True)
@@ -675,6 +693,28 @@ def test_without_the_partner_a_side_that_no_domain_has_is_secondary_before_the_w
     node.after_sleep = sleep
     assert close(node, "dns") == 0
     assert (node.role, node.window) == ("Secondary", False)
+
+
+@pytest.mark.parametrize(
+    "failing", [["xenstore-list", "-p"], ["xenstore-list", "-p", f"{DOM0}/backend/vbd"], ["xenstore-read"]]
+)
+def test_a_side_of_which_xenstore_does_not_tell_who_has_it_stays_as_it_is_until_it_does(failing: list[str]) -> None:
+    node = migrating()
+    node.connection = "Connecting"
+    del node.store[STATUS]  # it is just being given to a domain
+    failed = CommandFailed(failing, 1, "", "no answer")
+    node.breaks = lambda argv: failed if argv[: len(failing)] == failing and node.clock_s < 300 else None
+
+    def sleep() -> None:
+        assert (node.role, node.window) == ("Primary", True)
+        if node.clock_s > 600:
+            node.store[STATUS] = "connected"
+
+    node.after_sleep = sleep
+    assert close(node, "dns") == 0
+    assert (node.role, node.window) == ("Primary", False)
+    assert node.log.count("two Primaries stay allowed on dns for now: ") == 1, "each reason is told once"
+    assert "no answer" in node.log
 
 
 def test_without_the_partner_the_window_stays_while_a_domain_that_is_on_its_way_has_the_disk() -> None:

@@ -23,7 +23,7 @@ from saltern.model.places import (
     placed_file,
     stopped_file,
 )
-from saltern.plan.operation import LEFT_AFTER_S
+from saltern.plan.operation import LEFT_AFTER_S, over_after_s
 from saltern.plan.selection import Selection
 from saltern.sim import processes
 from saltern.sim.model import SimDomain
@@ -327,7 +327,7 @@ def test_a_stop_that_was_begun_is_finished_without_the_master_and_one_that_was_n
         else:
             break
         begun = mortal.asked.count("operation.carry_out") == 2
-        mortal.world.advance(LEFT_AFTER_S + start_stop.SHUTDOWN_S)
+        mortal.world.advance(over_after_s(STOP))
         apply(mortal)
         assert ("dns" in running(mortal.world)) != begun, f"after {answers} answers"
         assert kept_stopped(mortal, "dns") == (list(NODES) if begun else []), f"after {answers} answers"
@@ -350,12 +350,28 @@ def test_no_old_note_is_left_of_a_start_that_was_begun_when_the_master_is_gone(n
         if "operation.carry_out" not in mortal.asked:
             continue
         begun = mortal.asked.count("operation.carry_out") == 2
-        mortal.world.advance(LEFT_AFTER_S)
+        mortal.world.advance(over_after_s(START))
         apply(mortal)
         assert running(mortal.world).get("dns", []) == ([target] if begun else []), f"after {answers} answers"
         assert kept_stopped(mortal, "dns") == ([] if begun else list(NODES)), f"after {answers} answers"
         assert entered(mortal) == []
     assert begun
+
+
+@pytest.mark.parametrize("target", NODES)
+def test_a_start_whose_master_died_is_not_waited_for_where_a_master_sees_that_nobody_is_at_it(nodes, target) -> None:
+    do(nodes, STOP, domain="dns")
+    world = nodes.world.to_json()
+    for answers in count(1):
+        mortal = Mortal(World.from_json(world), answers)
+        with pytest.raises(Dead):
+            do(mortal, START, domain="dns", target=target)
+        if "operation.carry_out" in mortal.asked:  # the node that starts nothing knows of it, and the other one not
+            break
+    mortal.left = 1000
+    mortal.world.advance(LEFT_AFTER_S)
+    do(mortal, START, domain="dns", target=target)
+    assert (running(mortal.world)["dns"], kept_stopped(mortal, "dns"), entered(mortal)) == ([target], [], [])
 
 
 def test_a_guest_that_takes_its_time_to_shut_down_stays_stopped_when_the_master_is_gone(nodes) -> None:

@@ -284,6 +284,17 @@ def test_what_is_withdrawn_while_it_is_entered_is_not_left(host: Clocked, monkey
     assert read("/var/lib/saltern/operations/dns.withdrawn") == "ffff"
 
 
+def test_a_half_that_is_gone_or_another_one_is_not_marked_as_begun_but_told_with_what_is_there(host: Clocked) -> None:
+    with pytest.raises(
+        Refused, match=r"domain dns: .*0a1b is no longer entered on this node, nothing is\..*begin anew"
+    ):
+        operations.expect(host, "dns", ENTRY.id)
+    operations.begin(host, replace(ENTRY, id="ffff", owner="somebody"))
+    with pytest.raises(Refused, match=r"0a1b is no longer entered .*, but the migrate of dns .* by somebody"):
+        operations.expect(host, "dns", ENTRY.id)
+    assert not operations.require(host, "dns", "ffff").taken
+
+
 def test_who_works_on_it_is_told_to_give_up_and_by_a_withdrawal_not(host: Clocked) -> None:
     operations.begin(host, ENTRY)
     with operations.taken_up(host, "dns", ENTRY.id, Half.SOURCE) as found:

@@ -13,12 +13,14 @@ from remade import ADDRESSES, CHANGES, NOT_BY_A_PROGRAM, Killed, Remade, as_befo
 from saltern import controller, operations, remaking, topology
 from saltern.desired import compile_slices
 from saltern.errors import CommandFailed, Refused, SalternError
+from saltern.model.desired import resource_file
 from saltern.model.operation import OperationKind
 from saltern.model.places import remake_file
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_version
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.plan.selection import Selection
+from saltern.sim.drbd.kernel import Disk
 from saltern.sim.host import Killed as HostKilled
 from saltern.sim.world import World
 from saltern.topology import lockfile
@@ -131,6 +133,62 @@ def test_a_minion_that_is_killed_within_a_step_leaves_what_the_same_command_goes
     assert change > EVERY
 
 
+class Parting(Remade):
+    """Looks that a copy that does not follow its Primary any more, and has no file to follow it by, is known as an old one."""
+
+    def check(self) -> None:
+        super().check()
+        node = self.world.nodes["dom0"]
+        side = node.drbd.resources["mail"]
+        if resource_file("mail") not in node.files and not side.connected and self.world.nodes["dom0m"].powered:
+            assert side.devices[0].disk is Disk.OUTDATED
+
+
+@pytest.mark.parametrize("drbd", ["8.4", "9"])
+@pytest.mark.parametrize("crash", ["crash_after", "crash_before"])
+def test_whatever_kills_a_minion_while_it_disconnects_the_copy_that_stays_behind_is_marked_when_that_is_done(
+    worlds: Worlds, crash: str, drbd: str
+) -> None:
+    change = 0
+    while True:
+        change += 1
+        nodes = Parting(World.from_json(worlds[drbd]), "another port")
+        nodes.crash = (crash, change)
+        try:
+            nodes.carry_out()
+        except HostKilled:
+            nodes.crash = None
+            nodes.sleep(LEFT_AFTER_S + 30)
+            nodes.carry_out()
+            nodes.assert_is_after()
+        else:
+            break
+    assert change > EVERY
+
+
+def test_a_copy_that_does_not_see_the_other_one_is_not_parted_from_it_before_it_does(worlds: Worlds) -> None:
+    nodes = Parting(World.from_json(worlds["8.4"]), "another port")
+    ask = nodes._ask
+
+    def cut(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "remake.take" and "dom0" in on:
+            nodes.world.cut_link("dom0", "dom0m")
+            nodes.world.advance(30)
+        return ask(on, function, *args)
+
+    nodes._ask = cut
+    with pytest.raises(
+        Refused, match=r"still: mail is not connected.*, so that it is not known whether .* is written to"
+    ):
+        nodes.carry_out()
+    assert all(resource_file("mail") in nodes.world.nodes[node].files for node in NODES)
+    nodes._ask = ask
+    nodes.world.heal_link("dom0", "dom0m")
+    nodes.sleep(LEFT_AFTER_S + 60)
+    nodes.carry_out()
+    nodes.assert_is_after()
+
+
 # --- Once it is done ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("what", list(CHANGES))
 def test_what_is_done_is_told_so_and_not_done_again(worlds: Worlds, what: str) -> None:
@@ -205,39 +263,50 @@ def test_another_remake_of_the_domain_is_refused_until_the_first_is_finished_or_
         other.carry_out()
 
 
-class UntilFrozen(Remade):
-    """The runner dies when a copy was taken out of service."""
+class UntilTaken(Remade):
+    """The runner dies when a node has taken a step of that kind."""
+
+    until: tuple[Kind, str]
 
     def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         answers = super()._ask(nodes, function, *args)
-        if function == "remake.take" and args[0]["kind"] == Kind.FREEZE.value:
+        if function == "remake.take" and (args[0]["kind"], *nodes) == self.until:
             raise Killed
         return answers
 
 
 @pytest.mark.parametrize("drbd", ["8.4", "9"])
+@pytest.mark.parametrize(
+    ("what", "domain", "home", "partner", "until"),
+    [
+        ("a partner is replaced", "dns", "dom0", "dom0m", (Kind.FREEZE, "dom0m")),
+        ("another port", "mail", "dom0m", "dom0", (Kind.DISCONNECT, "dom0")),
+        ("another port", "mail", "dom0m", "dom0", (Kind.DISCONNECT, "dom0m")),
+    ],
+)
 def test_a_copy_of_a_remake_that_was_given_up_is_started_from_when_it_follows_again_and_not_before(
-    worlds: Worlds, drbd: str
+    worlds: Worlds, drbd: str, what: str, domain: str, home: str, partner: str, until: tuple[Kind, str]
 ) -> None:
-    nodes = UntilFrozen(World.from_json(worlds[drbd]), "a partner is replaced")
+    nodes = UntilTaken(World.from_json(worlds[drbd]), what)
+    nodes.until = until
     with pytest.raises(Killed):
         nodes.carry_out()
     nodes.sleep(LEFT_AFTER_S + 30)  # the guest writes on, to the other copy alone
     for node in ADDRESSES:
-        operations.release(nodes.world.host(node), "dns", lambda: None)
+        operations.release(nodes.world.host(node), domain, lambda: None)
     shares = compile_slices(nodes.before)
-    nodes.world.power_cut("dom0")
-    converge(nodes.world, {"dom0m": shares["dom0m"]}, wait_s=5)
-    host = nodes.world.host("dom0m")
+    nodes.world.power_cut(home)
+    converge(nodes.world, {partner: shares[partner]}, wait_s=5)
+    host = nodes.world.host(partner)
     with pytest.raises(CommandFailed, match="Need access to UpToDate data"):
-        host.run(["drbdadm", "primary", "dns"])
-    nodes.world.boot("dom0")
+        host.run(["drbdadm", "primary", domain])
+    nodes.world.boot(home)
     nodes.sleep(60)
     for outcomes in converge(nodes.world, shares).values():
         assert failures(outcomes) == []
     nodes.sleep(60)
     assert running(nodes.world) == {"dns": ["dom0"], "mail": ["dom0m"]}
-    disks = [read_running(nodes.world.host(node), read_version(host))["dns"].devices[0].disk for node in NODES]
+    disks = [read_running(nodes.world.host(node), read_version(host))[domain].devices[0].disk for node in NODES]
     assert disks == [DiskState.UP_TO_DATE] * 2
 
 

@@ -6,6 +6,11 @@ def arriving(resource: str) -> str:
     return f"add {resource}: Primary beside the partner, for a migration"
 
 
+def window_left(resource: str, reason: str) -> str:
+    """It cannot be closed now, and this is tried again; ``reason`` tells what is in the way."""
+    return f"two Primaries stay allowed on {resource} for now: {reason}"
+
+
 def window_closed(resource: str, lasted_s: float) -> str:
     """Only one side may be Primary again."""
     return f"close {resource}: two Primaries were allowed for {lasted_s:.1f} s"

@@ -89,13 +89,13 @@ class Planned:
 class Standing:
     """An operation, and whether somebody still works on it: a process ``held`` it, or it was renewed a moment ago.
 
-    ``shutting_down`` says that a guest may still be at its shutdown, wherever that was begun.
+    ``other_at_work`` says that the other node may still be at its half: a guest at its shutdown, or a start that waits.
     """
 
     operation: Operation
     alive: bool
     held: bool = False
-    shutting_down: bool = False
+    other_at_work: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,11 @@ def withdrawn_remake_file(domain: str) -> str:
     return f"{OPERATIONS}/{domain}.remake-withdrawn"
 
 
+def told_to_stop(domid: int) -> str:
+    """Where xenstore has, until a domain is gone, that somebody has it shut down to stay so."""
+    return f"/local/domain/{domid}/saltern-stop"
+
+
 def operation_log(domain: str) -> str:
     """What the tools have said meanwhile."""
     return f"{OPERATIONS}/{domain}.log"

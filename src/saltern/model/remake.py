@@ -51,7 +51,8 @@ class Step:
 
     ``volumes`` are those that the step creates, renames, extends or removes, as they are afterwards (removed ones as they
     were), ``former`` what renamed ones were called, in the same order. ``was`` is the resource before the step, ``resource`` what
-    it is made; ``spec`` the domain as it is to be configured or started. ``MIGRATE`` names the source first.
+    it is made; ``spec`` the domain as it is to be configured or started. ``MIGRATE`` names the source first, ``DISCONNECT`` the
+    copy that follows.
     ``stops_domain`` and ``single_copy`` tell what begins with this step; ``destroys`` holds the names that allow it.
     """
 

@@ -24,20 +24,31 @@ LEFT_AFTER_S: Final = 120.0
 TAKEN_UP_WITHIN_S: Final = LEFT_AFTER_S / 2
 # A guest ends its services, and may not answer at all. It then goes on as if nobody had asked.
 SHUTDOWN_S: Final = 600.0
+# A start waits for its disks to be free and connected. xl then gives a large guest its memory before it returns.
+START_S: Final = 60.0
+CREATE_S: Final = 900.0
+_WORK_S: Final = {OperationKind.STOP: SHUTDOWN_S, OperationKind.START: START_S + CREATE_S}
 
 
 def standing(operation: Operation, *, held: bool, now_s: float) -> Standing:
     """Whether somebody works on it: a process holds its lock, or it was begun or renewed a moment ago.
 
-    ``now_s`` is the clock of the node; what comes from before its last boot may seem to lie in the future.
+    ``now_s`` is the clock of the node; what comes from before its last boot may seem to lie in the future, and is then only
+    known to be older than that.
     """
     silent_s = now_s - operation.renewed_s
+    age_s = silent_s if silent_s >= 0 else now_s
     return Standing(
         operation=operation,
         held=held,
         alive=held or 0 <= silent_s < LEFT_AFTER_S,
-        shutting_down=0 <= silent_s < LEFT_AFTER_S + SHUTDOWN_S,
+        other_at_work=age_s < over_after_s(operation.kind),
     )
+
+
+def over_after_s(kind: OperationKind) -> float:
+    """How long after the last sign of life the node that starts or shuts a domain down is certainly no longer at it."""
+    return LEFT_AFTER_S + TAKEN_UP_WITHIN_S + _WORK_S.get(kind, 0.0)
 
 
 def is_ready(operation: Operation, now_s: float) -> bool:
@@ -114,28 +125,35 @@ def _gone(left: Standing, running: Mapping[str, RunningResource]) -> tuple[Actio
 
 
 def _stopped_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...] | Wait:
+    """A domain that runs has all its disks; with some of them it is going, or coming."""
     operation = left.operation
-    if Role.PRIMARY in roles and left.shutting_down:
-        return Wait(
-            reason=f"{operation.domain} may still be shutting down on {operation.source}",
-            remedy=f"Try again when that has ended, {SHUTDOWN_S / 60:.0f} minutes after it was begun at the latest",
-        )
-    if Role.PRIMARY in roles:
-        return (over,)
-    if None in roles:
+    if roles == {Role.SECONDARY}:
+        return (keep_stopped(operation), over)
+    if Role.PRIMARY not in roles:
         return Wait(
             reason=f"whether {operation.domain} was shut down on {operation.source} is unknown: not all of "
             f"{', '.join(operation.resources)} is connected",
             remedy=f"Bring {operation.source} back, or see to the replication network; then try again",
         )
-    return (keep_stopped(operation), over)
-
-
-def _started_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...]:
-    """It was to run: only what is seen not to have been started stays stopped."""
-    if Role.PRIMARY in roles or None in roles:
-        return (ForgetStop(domain=left.operation.domain), over)
+    if Role.SECONDARY in roles or left.other_at_work:
+        return _wait(operation, f"shutting down on {operation.source}")
     return (over,)
+
+
+def _started_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...] | Wait:
+    """It was to run: only what is seen not to have been started, and not to be about to, stays stopped."""
+    if roles != {Role.SECONDARY}:
+        return (ForgetStop(domain=left.operation.domain), over)
+    if left.other_at_work:
+        return _wait(left.operation, f"starting on {left.operation.target}")
+    return (over,)
+
+
+def _wait(operation: Operation, doing: str) -> Wait:
+    return Wait(
+        reason=f"{operation.domain} may still be {doing}",
+        remedy=f"Try again when that has ended, {over_after_s(operation.kind) / 60:.0f} minutes after it was begun at the latest",
+    )
 
 
 def _roles_elsewhere(side: RunningResource | None) -> set[Role | None]:

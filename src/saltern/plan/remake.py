@@ -10,6 +10,7 @@ from typing import Final
 from saltern.errors import Refused
 from saltern.model.action import (
     Action,
+    AdjustResource,
     Disconnect,
     ForgetPeer,
     MarkOutdated,
@@ -21,9 +22,9 @@ from saltern.model.action import (
 )
 from saltern.model.desired import Resource, ResourceHost, Volume, domain_file, resource_file, volume_key
 from saltern.model.observed import ConfiguredHost, ConfiguredResource, LogicalVolume, MetadataState
-from saltern.model.running import ConnectionState, DiskState, Generation, Role, RunningResource
+from saltern.model.running import ConnectionState, DiskState, Generation, ReplicationState, Role, RunningResource
 from saltern.plan import attach
-from saltern.plan.step import Step
+from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 from saltern.plan.volume import BLANK_TAG, NEW_TAG
 from saltern.render.header import is_ours
@@ -88,32 +89,79 @@ def take_down(was: Resource, node: str, view: View, *, mark: tuple[Action, ...] 
     return _step(actions, f"{was.name} is down here and has no file", {f"resource {was.name}": "taken down"})
 
 
-def disconnect(was: Resource, node: str, view: View) -> Step:
-    """Take the connection apart, and the file away; the disk stays in use."""
+def disconnect(was: Resource, node: str, view: View, *, follows: bool) -> Step | Wait:
+    """Take the connection apart, and the file away; the disk stays in use.
+
+    A copy that ``follows`` the other one goes first. Where the other one is Primary it is Outdated from here on: it has nothing
+    of what is written there from now on.
+    """
     side = view.running.get(was.name)
-    connected = side is not None and any(each.state is not ConnectionState.STANDALONE for each in side.connections)
+    done = f"{was.name} is not connected, and has no file"
     if view.file(resource_file(was.name)) is None:
-        if connected:
+        if side is not None and not attach.given_up(side):
             raise Refused(
                 f"resource {was.name}",
                 f"it is {_connection_words(side)} and has no file {resource_file(was.name)}",
                 f"Put the file back, as it was when the resource was brought up. {_AGAIN}",
             )
-        return _step([], f"{was.name} is not connected, and has no file", {})
+        return _step([], done, {})
     _require_file(was, view)
-    actions: list[Action] = []
     if side is not None:
         _require_minor(was, node, side)
-        if connected:
-            _require_complete(was, side)
         if attach.two_primaries(side):
             raise Refused(f"resource {was.name}", "it is Primary on both nodes", f"End the migration first. {_AGAIN}")
-        if connected:
-            actions.append(Disconnect(resource=was.name))
-        if side.connections and view.generation is Generation.V9:
-            actions.append(ForgetPeer(resource=was.name, peer_node_id=was.peer_of(node).node_id))
-    actions.append(RemoveFile(path=resource_file(was.name)))
-    return _step(actions, f"{was.name} is not connected, and has no file", {f"resource {was.name}": "disconnected"})
+    found = _leave(was, side) if follows else _let_go(was, side)
+    if not isinstance(found, list):
+        return found
+    if side is not None and side.connections and view.generation is Generation.V9:
+        found.append(ForgetPeer(resource=was.name, peer_node_id=was.peer_of(node).node_id))
+    return _step([*found, RemoveFile(path=resource_file(was.name))], done, {f"resource {was.name}": "disconnected"})
+
+
+def _let_go(was: Resource, side: RunningResource | None) -> list[Action]:
+    """Of the copy that is written to, or of two that nothing writes to."""
+    if side is None or attach.given_up(side):
+        return []
+    _require_complete(was, side)
+    return [Disconnect(resource=was.name)]
+
+
+def _leave(was: Resource, side: RunningResource | None) -> list[Action] | Step | Wait:
+    """Of the copy that follows. Only one that sees that the other is Primary may be marked, else the only good one would be.
+
+    One that was parted and not marked, since whoever did that was killed, is connected again, to see that.
+    """
+    if side is None or attach.given_up(side):
+        if side is not None and 0 in side.devices and side.devices[0].disk is DiskState.OUTDATED:
+            return []
+        words = "connected again, to see whether the other copy is written to"
+        return _step([AdjustResource(resource=was.name)], "", {f"resource {was.name}": words})
+    if side.role is not Role.SECONDARY:
+        raise Refused(
+            f"resource {was.name}",
+            f"it is {side.role} here, and the plan has its domain run on the other node",
+            f"See `xl list` and `drbdsetup status` on both. {_AGAIN}",
+        )
+    unseen = _unseen(was, side)
+    if unseen is not None:
+        return Wait(reason=unseen, remedy="See to the replication network")
+    _require_complete(was, side)
+    written = any(each.role is Role.PRIMARY for each in side.connections)
+    return [Disconnect(resource=was.name), *([MarkOutdated(resource=was.name)] if written else [])]
+
+
+def _unseen(was: Resource, side: RunningResource) -> str | None:
+    """What time has to bring before it is seen what a copy will lack."""
+    connection = side.connections[0]
+    if connection.state is not ConnectionState.CONNECTED or connection.role is Role.UNKNOWN:
+        return (
+            f"{was.name} is not connected to the other copy ({connection.state}), so that it is not known whether that is "
+            "written to"
+        )
+    peer = connection.volumes.get(0)
+    if peer is not None and peer.replication not in (ReplicationState.ESTABLISHED, ReplicationState.OFF):
+        return f"{was.name} is being synchronised ({peer.replication})"
+    return None
 
 
 def _is_up_as(was: Resource, node: str, view: View) -> bool:

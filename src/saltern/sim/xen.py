@@ -252,5 +252,6 @@ def _bury(node: SimNode, domain: SimDomain) -> list[str]:
 
 
 def forget(node: SimNode, domain: SimDomain) -> None:
-    """Take a domain off its node."""
+    """Take a domain off its node, and what xenstore has of it (``libxl__destroy_domid``)."""
+    xenstore.remove(node, f"/local/domain/{domain.domid}")
     node.domains = [other for other in node.domains if other is not domain]

@@ -28,9 +28,9 @@ def settle(
     xen: Xen,
     resources: Mapping[str, RunningResource] | None = None,
     *,
-    shutting_down: bool = True,
+    other_at_work: bool = True,
 ) -> tuple[Action, ...] | Wait:
-    left = Standing(operation=operation, alive=False, shutting_down=shutting_down)
+    left = Standing(operation=operation, alive=False, other_at_work=other_at_work)
     return plan.settle(left, xen, resources or {})
 
 
@@ -89,7 +89,7 @@ def test_what_was_shut_down_stays_stopped_whoever_has_lived_to_see_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "shutting_down", "settled"),
+    ("side", "other_at_work", "settled"),
     [
         ({}, True, (KEPT, *OVER)),
         ({}, False, (KEPT, *OVER)),
@@ -97,16 +97,23 @@ def test_what_was_shut_down_stays_stopped_whoever_has_lived_to_see_it() -> None:
         ({"peer_role": Role.PRIMARY}, False, OVER),  # it was not obeyed
         ({"state": ConnectionState.CONNECTING}, False, "whether dns was shut down on dom0 is unknown"),
         ({"state": None}, False, "whether dns was shut down on dom0 is unknown"),
+        ({"peer_role": Role.UNKNOWN}, False, "whether dns was shut down on dom0 is unknown"),  # it is just connecting
     ],
 )
-def test_the_other_node_keeps_a_domain_stopped_by_what_became_of_it(side, shutting_down, settled) -> None:
+def test_the_other_node_keeps_a_domain_stopped_by_what_became_of_it(side, other_at_work, settled) -> None:
     waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET)
-    found_so = settle(waiting, NOWHERE, running(**side), shutting_down=shutting_down)
+    found_so = settle(waiting, NOWHERE, running(**side), other_at_work=other_at_work)
     if isinstance(settled, str):
         assert isinstance(found_so, Wait)
         assert settled in found_so.reason
     else:
         assert found_so == settled
+
+
+def test_a_domain_with_some_of_its_disks_is_going_and_is_waited_for() -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET, resources=("dns", "dns-xvdb"))
+    sides = running(peer_role=Role.PRIMARY) | {"dns-xvdb": running()["dns"]}
+    assert isinstance(settle(waiting, NOWHERE, sides, other_at_work=False), Wait)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +127,15 @@ def test_the_other_node_keeps_a_domain_stopped_by_what_became_of_it(side, shutti
 )
 def test_the_other_node_keeps_a_domain_no_longer_stopped_that_was_to_be_started(side, settled) -> None:
     waiting = replace(MIGRATION, kind=OperationKind.START, half=Half.SOURCE)
-    assert settle(waiting, NOWHERE, running(**side)) == settled
+    assert settle(waiting, NOWHERE, running(**side), other_at_work=False) == settled
     assert settle(replace(waiting, taken=False), NOWHERE, running(**side)) == OVER
+
+
+def test_a_start_that_may_still_come_is_waited_for_before_it_counts_as_none() -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.START, half=Half.SOURCE)
+    found_so = settle(waiting, NOWHERE, running())
+    assert isinstance(found_so, Wait)
+    assert (found_so.reason, "19 minutes" in found_so.remedy) == ("dns may still be starting on dom0m", True)
 
 
 def test_a_resource_that_is_not_up_tells_nothing_of_the_other_node() -> None:
@@ -131,7 +145,7 @@ def test_a_resource_that_is_not_up_tells_nothing_of_the_other_node() -> None:
 
 def test_one_primary_disk_tells_that_it_runs_over_there_whatever_the_others_tell() -> None:
     waiting = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET, resources=("dns", "dns-xvdb"))
-    assert settle(waiting, NOWHERE, running(peer_role=Role.PRIMARY), shutting_down=False) == OVER
+    assert settle(waiting, NOWHERE, running(peer_role=Role.PRIMARY), other_at_work=False) == OVER
     assert isinstance(settle(waiting, NOWHERE, running()), Wait)
 
 
@@ -185,6 +199,21 @@ def test_what_no_migration_leaves_is_for_a_person(half, name) -> None:
 )
 def test_an_operation_lives_while_it_is_held_or_was_renewed_a_moment_ago(held, now_s, alive) -> None:
     assert plan.standing(MIGRATION, held=held, now_s=now_s).alive is alive
+
+
+@pytest.mark.parametrize(
+    ("now_s", "at_work"),
+    [
+        (1000.0, True),
+        (1000.0 + 13 * 60 - 1, True),
+        (1000.0 + 13 * 60, False),
+        (60.0, True),  # the node has booted since, and nobody knows how long ago it was renewed
+        (13 * 60.0, False),  # but that it is longer than this
+    ],
+)
+def test_the_other_half_may_be_at_work_until_it_is_certain_that_its_time_is_over(now_s, at_work) -> None:
+    stop = replace(MIGRATION, kind=OperationKind.STOP)
+    assert plan.standing(stop, held=False, now_s=now_s).other_at_work is at_work
 
 
 def test_an_operation_is_taken_up_only_long_before_it_counts_as_left() -> None:

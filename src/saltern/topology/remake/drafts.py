@@ -112,7 +112,7 @@ def up(subject: Subject, now: Resource, node: str) -> Draft:
 
 
 def disconnect(subject: Subject, was: Resource, nodes: tuple[str, ...], single_copy: Span) -> Draft:
-    """The connection is taken apart, the disk stays in use."""
+    """The connection is taken apart, the disk stays in use. Of two nodes the one where the domain does not run goes first."""
     words = f"{was.name} is disconnected on {' and '.join(nodes)}; its disk stays in use there"
     ports = frozenset[Claim]().union(*(port_claims(was, node) for node in nodes))
     return Draft(step(Kind.DISCONNECT, words, **_about(subject, *nodes), was=was, single_copy=single_copy), frees=ports)

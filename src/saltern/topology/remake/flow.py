@@ -171,9 +171,10 @@ class _Flow:
     def _in_place(self) -> Iterator[Draft]:
         """Both copies stay, and the domain runs on."""
         nodes = tuple(site.node for site in self._change.stay)
+        followers_first = tuple(sorted(nodes, key=lambda node: node == self._at))
         again = [disk for disk in self._change.kept if reconnects(disk)]
         for disk in again:
-            yield drafts.disconnect(self._subject(disk), disk.was, nodes, Span.CHANGES)
+            yield drafts.disconnect(self._subject(disk), disk.was, followers_first, Span.CHANGES)
         for disk in again:
             yield drafts.connect(self._subject(disk), disk.now, nodes)
         for disk in self._change.kept:

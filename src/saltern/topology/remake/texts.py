@@ -44,7 +44,8 @@ TEXTS: Final[dict[Kind, Text]] = {
     Kind.DISCONNECT: Text(
         "while it is disconnected, the loss of the node where the domain runs loses what is written meanwhile",
         "connect it again as it was",
-        f"{_HAND}: `drbdadm disconnect` (with DRBD 9 `drbdsetup del-peer` as well), and its file moved away",
+        f"{_HAND}: `drbdadm disconnect`, `drbdadm outdate` where it was connected to a Primary (with DRBD 9 `drbdsetup del-peer` "
+        "as well), and its file moved away",
     ),
     Kind.CONNECT: Text(
         "it does not connect when the other side is configured otherwise; the domain runs on all the same",
