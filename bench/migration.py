@@ -99,7 +99,7 @@ def _migrate(lab: Lab, way: str, source: str) -> Migration:
 
 def _start_anew(lab: Lab, configuration: str) -> None:
     """End the guest at home, and start it from another configuration."""
-    lab.on(HOME, f"xl destroy {GUEST}")
+    lab.on(HOME, f"xl destroy {GUEST}; until drbdadm secondary {GUEST}; do sleep 0.5; done")
     _wait_for_roles(lab, HOME, "Secondary/Secondary")
     lab.on(HOME, f"xl create -q {configuration}", timeout_s=XL_TIMEOUT_S)
     wait_until_settled(lab)

@@ -66,7 +66,9 @@ def _type(lab: Lab, guest: str, source: str) -> Done:
 def _type_all(lab: Lab, guest: str, source: str) -> Done:
     connection = drbdsetup_show.parse_addresses(lab.on(source, f"drbdsetup show {guest}").stdout)
     allow, forbid = (" ".join(drbdsetup.allow_two_primaries(connection, allowed)) for allowed in (True, False))
-    line = f"{allow} && echo $EPOCHREALTIME && xl migrate {guest} {other(source)} && {forbid} && echo $EPOCHREALTIME"
+    moved = f"{allow} && echo $EPOCHREALTIME && xl migrate {guest} {other(source)}"
+    # DRBD's script tries only once to make the disk Secondary, and blkback may not have let go of it by then.
+    line = f"{moved} && until {forbid}; do drbdadm secondary {guest}; sleep 0.5; done && echo $EPOCHREALTIME"
     begun_s = time.perf_counter()
     told = lab.on(source, line, timeout_s=XL_TIMEOUT_S).stdout
     whole_s = time.perf_counter() - begun_s
