@@ -81,6 +81,10 @@ soak: $(READY) ## Take simulated clusters through N=1000 schedules of faults, FR
 bench: $(READY) ## Measure, and print the figures as a table
 	@$(BIN)/python -m bench
 
+.PHONY: lab-bench
+lab-bench: $(READY) ## Measure on the nodes of the lab: migration, evacuation, failover (an hour and a half)
+	@$(BIN)/python -m bench lab
+
 .PHONY: docs
 docs: $(READY) ## Write the generated pages under docs/reference again
 	@$(BIN)/python docs/generate.py

@@ -14,7 +14,7 @@ from bench.rows import print_ms, print_ratio
 from saltern.sim import fence_agent
 
 TIMES: Final = 100
-_SEEN: Final = "its fence agent is asked to switch it off"
+SEEN: Final = "its fence agent is asked to switch it off"
 
 
 class Takeover(NamedTuple):
@@ -37,7 +37,7 @@ class Takeover(NamedTuple):
 
 def read(said: Sequence[dict[str, Any]], runs: Sequence[Run]) -> Takeover:
     """What the log of a guard, and the clock of its node, tell of one takeover."""
-    seen_s = datetime.fromisoformat(next(line["at"] for line in said if line["words"] == _SEEN)).timestamp()
+    seen_s = datetime.fromisoformat(next(line["at"] for line in said if line["words"] == SEEN)).timestamp()
     called_s = min(run.begun_s for run in _of(fence_agent.NAME, runs))
     proven_s = max(run.ended_s for run in _of(fence_agent.NAME, runs))
     primary_s = min(run.begun_s for run in _of("drbdadm primary", runs))

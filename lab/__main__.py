@@ -1,7 +1,6 @@
 """The lab at the command line: `make lab`, and the command `lab` at its prompt."""
 
 import argparse
-import os
 import shlex
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from demo.prompt import shell, write_script
 from lab import transcript
-from lab.cluster import NODES, Lab
+from lab.cluster import NODES, Lab, usual_directory
 from lab.errors import LabError
 from lab.master import CHECKOUT
 
@@ -37,9 +36,8 @@ All that is emulated: a command takes a second, an apply a minute.
 def main(words: Sequence[str] | None = None) -> int:
     """Do one command; returns an exit code. What goes wrong is told in one message, without a traceback."""
     arguments = _parser().parse_args(words)
-    directory = Path(arguments.directory or os.environ.get("SALTERN_LAB") or CHECKOUT / ".lab")
     try:
-        code: int = arguments.run(Lab(directory, _progress()), arguments)
+        code: int = arguments.run(Lab(arguments.directory or usual_directory(), _progress()), arguments)
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
@@ -48,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
-    parser.add_argument("--directory", help="where the lab lives: $SALTERN_LAB, or .lab in the checkout")
+    parser.add_argument("--directory", type=Path, help="where the lab lives: $SALTERN_LAB, or .lab in the checkout")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[Lab, argparse.Namespace], int], told: str, *operands: str) -> None:

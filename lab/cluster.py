@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -20,7 +21,7 @@ from lab import image, needs, patience
 from lab.board import BoardService
 from lab.errors import LabError
 from lab.machine import MASTER_ADDRESS, Machine, Wiring
-from lab.master import Master
+from lab.master import CHECKOUT, Master
 from lab.snapshot import Snapshot, fingerprint
 from lab.ssh import Answer, Ssh
 from lab.witness import NAME, Witness
@@ -40,6 +41,11 @@ STATE = (
 )  # fmt: skip
 
 Progress = Callable[[str], None]
+
+
+def usual_directory() -> Path:
+    """Where the lab lives if nobody says otherwise: $SALTERN_LAB, or .lab in the checkout."""
+    return Path(os.environ.get("SALTERN_LAB") or CHECKOUT / ".lab")
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,27 @@ class Lab:
             self.master.prepare((*NODES, NAME))
             self.master.start()
             self.boards.start()
+
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Have the lab to itself: two runs of tests, or of the benchmark, would take the nodes from each other.
+
+        It is down afterwards, unless it was up before. Raises LabError when another run has it.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "reserved.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabError(
+                    f"tests or a benchmark run in the lab {self.directory}; SALTERN_LAB names another one"
+                ) from None
+            was_up = self.is_up
+            try:
+                yield
+            finally:
+                if not was_up:
+                    self.down()
 
     def down(self) -> None:
         """End both nodes and the master at once. The disks stay, as after a power cut."""

@@ -20,6 +20,8 @@ GUARDED = "guarded"
 FENCED = "fenced"
 # A machine under emulation is silent for seconds when it is busy, and an answer of its tools takes one.
 LEASE = {"beat": 2, "dead": 10, "lease": 20, "watchdog": 15, "margin": 4, "takeover": 40}
+TOPOLOGY = "saltern/init.sls"
+ALLOCATION = "saltern/allocation.sls"
 SOURCES = (PILLAR, CHECKOUT / "src" / "saltern", CHECKOUT / "salt")
 APPLIES = 3  # what had to wait too long for its partner on a busy machine is taken up by the next one
 SYNCHRONISED_TIMEOUT_S = 300.0
@@ -51,15 +53,35 @@ def _make_bare(lab: Lab) -> None:
 
 def _make_converged(lab: Lab) -> None:
     bring(lab, BARE)
+    converge(lab)
+
+
+def converge(lab: Lab) -> None:
+    """Make of bare nodes what the topology in the master's pillar says, and wait until it is settled."""
     lab.make_volume_groups()
     _apply(lab)
+    wait_until_settled(lab)
+    _keep_modules(lab)
+
+
+def wait_until_settled(lab: Lab) -> None:
+    """Wait until both sides of every disk are UpToDate, and each domain answers to its home.
+
+    Raises TimedOut, which says what has not come true.
+    """
     for node in NODES:
         what = f"all disks are UpToDate, says {node}"
         lab.wait_until(partial(_synchronised, lab, node), what, timeout_s=SYNCHRONISED_TIMEOUT_S)
-    for name, domain in _domains().items():
+    for name, domain in topology(lab)["domains"].items():
         what = f"{name} answers over HTTP"
         lab.wait_until(partial(_answers, lab, domain), what, timeout_s=GUEST_TIMEOUT_S)
-    _keep_modules(lab)
+
+
+def topology(lab: Lab) -> dict[str, Any]:
+    """The topology as it stands in the master's pillar: what is under `saltern`, without the allocation."""
+    told = yaml.safe_load((lab.master.pillar / TOPOLOGY).read_text(encoding="utf-8"))
+    found: dict[str, Any] = told["saltern"]
+    return found
 
 
 def _make_guarded(lab: Lab) -> None:
@@ -71,25 +93,26 @@ def _make_guarded(lab: Lab) -> None:
     _apply(lab, (*NODES, witness.NAME))
     lab.witness.stop()
     lab.start_witness()  # Salt starts engines when it starts itself
-    _wait_until_protected(lab)
+    wait_until_protected(lab)
 
 
 def _make_fenced(lab: Lab) -> None:
     bring(lab, CONVERGED)
     _take_over(lab, {"fencing": lab.boards.section(MASTER_ADDRESS), "lease": LEASE})
     _apply(lab)
-    _wait_until_protected(lab)
+    wait_until_protected(lab)
 
 
 def _take_over(lab: Lab, takeover: dict[str, object]) -> None:
     """Put a section into the topology."""
-    topology = lab.master.pillar / "saltern" / "init.sls"
-    text = topology.read_text(encoding="utf-8")
+    file = lab.master.pillar / TOPOLOGY
+    text = file.read_text(encoding="utf-8")
     first = "  cluster: lab\n"
-    topology.write_text(text.replace(first, f"{first}  takeover: {json.dumps(takeover)}\n"), encoding="utf-8")
+    file.write_text(text.replace(first, f"{first}  takeover: {json.dumps(takeover)}\n"), encoding="utf-8")
 
 
-def _wait_until_protected(lab: Lab) -> None:
+def wait_until_protected(lab: Lab) -> None:
+    """Wait until the domains of each node would be taken over; raises TimedOut."""
     for node in NODES:
         lab.wait_until(partial(protected, lab, node), f"{node} is protected", timeout_s=GUARD_TIMEOUT_S)
 
@@ -145,9 +168,3 @@ def _answers(lab: Lab, domain: dict[str, Any]) -> bool:
     # Not its own option -T: busybox 1.35 ends with a segmentation fault there.
     request = f"timeout 5 busybox wget -q -O - http://{interface['ip']}/counter"
     return lab.on(domain["home"], request, check=False).stdout != ""
-
-
-def _domains() -> dict[str, dict[str, Any]]:
-    topology = yaml.safe_load((PILLAR / "saltern" / "init.sls").read_text(encoding="utf-8"))
-    domains: dict[str, dict[str, Any]] = topology["saltern"]["domains"]
-    return domains

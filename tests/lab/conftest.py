@@ -1,16 +1,12 @@
 """The lab for its tests: brought up for the session, put to a known moment for each case, and shown where one fails."""
 
-import fcntl
-import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
-from lab.cluster import NODES, Lab
+from lab.cluster import NODES, Lab, usual_directory
 from lab.errors import LabError
-from lab.master import CHECKOUT
 from lab.moments import BARE, CONVERGED, FENCED, GUARDED, bring
 
 LAB = pytest.StashKey[Lab]()
@@ -19,36 +15,16 @@ LAB = pytest.StashKey[Lab]()
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
     """The lab in $SALTERN_LAB or .lab, with a snapshot of its bare nodes; afterwards it is down, unless it was up before."""
-    lab = Lab(Path(os.environ.get("SALTERN_LAB") or CHECKOUT / ".lab"), _progress(pytestconfig))
-    with _to_itself(lab):
-        pytestconfig.stash[LAB] = lab
-        was_up = lab.is_up
+    lab = Lab(usual_directory(), _progress(pytestconfig))
+    with ExitStack() as stack:
         try:
-            _have_bare(lab)
-            yield lab
-        finally:
-            if not was_up:
-                lab.down()
-
-
-@contextmanager
-def _to_itself(lab: Lab) -> Iterator[None]:
-    """Two runs of tests in one lab would take the nodes from each other."""
-    lab.directory.mkdir(parents=True, exist_ok=True)
-    with (lab.directory / "tests.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pytest.fail(f"other tests run in the lab {lab.directory}; SALTERN_LAB names another one", pytrace=False)
-        yield
-
-
-def _have_bare(lab: Lab) -> None:
-    try:
-        if not lab.has(BARE):
-            bring(lab, BARE)
-    except LabError as error:
-        pytest.fail(str(error), pytrace=False)  # such as what is missing here: that is never skipped
+            stack.enter_context(lab.reserved())
+            pytestconfig.stash[LAB] = lab
+            if not lab.has(BARE):
+                bring(lab, BARE)
+        except LabError as error:
+            pytest.fail(str(error), pytrace=False)  # such as what is missing here: that is never skipped
+        yield lab
 
 
 @pytest.fixture

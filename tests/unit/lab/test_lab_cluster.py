@@ -47,6 +47,14 @@ def test_the_directory_can_come_from_the_environment(
     assert "mine, which no longer fits" in capsys.readouterr().out
 
 
+def test_a_lab_that_somebody_has_to_itself_is_refused_to_others_until_it_is_given_back(directory: Path) -> None:
+    refused = pytest.raises(LabError, match=r"run in the lab .*; SALTERN_LAB names another one")
+    with Lab(directory).reserved(), refused, Lab(directory).reserved():
+        pass
+    with Lab(directory).reserved():
+        pass
+
+
 def test_a_snapshot_that_was_not_finished_is_none(directory: Path) -> None:
     (directory / "snapshots" / "half.partial").mkdir(parents=True)
     assert Lab(directory).snapshots() == []
