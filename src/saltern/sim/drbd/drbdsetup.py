@@ -253,8 +253,8 @@ def _peer_device_options(call: Call) -> Result:
     peer_node_id = int(call.words[1])
     if call.options.get("bitmap") == "no":
         control.no_bitmap(resource, peer_node_id)
-    if peer_node_id not in resource.ties:
-        _change(found.peer_options, call)
+    tie = resource.ties.get(peer_node_id)
+    _change(found.peer_options if tie is None else tie.peer_options, call)
     return Result()
 
 

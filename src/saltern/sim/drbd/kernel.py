@@ -162,6 +162,7 @@ class Connection:
     since_s: float = 0.0
     silent_since_s: float | None = None
     peer_disk: Disk = Disk.DISKLESS  # at the other end of a tie
+    peer_options: dict[str, str] = field(default_factory=dict)  # of a tie: those of its peer devices
     bitmap: bool = True  # the peer holds a copy, so far as is known here
     unsent: dict[str, str] | None = (
         None  # options on which both must agree, on their way to a peer that does not answer

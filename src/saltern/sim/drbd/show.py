@@ -54,7 +54,7 @@ def _connection(resource: Resource, connection: Connection, known: Mapping[str, 
     lines += [*net[:-1], f'            _name           \t"{connection.peer_name}";', net[-1]]
     for device in resource.devices.values():
         lines += [f"        volume {device.volume} {{"]
-        options = device.peer_options if connection is resource.connection else {}
+        options = device.peer_options if connection is resource.connection else connection.peer_options
         section = _section("            ", "disk", options, known["disk"])
         bitmap = [] if connection.bitmap else [f"                {'bitmap':<16}\tno;"]
         lines += [*section[:-1], *bitmap, section[-1], "        }"]

@@ -1,9 +1,13 @@
 """Quorum with a tie-breaker, as drbd_state.c of DRBD 9 counts it: who may write, who is promoted, and who is outdated by it."""
 
 import json
+import os
+import subprocess
 from itertools import permutations
+from pathlib import Path
 
 import pytest
+from test_sim_drbd_configuration import lines
 
 from saltern.model.running import DiskState
 from saltern.parse.drbdsetup_events2 import parse
@@ -23,15 +27,16 @@ NO_QUORUM = (11, "r: State change failed: (-25) No quorum\n")
 class Three:
     """Two nodes with a copy each, and a tie-breaker."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, up: bool = True) -> None:
         specs = [NodeSpec(name=name, address=address, drbd="9") for name, address in ADDRESSES.items()]
         self.world = World.create(specs)
         self.world.resync_bytes_per_s = 16 * MIB
         for node in (ONE, OTHER):
             devices = self.world.nodes[node].devices
             devices["/dev/vdc"], devices["/dev/vdd"] = BlockDevice(64 * MIB), BlockDevice(4 * MIB)
-            self.ok(node, "drbdmeta 1 v09 /dev/vdd flex-external create-md 2 --force")
-        for node in ADDRESSES:
+        for node in ADDRESSES if up else ():
+            if node != THIRD:
+                self.ok(node, "drbdmeta 1 v09 /dev/vdd flex-external create-md 2 --force")
             self.up(node)
 
     def up(self, node: str) -> None:
@@ -290,3 +295,72 @@ def test_it_is_taken_down_and_comes_back(three: Three) -> None:
     three.up(THIRD)
     three.world.advance(5)
     assert [tie.state for tie in three.resource(ONE).ties.values()] == ["Connected"]
+
+
+# --- drbdadm ---------------------------------------------------------------------------------------------------------
+HOSTS = "".join(
+    f"on {node} {{ node-id {IDS[node]}; device /dev/drbd1; address {ADDRESSES[node]}:7000;"
+    f" {'disk none;' if node == THIRD else 'disk /dev/vdc; meta-disk /dev/vdd;'} }}\n"
+    for node in ADDRESSES
+)
+CONFIGURATION = f"""global {{ disable-ip-verification; usage-count no; }}
+resource r {{
+options {{ quorum majority; auto-promote no; }} disk {{ resync-rate 10M; }} net {{ protocol C; }}
+{HOSTS}connection-mesh {{ hosts {" ".join(ADDRESSES)}; }}
+}}
+"""
+
+
+def real(path: Path, node: str, shown: Path, *arguments: str) -> tuple[int, list[str], list[str]]:
+    """What drbdadm says on that node to what the kernel shows."""
+    environment = os.environ | {
+        "__DRBD_NODE__": node,
+        "DRBD_DRIVER_VERSION_OVERRIDE": "9.2.12",
+        "FAKE_DRBDSETUP_SHOW": str(shown),
+    }
+    done = subprocess.run(
+        ["drbdadm", "-c", str(path), *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    return done.returncode, lines(done.stdout), lines(done.stderr)
+
+
+@pytest.mark.parametrize("node", ADDRESSES)
+def test_drbdadm_makes_of_a_mesh_what_the_real_one_makes(tmp_path: Path, node: str) -> None:
+    path, shown = tmp_path / "drbd.conf", tmp_path / "shown"
+    path.write_text(CONFIGURATION)
+    shown.write_text("")
+    world = World.create([NodeSpec(name=node, address=ADDRESSES[node], drbd="9")])
+    world.nodes[node].files[str(path)] = (CONFIGURATION, 0o644)
+    for arguments in (
+        *(
+            ("-d", command, "r")
+            for command in ("up", "adjust", "create-md", "connect", "disconnect", "cstate", "primary")
+        ),
+        ("dump",),
+        ("dump-xml",),
+    ):
+        answer = drbd.run(world, node, ["drbdadm", "-c", str(path), *arguments])
+        found = (answer.returncode, lines(answer.stdout), lines(answer.stderr))
+        assert found == real(path, node, shown, *arguments), arguments
+
+
+def test_drbdadm_brings_it_up_and_has_nothing_to_adjust_then(tmp_path: Path) -> None:
+    three = Three(up=False)
+    path, shown = tmp_path / "drbd.conf", tmp_path / "shown"
+    path.write_text(CONFIGURATION)
+    for node in ADDRESSES:
+        three.world.nodes[node].files["/etc/drbd.conf"] = (CONFIGURATION, 0o644)
+        if node != THIRD:
+            three.ok(node, "drbdadm create-md --max-peers=2 --force r")
+        three.ok(node, "drbdadm up r")
+    three.world.advance(5)
+    for node in ADDRESSES:
+        assert [link.state for link in three.resource(node).links] == ["Connected"] * 2
+        assert three.ok(node, "drbdadm -d adjust r") == ""
+        shown.write_text(three.ok(node, "drbdsetup show"))
+        assert real(path, node, shown, "-d", "adjust", "r")[:2] == (0, [])
+    three.ok(ONE, "drbdadm disconnect r")
+    assert [link.state for link in three.resource(ONE).links] == ["StandAlone"] * 2
+    three.ok(ONE, "drbdadm adjust r")
+    three.world.advance(5)
+    assert [link.state for link in three.resource(ONE).links] == ["Connected"] * 2
