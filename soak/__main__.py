@@ -8,10 +8,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.scenario is not None:
         return _scenario(given.scenario)
     if given.seed is not None:
-        return _replay(trial.of_seed(given.seed, given.nodes), given.out, progress)
+        return _replay(trial.of_seed(given.seed, given.nodes, quorum=given.quorum), given.out, progress)
     return _soak(given, progress)
 
 
@@ -83,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one for each core)")
     parser.add_argument(
         "--nodes", type=int, choices=range(2, 7), help="in clusters of that size only (default: 2 to 6)"
+    )
+    parser.add_argument(
+        "--quorum", action="store_true", help="where DRBD's quorum, with a tie-breaker, is the proof of death"
     )
     parser.add_argument("--seed", type=int, help="run the schedule of this seed alone, and tell its story")
     parser.add_argument(
@@ -107,13 +111,14 @@ def _soak(given: argparse.Namespace, progress: Progress) -> int:
     tally = Tally(range(given.first, given.first + given.n))
     interrupted = False
     try:
-        for done in _blocks(tally, given.jobs, given.nodes):
+        for done in _blocks(tally, given.jobs, partial(trial.of_seed, nodes=given.nodes, quorum=given.quorum)):
             tally.add(done)
             progress.show(_how_far(tally, time.monotonic() - began_s))
     except KeyboardInterrupt:
         interrupted = True
     progress.end()
-    violation = None if tally.broken is None else _violation(trial.of_seed(tally.broken, given.nodes), progress)
+    broken = None if tally.broken is None else trial.of_seed(tally.broken, given.nodes, quorum=given.quorum)
+    violation = None if broken is None else _violation(broken, progress)
     found = _found(tally, time.monotonic() - began_s) | {"jobs": given.jobs, "violation": violation}
     print(json.dumps(found, indent=2) if given.out == "json" else "\n".join(_summary(found)))
     if violation is not None:
@@ -153,7 +158,7 @@ def _summary(found: dict[str, Any]) -> Iterator[str]:
         yield f"no rule was broken by the seeds from {found['from']} up to {found['next']}; on from there: --from {found['next']}"
 
 
-def _blocks(tally: Tally, jobs: int, nodes: int | None) -> Iterator[Done]:
+def _blocks(tally: Tally, jobs: int, of_seed: Callable[[int], Case]) -> Iterator[Done]:
     """Blocks as they end, until one has broken a rule; as many are under way as there are processes, and one more."""
     seeds = tally.seeds
     begins = iter(range(seeds.start, seeds.stop, _BLOCK))
@@ -161,7 +166,7 @@ def _blocks(tally: Tally, jobs: int, nodes: int | None) -> Iterator[Done]:
         under_way: set[Future[Done]] = set()
         while True:
             while tally.broken is None and len(under_way) <= jobs and (begin := next(begins, None)) is not None:
-                under_way.add(pool.submit(_block, range(begin, min(begin + _BLOCK, seeds.stop)), nodes))
+                under_way.add(pool.submit(_block, range(begin, min(begin + _BLOCK, seeds.stop)), of_seed))
             if not under_way:
                 return
             ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -173,13 +178,13 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _block(seeds: range, nodes: int | None) -> Done:
+def _block(seeds: range, of_seed: Callable[[int], Case]) -> Done:
     gc.collect()
     gc.disable()  # what a world leaves behind is little, and looking for it takes long
     began_s = time.process_time()
     taken_over = 0
     for done, seed in enumerate(seeds, 1):
-        tried = trial.attempt(trial.of_seed(seed, nodes))
+        tried = trial.attempt(of_seed(seed))
         taken_over += tried.world.taken_over
         if tried.violation is not None:
             return Done(seeds, done, taken_over, time.process_time() - began_s, seed)

@@ -44,7 +44,7 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
 
 
 class Event(NamedTuple):
-    """One of ``EVENTS`` is done to these machines, or to that domain."""
+    """One of ``EVENTS``, or what a kind of world has besides, is done to these machines, or to that domain."""
 
     at_s: float
     what: str
@@ -58,9 +58,11 @@ class Ambush(NamedTuple):
     events: tuple[Event, ...]
 
 
-def run(seed: int, nodes: int = 2, events: Iterable[Event] | None = None, **parts: Any) -> World:
+def run(
+    seed: int, nodes: int = 2, events: Iterable[Event] | None = None, kind: type[World] = World, **parts: Any
+) -> World:
     """The world after a schedule: that of its seed, or the given one."""
-    world = World(seed, nodes, **parts)
+    world = kind(seed, nodes, **parts)
     befall(world, schedule(seed, nodes) if events is None else events)
     world.run(END_S)
     return world
@@ -83,7 +85,7 @@ def _spring(world: World, ambush: Ambush, befell: list[Event]) -> None:
 
 def _happen(world: World, event: Event, befell: list[Event]) -> None:
     befell.append(event._replace(at_s=world.time_s))
-    EVENTS[event.what](world, *event.who)
+    getattr(world, event.what)(*event.who)
 
 
 # --- A schedule ----------------------------------------------------------------------------------------------------

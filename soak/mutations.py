@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from saltern.guard.acts import Act, Outdate, ResumeIo, Send
@@ -23,6 +24,7 @@ from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 from saltern.progress import Progress
 from soak import trial
+from soak.quorum import Drbd
 
 
 class Hasty(Guard):
@@ -299,6 +301,47 @@ class Rash(Guard):
         return acts
 
 
+class Eager(Guard):
+    """Starts what it has promoted, and does not hold it first."""
+
+    def _is_held(self, domain: str, seen: Seen) -> bool:
+        return domain in self._held_s
+
+
+class Counting(Guard):
+    """Counts from the loss of the connection, and not from the promotion."""
+
+    _apart_s: Mapping[str, float] = MappingProxyType({})
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        self._apart_s = {domain: self._apart_s.get(domain, now_s) for domain in self._guarded - seen.connected}
+        return super().act(seen, now_s)
+
+    def promoted(self, domain: str, refused: str | None, now_s: float) -> None:
+        super().promoted(domain, refused, self._apart_s.get(domain, now_s) if refused is None else now_s)
+
+
+class Clinging(Guard):
+    """Holds on although quorum was lost in between."""
+
+    def _keep_primary(self, seen: Seen, now_s: float) -> Any:
+        return super()._keep_primary(replace(seen, quorate=seen.quorate | self._held_s.keys()), now_s)
+
+
+class Stale(Guard):
+    """Renews its lease by a look that began before."""
+
+    def _renew(self, seen: Seen, now_s: float) -> None:
+        super()._renew(replace(seen, began_s=now_s), now_s)
+
+
+class Oblivious(Guard):
+    """Holds on although the copies have met."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return super().act(replace(seen, met=frozenset()), now_s)
+
+
 RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "the lease counts from the answer": {"guard": Hasty},
     "the witness forgets what it has promised": {"witness": Forgetful},
@@ -334,6 +377,20 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "what was ended by order stays ended": {"guard": Lasting},
     "what was ended by order proves death": {"guard": Rash},
 }
+# The same by quorum; and what DRBD promises, without which no guard can be right.
+BY_QUORUM: Final[Mapping[str, Mapping[str, Any]]] = {
+    "what was promoted is started at once": {"guard": Eager},
+    "the time counts from the loss of the connection": {"guard": Counting},
+    "what has lost quorum in between is held": {
+        "guard": Clinging,
+        "drbd": Drbd(tie_breaker_gives_none=False, remembers=False),
+    },
+    "a lease is renewed by a look that began before": {"guard": Stale},
+    "what has met in between is held": {"guard": Oblivious},
+    "DRBD writes alone before all have answered": {"drbd": Drbd(asks_before_it_writes=False)},
+    "DRBD promotes beside a Primary behind the tie-breaker": {"drbd": Drbd(refuses_a_second_primary=False)},
+    "DRBD has quorum back from the tie-breaker": {"drbd": Drbd(tie_breaker_gives_none=False)},
+}
 
 
 class Missed(NamedTuple):
@@ -347,8 +404,10 @@ class Missed(NamedTuple):
 
 def search(rule: str, seeds: range) -> Missed:
     """Up to the first schedule that misses the rule."""
+    quorum = rule in BY_QUORUM
     for done, seed in enumerate(seeds, 1):
-        violation = trial.attempt(trial.of_seed(seed), **RULES[rule]).violation
+        case = trial.of_seed(seed, quorum=quorum)
+        violation = trial.attempt(case, **(BY_QUORUM if quorum else RULES)[rule]).violation
         if violation is not None:
             return Missed(rule, done, seed, violation.rule)
     return Missed(rule, len(seeds), None, "")
@@ -359,7 +418,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m soak.mutations", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-n", type=int, default=20_000, help="how many schedules at most for each (default: 20000)")
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="SEED", help="the seed of the first one")
-    parser.add_argument("--rule", choices=RULES, action="append", help="only this one; may be given several times")
+    parser.add_argument(
+        "--rule", choices=[*RULES, *BY_QUORUM], action="append", help="only this one; may be given several times"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one for each core)")
     parser.add_argument("--out", choices=("text", "json"), default="text", help="how it is told (default: text)")
     given = parser.parse_args(arguments)
@@ -367,7 +428,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = range(given.first, given.first + given.n)
     with ProcessPoolExecutor(given.jobs) as pool:
         found = []
-        for ended in as_completed([pool.submit(search, rule, seeds) for rule in given.rule or RULES]):
+        for ended in as_completed([pool.submit(search, rule, seeds) for rule in given.rule or [*RULES, *BY_QUORUM]]):
             found.append(ended.result())
             progress.tell(_line(found[-1]))
     if given.out == "json":

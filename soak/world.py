@@ -26,7 +26,7 @@ from soak.orders import Orders
 from soak.violation import Violation
 
 _DETECT_S: Final = (2.0, 6.0)  # until DRBD notices that its partner is gone
-_STEP_S: Final = 0.5
+STEP_S: Final = 0.5
 # After these everything is as it was before, or they say that it is not.
 _TELL_THEMSELVES: Final = frozenset({"_tick", "_arrive", "_replicate", "_bite"})
 
@@ -211,7 +211,7 @@ class World:
             self._see_each_other(self.machines[home], self.machines[partner])
         for machine in self.machines.values():
             self._begin(machine)
-        self.at(_STEP_S, self._replicate)
+        self.at(STEP_S, self._replicate)
 
     def _machine(self, name: str) -> Machine:
         noise = self.noise["clock", name]
@@ -581,7 +581,7 @@ class World:
                 self._exchange(copies)
             if self.noise["home", copies.domain].random() < 0.02:
                 self.apply(copies.domain)
-        self.at(_STEP_S, self._replicate)
+        self.at(STEP_S, self._replicate)
 
     def _exchange(self, copies: Copies) -> None:
         """What gets from one copy to the other. If that changes nothing but counts, and waits for nothing, so does the next."""

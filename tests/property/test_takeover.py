@@ -10,7 +10,10 @@ from saltern.guard.facts import Proof
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.times import Times, wrong
 from soak.faults import Event, run, schedule
-from soak.mutations import RULES
+from soak.mutations import BY_QUORUM, RULES
+from soak.quorate import TIMES as QUORUM_TIMES
+from soak.quorate import QuorumWorld
+from soak.quorum import TIE_BREAKER
 from soak.trial import Case, attempt, of_seed
 from soak.violation import Violation
 from soak.world import NOISE, Noise, World, node_names
@@ -38,6 +41,30 @@ def test_no_schedule_of_faults_starts_anything_twice_or_on_old_data(proof: str, 
     trials = [attempt(of_seed(seed, nodes), proof=PROOFS[proof](nodes)) for seed in range(SCHEDULES)]
     assert [str(trial.violation) for trial in trials if trial.violation is not None] == []
     assert sum(trial.world.taken_over for trial in trials) > 0
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_by_quorum_no_schedule_of_faults_starts_anything_twice_or_on_old_data(nodes: int) -> None:
+    trials = [attempt(of_seed(seed, nodes, quorum=True)) for seed in range(SCHEDULES)]
+    assert [str(trial.violation) for trial in trials if trial.violation is not None] == []
+    assert sum(trial.world.taken_over for trial in trials) > 0
+
+
+def test_by_quorum_a_lost_node_is_taken_over_from_when_what_was_promoted_was_held() -> None:
+    world = run(3, events=[Event(30, "power_off", ("node1",))], kind=QuorumWorld, without=frozenset(NOISE))
+    told = [line for line in world.log if "a0" in line]
+    assert [line[9:] for line in told] == ["node2 is Primary for a0", "node2 takes over: a0"]
+    promoted_s, started_s = (float(line[:8]) for line in told)
+    assert started_s - promoted_s >= QUORUM_TIMES.takeover_s
+
+
+def test_by_quorum_a_side_behind_the_tie_breaker_is_outdated_and_takes_nothing_over() -> None:
+    """The two lose sight of each other, and both see the tie-breaker: the Primary goes on, and DRBD refuses the other one."""
+    world = run(
+        3, events=[*APART, Event(80, "part", ("node1", TIE_BREAKER))], kind=QuorumWorld, without=frozenset(NOISE)
+    )
+    assert world.taken_over == 0
+    assert {world.sides["a0", "node2"].disk, world.sides["b0", "node1"].disk} == {"Outdated"}
 
 
 def test_without_a_proof_nothing_is_ever_taken_over() -> None:
@@ -184,6 +211,7 @@ class Mutation(NamedTuple):
     events: list[Event]
     proof: Proof = LEASE
     noise: type[Noise] = Noise
+    kind: type[World] = World
 
 
 FENCING, BOTH = fencing(), fencing(lease=True)
@@ -262,18 +290,115 @@ MISSED: dict[str, Mutation] = {
 }
 
 
+# --- By quorum -----------------------------------------------------------------------------------------------------
+class _Fixed:
+    """In the place of a generator: always the same part of the way, and the first of several."""
+
+    def __init__(self, chance: float, part: float) -> None:
+        self._chance, self._part = chance, part
+
+    def random(self) -> float:
+        return self._chance
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * self._part
+
+
+def noise_of(**fixed: _Fixed) -> type[Noise]:
+    """Noise of which some is fixed: `notice_node1` is how late node1 notices the loss of a connection, `look_node1` how long its
+    looks take.
+    """
+
+    class Partly(Noise):
+        def __getitem__(self, purpose: tuple[str, ...]) -> Any:
+            found = fixed.get(f"{purpose[0]}_{purpose[-1]}")
+            return super().__getitem__(purpose) if found is None else found
+
+    return Partly
+
+
+AS_LATE_AS_MAY_BE, SOON = _Fixed(0.99, 1.0), _Fixed(0.1, 0.02)
+THREE_S, TWENTY_S = _Fixed(1.0, 0.15), _Fixed(1.0, 1.0)
+QUICK_PARTNER = {"notice_node2": SOON, "notice_third": SOON}
+UNEVEN = {"notice_node1": AS_LATE_AS_MAY_BE, **QUICK_PARTNER}
+CUT_OFF = [*APART, Event(20, "part", ("node1", TIE_BREAKER))]
+UNDYING = Event(19, "stick", ("node1",))
+ALLOWED = Event(19, "allow", ("a0",))
+RENEWED = Event(19.5, "replace_disk", ("node1", "a0"))
+
+
+def by_quorum(events: list[Event], noise: type[Noise] = Noise) -> Mutation:
+    return Mutation(events, Proof(lease=False, quorum=True), noise, QuorumWorld)
+
+
+def for_a_moment(*begins_s: float) -> list[Event]:
+    return [
+        event
+        for at_s in begins_s
+        for event in (Event(at_s, "join", ("node1", "node2")), Event(at_s + 0.7, "part", ("node1", "node2")))
+    ]
+
+
+MISSED |= {
+    "what was promoted is started at once": by_quorum([UNDYING, *CUT_OFF], noise_of(**UNEVEN)),
+    # A Primary whose own copy is not good outdates nobody: it keeps quorum by the tie, and only a promotion says that it is lost.
+    "the time counts from the loss of the connection": by_quorum(
+        [UNDYING, RENEWED, *APART, Event(80, "part", ("node1", TIE_BREAKER))], noise_of(**UNEVEN)
+    ),
+    "what has lost quorum in between is held": by_quorum(
+        [
+            Event(1, "rest", ("a0",)),
+            UNDYING,
+            *CUT_OFF,
+            Event(36, "part", ("node2", TIE_BREAKER)),
+            Event(36, "join", ("node1", TIE_BREAKER)),
+            Event(47, "part", ("node1", TIE_BREAKER)),
+            Event(58.5, "join", ("node2", TIE_BREAKER)),
+        ],
+        noise_of(**UNEVEN),
+    ),
+    "a lease is renewed by a look that began before": by_quorum(
+        CUT_OFF, noise_of(look_node1=TWENTY_S, **QUICK_PARTNER)
+    ),
+    "what has met in between is held": by_quorum(
+        [ALLOWED, UNDYING, *CUT_OFF, *for_a_moment(36.9, 51.9)], noise_of(look_node2=THREE_S, **UNEVEN)
+    ),
+    # The partner stands still, is given up, and goes on in the moment in which the Primary is cut off from the tie-breaker too.
+    "DRBD writes alone before all have answered": by_quorum(
+        [
+            Event(18, "part", ("node1", "node2")),
+            Event(18.4, "freeze", ("node2",)),
+            Event(19.5, "part", ("node1", TIE_BREAKER)),
+            *both_ways(20, "cut", "node1", "node2"),
+            Event(21, "thaw", ("node2",)),
+        ]
+    ),
+    "DRBD promotes beside a Primary behind the tie-breaker": by_quorum([RENEWED, *APART], noise_of(**UNEVEN)),
+    "DRBD has quorum back from the tie-breaker": by_quorum(
+        [
+            Event(20, "part", ("node1", "node2")),
+            Event(20, "part", ("node2", TIE_BREAKER)),
+            *both_ways(20, "cut", "node1", "node2"),
+            Event(40, "part", ("node1", TIE_BREAKER)),
+            Event(40.2, "power_off", ("node1",)),
+            Event(41, "join", ("node2", TIE_BREAKER)),
+        ]
+    ),
+}
+
+
 def is_missed(mutation: Mutation, seed: int, parts: Mapping[str, Any]) -> bool:
     try:
-        run(seed, events=mutation.events, proof=mutation.proof, noise=mutation.noise, **parts)
+        run(seed, events=mutation.events, proof=mutation.proof, noise=mutation.noise, kind=mutation.kind, **parts)
     except Violation:
         return True
     return False
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *BY_QUORUM])
 def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
-    mutation = MISSED[rule]
-    seed = next((seed for seed in range(20) if is_missed(mutation, seed, RULES[rule])), None)
+    mutation, parts = MISSED[rule], {**RULES, **BY_QUORUM}[rule]
+    seed = next((seed for seed in range(20) if is_missed(mutation, seed, parts)), None)
     assert seed is not None
     assert not is_missed(mutation, seed, {})
 
@@ -282,6 +407,8 @@ def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
     ("times", "words"),
     [
         (Times(takeover_s=17.0), "takeover is 17 s"),
+        (Times(detect_s=10.0), "(detect + lease + watchdog)"),
+        (Times(detect_s=-1.0), "neither is less than 0"),
         (Times(drift=0.08), "takeover is 20 s"),
         (Times(dead_s=2.0), "at least three beats"),
         (Times(lease_s=3.0), "before it is missed"),
@@ -295,3 +422,8 @@ def test_times_that_prove_nothing_are_told(times: Times, words: str) -> None:
 
 def test_the_times_that_nobody_has_written_prove_death() -> None:
     assert list(wrong(Times())) == []
+
+
+def test_the_times_of_the_schedules_by_quorum_are_as_short_as_they_may_be() -> None:
+    assert list(wrong(replace(QUORUM_TIMES, beat_s=1.0))) == []
+    assert QUORUM_TIMES.takeover_s < QUORUM_TIMES.needed_s + 1

@@ -25,6 +25,18 @@ class Start(NamedTuple):
     domain: str
 
 
+class Promote(NamedTuple):
+    """Make the resources of a domain Primary, without force; ``promoted`` is told what came of it, always."""
+
+    domain: str
+
+
+class Demote(NamedTuple):
+    """Make the resources of a domain Secondary that does not run here."""
+
+    domain: str
+
+
 class Refuse(NamedTuple):
     """Tell why a domain of a dead node is not started now. It is said again when the reason has changed."""
 
@@ -64,4 +76,4 @@ class Keep(NamedTuple):
     facts: Facts
 
 
-Act = Send | Stop | Start | Refuse | Fence | Outdate | ResumeIo | WindUp | Disarm | Keep
+Act = Send | Stop | Start | Promote | Demote | Refuse | Fence | Outdate | ResumeIo | WindUp | Disarm | Keep

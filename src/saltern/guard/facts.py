@@ -8,14 +8,21 @@ from saltern.guard.peer import Declaration
 
 
 class Proof(NamedTuple):
-    """What proves death in this cluster: a ``lease`` with a witness, or the agents of the nodes that can be ``fenced``.
+    """What proves death in this cluster: a ``lease`` with a witness, the agents of the nodes that can be ``fenced``, or a
+    promotion that DRBD has agreed to by ``quorum`` and that was held since.
 
-    With a lease an agent is used in addition, and what it says proves nothing. With neither, nothing is taken over
-    but on a person's word (``confirm_dead``).
+    With a lease an agent is used in addition, and what it says proves nothing. With none of these, nothing is taken over
+    but on a person's word (``confirm_dead``). Quorum is alone.
     """
 
     lease: bool = True
     fenced: frozenset[str] = frozenset()
+    quorum: bool = False
+
+    @property
+    def ends(self) -> bool:
+        """Whether a domain may run only for a while after the last sign that it is not taken over."""
+        return self.lease or self.quorum
 
 
 class Facts(NamedTuple):
@@ -55,6 +62,9 @@ class Seen:
 
     ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone; ``None`` where that was not
     looked at: then it is as before. ``unasked`` are those that it writes alone now, whether it has asked or not.
+
+    Of those that are ``quorate`` all resources have quorum here, of those that are ``primary`` all are Primary, running or not.
+    Both were so when the look began, at ``began_s`` by the clock of the guard.
     """
 
     running: frozenset[str] = frozenset()
@@ -70,3 +80,6 @@ class Seen:
     free_bytes: int | None = None
     unfenced: frozenset[str] | None = frozenset()
     unasked: frozenset[str] = frozenset()
+    quorate: frozenset[str] = frozenset()
+    primary: frozenset[str] = frozenset()
+    began_s: float = 0.0

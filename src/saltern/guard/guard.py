@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from saltern.guard.acts import Act, Refuse, Start
 from saltern.guard.facts import Seen
 from saltern.guard.going_on import GoingOn
+from saltern.guard.holding import Holding
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Answer, Beat, Denied, Granted, No, Yes
 from saltern.guard.orders import Orders
@@ -13,7 +14,7 @@ from saltern.guard.peer import Declaration
 from saltern.guard.retry import Retry
 
 
-class Guard(GoingOn, Orders):
+class Guard(GoingOn, Holding, Orders):
     """It is given every message and what is seen on its node, and says what to do; it touches nothing itself.
 
     ``now_s`` never goes back.
@@ -69,12 +70,14 @@ class Guard(GoingOn, Orders):
     # --- What is to be done ----------------------------------------------------------------------------------------
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         """What to do now. To be asked at every beat, and whenever something has happened."""
-        if seen.unfenced is not None:
+        if seen.unfenced is not None and not self._proof.quorum:
             self._unfenced = seen.unfenced
+        self._renew(seen, now_s)
         acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._write_alone(seen)]
         acts += self._look(seen, now_s)
         self._ask_again(seen, now_s)
-        acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._orphans(seen, now_s)]
+        acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._keep_primary(seen, now_s)]
+        acts += self._orphans(seen, now_s)
         acts += [*self._give_up(seen, now_s), *self._fence(now_s)]
         if self._is_time_to_beat(now_s):
             acts += [*self._beat(seen, now_s), *self._ask_to_deny(seen, now_s), *self._ask_to_go_on(seen)]
@@ -100,6 +103,10 @@ class Guard(GoingOn, Orders):
             return self._older(domain, self.facts.declared[partner])
         if self._leaves_from is not None:
             return "the guard of this node is being stopped"
+        if self._proof.quorum:
+            seen_s = self._quorate_s.get(domain)
+            fresh = seen_s is not None and now_s < seen_s + self._times.lease_s
+            return None if fresh else "it was not seen of late that its resources have quorum here"
         if self._proof.lease:
             renewed_s = self._renewed_s(partner)
             if renewed_s is None or now_s >= renewed_s + self._times.lease_s:
@@ -134,13 +141,13 @@ class Guard(GoingOn, Orders):
     def _orphans(self, seen: Seen, now_s: float) -> Iterator[Act]:
         for domain in self._starts.keys() & seen.running:
             del self._starts[domain]
-        if not self.facts.declared:
+        if not self.facts.declared and not self._held_s:
             self._refused = {}
             return
         orphans = {
-            domain: self._against(domain, self.facts.declared[partner], seen, now_s)
+            domain: self._against(domain, self.facts.declared.get(partner), seen, now_s)
             for domain, partner in self._partners.items()
-            if domain not in seen.running and self._is_proven(partner, now_s)
+            if domain not in seen.running and (self._is_proven(partner, now_s) or self._is_held(domain, seen))
         }
         found = plan(orphans, self._wards, seen.starting & self._guarded, seen.free_bytes)
         yield from map(Start, found.start)
@@ -149,10 +156,10 @@ class Guard(GoingOn, Orders):
                 yield Refuse(domain, reason)
         self._refused = found.refused
 
-    def _against(self, domain: str, declared: Declaration, seen: Seen, now_s: float) -> str | None:
+    def _against(self, domain: str, declared: Declaration | None, seen: Seen, now_s: float) -> str | None:
         if self.facts.paused:
             return "automatic takeover is paused"
-        if (older := self._older(domain, declared)) is not None:
+        if declared is not None and (older := self._older(domain, declared)) is not None:
             return older
         if (unfenced := self._unfenced_of(domain)) is not None:
             return unfenced

@@ -55,7 +55,15 @@ class Knowledge:
         self._nodes = [
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
         ]  # the partners, without it
-        self._unfenced = self._guarded  # as was seen last; nothing yet
+        # As was seen last; nothing yet. By quorum DRBD asks nobody.
+        self._unfenced = frozenset[str]() if proof.quorum else self._guarded
+        self._quorate_s = (
+            dict(renewed or {}) if proof.quorum else {}
+        )  # when a look began that has found quorum, by domain
+        self._promoting: set[str] = set()  # domains for which ``promoted`` was not told yet
+        self._held_s: dict[str, float] = {}  # those that are Primary for a takeover, and since when that was known
+        self._let_go_s: dict[str, float] = {}
+        self._promotions: dict[str, Retry] = {}  # where they were refused
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
         self._granted: dict[str, float] = {}  # domains that may go on, since they were lost last; and since when
         self._unheard: set[str] = set()  # those whose promise was lost on its way to DRBD: the next one is not

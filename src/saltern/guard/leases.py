@@ -22,12 +22,19 @@ class Leases(Knowledge):
 
     @property
     def renewed(self) -> dict[str, float]:
-        """When its leases were renewed, by peer: to be kept until the next boot, over restarts of the guard."""
+        """When its leases were renewed, by peer, or by domain where there is quorum: to be kept until the next boot, over
+        restarts of the guard.
+        """
+        if self._proof.quorum:
+            return dict(self._quorate_s)
         return {name: peer.renewed_s for name, peer in self._peers.items() if peer.renewed_s is not None}
 
     def lease_until_s(self, domain: str) -> float:
         """Until when a domain may run here. For ever, while nobody has answered since the boot: then nobody takes it over."""
-        renewed_s = self._renewed_s(self._partners[domain]) if self._proof.lease else None
+        if self._proof.quorum:
+            renewed_s = self._quorate_s.get(domain)
+        else:
+            renewed_s = self._renewed_s(self._partners[domain]) if self._proof.lease else None
         return math.inf if renewed_s is None else renewed_s + self._times.lease_s
 
     def unaware(self, now_s: float) -> list[str]:
@@ -69,6 +76,14 @@ class Leases(Knowledge):
         partners = self.facts.met.keys() - self.facts.declared.keys() - self.facts.off.keys()
         return self.known_off and all(peer.knows_off for name, peer in self._nodes if name in partners)
 
+    def _renew(self, seen: Seen, now_s: float) -> None:
+        """By quorum: from when a look began that has found it. What was not seen with quorum yet has one lease from now."""
+        if self._proof.quorum:
+            for domain in seen.quorate & self._guarded:
+                self._quorate_s[domain] = max(seen.began_s, self._quorate_s.get(domain, seen.began_s))
+            for domain in self._held(seen):
+                self._quorate_s.setdefault(domain, now_s)
+
     def _renewed_s(self, partner: str) -> float | None:
         by_partner_s, by_witness_s = self._peers[partner].renewed_s, self._peers[WITNESS].renewed_s
         if by_partner_s is None or by_witness_s is None:
@@ -98,7 +113,7 @@ class Leases(Knowledge):
         yield from map(Stop, ended)
         if not ended and self._leaves and self.known_off:
             yield Disarm()
-        elif not ended and self._proof.lease:
+        elif not ended and self._proof.ends:
             yield WindUp()
 
     def _is_time_to_beat(self, now_s: float) -> bool:

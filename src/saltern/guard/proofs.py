@@ -27,6 +27,8 @@ class Proofs(Leases):
         if self._proof.lease:
             # It may have gone on alone before it died; a person cannot see that, and what is here would be older.
             return f"there are leases, and only {WITNESS} knows whether the newer data are there", []
+        if self._proof.quorum:
+            return "DRBD's quorum decides here who may be Primary, and nobody's word takes its place", []
         silent_s = now_s - peer.heard_s
         if silent_s < self._times.dead_s:
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []

@@ -20,7 +20,7 @@ from saltern.guarding.looking import awaits_handler, look
 from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.stopping import stop
-from saltern.model.action import Promote, StartDomain
+from saltern.model.action import Demote, Promote, StartDomain
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
@@ -29,7 +29,9 @@ _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
 
 
 class Ended(NamedTuple):
-    """What has come to its end: a ``start``, a ``stop`` or an ``outdate``; and, in words, why it has not succeeded."""
+    """What has come to its end: a ``start``, ``stop``, ``outdate``, ``promote`` or ``demote``; and, in words, why it has not
+    succeeded.
+    """
 
     what: str
     domain: str
@@ -75,6 +77,30 @@ def outdate(host: Host, domain: GuardedDomain) -> str:
     return "counts as outdated"
 
 
+def promote(host: Host, domain: GuardedDomain) -> str:
+    """Make all resources of a domain Primary, never by force; returns what was done, in words.
+
+    Raises what the tools end with; then none of them is Primary for it.
+    """
+    done: list[str] = []
+    try:
+        for name in domain.resources:
+            perform(host, Promote(resource=name))
+            done.append(name)
+    except (SalternError, OSError):
+        for name in done:
+            perform(host, Demote(resource=name))
+        raise
+    return "are Primary here"
+
+
+def demote(host: Host, domain: GuardedDomain) -> str:
+    """Make all of them Secondary; returns what was done, in words. Raises what the tools end with, as for one that is in use."""
+    for name in domain.resources:
+        perform(host, Demote(resource=name))
+    return "are Secondary here"
+
+
 def resume_io(host: Host, domain: GuardedDomain) -> bool:
     """Have DRBD go on with what waits for its handler; returns whether anything does. Raises what the tools end with."""
     running = read_running(host, read_version(host))
@@ -114,6 +140,7 @@ class Doing:
         self._cancelled: set[str] = set()
         self._started_s: dict[str, float] = {}
         self._outdating: set[str] = set()
+        self._changing_roles: set[str] = set()
         self._resuming: set[str] = set()
 
     def start(self, domain: str) -> None:
@@ -141,6 +168,25 @@ class Doing:
                 return
             self._outdating.add(domain)
         threading.Thread(target=self._outdate, args=(domain,), daemon=True).start()
+
+    def promote(self, domain: str) -> None:
+        """Make its resources Primary, unless their role is being changed: then that is told, and nothing is done."""
+        self._change_role("promote", promote, domain)
+
+    def demote(self, domain: str) -> None:
+        """Make its resources Secondary, unless their role is being changed."""
+        self._change_role("demote", demote, domain)
+
+    def _change_role(self, what: str, do: Callable[[Host, GuardedDomain], str], domain: str) -> None:
+        with self._lock:
+            busy = domain in self._changing_roles or domain in self._starting
+            if not busy:
+                self._changing_roles.add(domain)
+        if busy:
+            self._ended.put(Ended(what, domain, "its role is being changed"))
+            self._wake()
+        else:
+            threading.Thread(target=self._role, args=(what, do, domain), daemon=True).start()
 
     def resume_io(self, domain: str) -> None:
         """Have DRBD go on with a domain that waits for its handler, unless that is going on."""
@@ -200,6 +246,19 @@ class Doing:
         with self._lock:
             self._outdating.discard(domain)
         self._ended.put(Ended("outdate", domain, reason))
+        self._wake()
+
+    def _role(self, what: str, do: Callable[[Host, GuardedDomain], str], domain: str) -> None:
+        reason = None
+        try:
+            words = do(self._host, self._domains[domain])
+        except (SalternError, OSError) as error:
+            reason = str(error)
+            words = f"did not {what}: {reason}"
+        self._journal.say(f"resources of {domain}", words)
+        with self._lock:
+            self._changing_roles.discard(domain)
+        self._ended.put(Ended(what, domain, reason))
         self._wake()
 
     def _resume_io(self, domain: str) -> None:

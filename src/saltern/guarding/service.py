@@ -10,7 +10,21 @@ from typing import Any, Final, assert_never
 
 from saltern import loaded
 from saltern.errors import FileError, Refused
-from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
+from saltern.guard.acts import (
+    Act,
+    Demote,
+    Disarm,
+    Fence,
+    Keep,
+    Outdate,
+    Promote,
+    Refuse,
+    ResumeIo,
+    Send,
+    Start,
+    Stop,
+    WindUp,
+)
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -191,6 +205,10 @@ class GuardService:
         for ended in self._doing.ended():
             if ended.what == "outdate":
                 self._do(self._guard.outdated(ended.domain, ended.reason is None))
+            elif ended.what == "promote":
+                self._guard.promoted(ended.domain, ended.reason, now_s)
+            elif ended.what == "demote":
+                continue  # a look tells whether it is Secondary
             elif ended.what == "stop":
                 self._endings.came_of_it(ended.domain, ended.reason)
             elif ended.reason is not None:
@@ -264,7 +282,7 @@ class GuardService:
                 case _:
                     self._do_with_domain(act)
 
-    def _do_with_domain(self, act: Start | Stop | Outdate | ResumeIo | Refuse) -> None:
+    def _do_with_domain(self, act: Start | Stop | Promote | Demote | Outdate | ResumeIo | Refuse) -> None:
         match act:
             case Stop():
                 self._journal.say(f"lease of {act.domain}", "has ended: the domain is ended at once", Event.LEASE_ENDED)
@@ -272,6 +290,10 @@ class GuardService:
             case Start():
                 self._journal.say(f"domain {act.domain}", "is to be started here: its other node is proven dead")
                 self._doing.start(act.domain)
+            case Promote():
+                self._doing.promote(act.domain)
+            case Demote():
+                self._doing.demote(act.domain)
             case Outdate():
                 self._doing.outdate(act.domain)
             case ResumeIo():

@@ -8,7 +8,8 @@ from saltern.sim.drbd.io import close, holds_back, open_device, role, write
 from saltern.sim.drbd.kernel import DrbdNode
 from saltern.sim.drbd.proc import proc_drbd
 from saltern.sim.drbd.programs import run, start_service
-from saltern.sim.drbd.wire import advance, power_cut
+from saltern.sim.drbd.ties import advance
+from saltern.sim.drbd.wire import power_cut
 
 open = open_device  # noqa: A001 - the word that the rest of the simulator uses
 

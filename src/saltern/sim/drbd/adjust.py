@@ -64,8 +64,11 @@ class Side:
         self.resource = resource
         self.node = node
         self.host: HostSection = host
-        peers = resource.peers(node.name)
-        self.peer: HostSection | None = peers[0] if len(peers) == 1 else None
+        found = resource.peers(node.name)
+        # Without a mesh there is nobody to connect with where there are several.
+        self.peers: list[HostSection | None] = [*found] if resource.mesh or len(found) == 1 else [None]
+        # That with the other copy.
+        self.peer = next((each for each in self.peers if each is not None and not each.diskless), None)
         self.nine = node.drbd_version == "9"
         self.drbdsetup = "drbdsetup" if self.nine else "drbdsetup-84"
 
@@ -79,10 +82,11 @@ class Side:
         options = self.config.disk_options(self.resource, volume)
         return {name: options[name] for name in options if not (self.nine and name in PEER_DEVICE_9)}
 
-    def peer_device_options(self, volume: Volume) -> Options:
-        """The options of the peer device of 9, in the order of the file."""
+    def peer_device_options(self, volume: Volume, peer: HostSection | None) -> Options:
+        """The options of a peer device of 9, in the order of the file; and that one without a disk has no bitmap."""
         options = self.config.disk_options(self.resource, volume)
-        return {name: options[name] for name in reversed(options) if self.nine and name in PEER_DEVICE_9}
+        bitmap = {"bitmap": "no"} if peer is not None and peer.volumes[volume.number].diskless else {}
+        return {name: options[name] for name in reversed(options) if self.nine and name in PEER_DEVICE_9} | bitmap
 
     def net_options(self) -> Options:
         """The options of the connection."""
@@ -97,7 +101,8 @@ class Side:
 
     def new_minor(self, volume: Volume) -> Command:
         """Make a device."""
-        return [self.drbdsetup, "new-minor", self.resource.name, str(volume.minor), str(volume.number)]
+        made = [self.drbdsetup, "new-minor", self.resource.name, str(volume.minor), str(volume.number)]
+        return [*made, "--diskless"] if volume.diskless else made
 
     def drbdmeta(self, volume: Volume, *command: str) -> Command:
         """Anything that drbdmeta does to the metadata of a volume."""
@@ -105,7 +110,9 @@ class Side:
         return ["drbdmeta", str(volume.minor), version, volume.meta_device, volume.drbdmeta_index, *command]
 
     def attach(self, volume: Volume) -> list[Command]:
-        """Attach a volume."""
+        """Attach a volume, if it has a disk."""
+        if volume.diskless:
+            return []
         attach = [self.drbdsetup, "attach", str(volume.minor), volume.disk, volume.meta_device, volume.index_word]
         return [self.drbdmeta(volume, "apply-al"), [*attach, *flags(self.disk_options(volume))]]
 
@@ -113,42 +120,43 @@ class Side:
         """Take the disk from a device that is to get another one."""
         return [self.drbdsetup, "detach", *(["--diskless"] if self.nine else []), str(minor)]
 
-    def connect(self, *extra: str) -> Command:
+    def connect(self, peer: HostSection | None, *extra: str) -> Command:
         """Connect; with no single peer drbdadm-84 writes ``N/A`` (transcripts 090, 101)."""
         if self.nine:
-            return [self.drbdsetup, "connect", *self.peer_words(), *extra]
-        remote = self.peer.endpoint if self.peer is not None else "N/A"
+            return [self.drbdsetup, "connect", *self.peer_words(peer), *extra]
+        remote = peer.endpoint if peer is not None else "N/A"
         options = flags(self.net_options())
         return [self.drbdsetup, "connect", self.resource.name, self.host.endpoint, remote, *options, *extra]
 
-    def peer_words(self) -> list[str]:
-        """How commands name the connection: by addresses on 8.4, by the peer's node-id on 9."""
+    def peer_words(self, peer: HostSection | None) -> list[str]:
+        """How commands name a connection: by addresses on 8.4, by the peer's node-id on 9."""
         if self.nine:
-            return [self.resource.name, str(self.peer.node_id if self.peer is not None else 0)]
-        return [self.host.endpoint, self.peer.endpoint if self.peer is not None else "N/A"]
+            return [self.resource.name, str(peer.node_id if peer is not None else 0)]
+        return [self.host.endpoint, peer.endpoint if peer is not None else "N/A"]
 
-    def new_peer(self) -> Command:
-        """Make the connection of 9."""
-        name = self.peer.name if self.peer is not None else ""
+    def new_peer(self, peer: HostSection) -> Command:
+        """Make a connection of 9."""
         options = flags(self.net_options())
-        return [self.drbdsetup, "new-peer", *self.peer_words(), f"--_name={name}", *options]
+        return [self.drbdsetup, "new-peer", *self.peer_words(peer), f"--_name={peer.name}", *options]
 
-    def new_path(self) -> Command:
-        """Give the connection of 9 its addresses."""
-        remote = self.peer.endpoint if self.peer is not None else "N/A"
-        return [self.drbdsetup, "new-path", *self.peer_words(), self.host.endpoint, remote]
+    def new_path(self, peer: HostSection) -> Command:
+        """Give a connection of 9 its addresses."""
+        return [self.drbdsetup, "new-path", *self.peer_words(peer), self.host.endpoint, peer.endpoint]
 
-    def net_options_defaults(self) -> Command:
-        """Set the options of the connection to what the configuration says."""
-        name = [f"--_name={self.peer.name}"] if self.nine and self.peer is not None else []
+    def net_options_defaults(self, peer: HostSection | None) -> Command:
+        """Set the options of a connection to what the configuration says."""
+        name = [f"--_name={peer.name}"] if self.nine and peer is not None else []
         options = flags(self.net_options())
-        return [self.drbdsetup, "net-options", *self.peer_words(), "--set-defaults", *name, *options]
+        return [self.drbdsetup, "net-options", *self.peer_words(peer), "--set-defaults", *name, *options]
 
 
 def adjust(side: Side) -> list[Step]:
     """What is missing or different, empty when nothing is."""
     steps = [*_resource_steps(side), *_device_steps(side), *_disk_steps(side)]
-    steps += _net_steps_9(side) if side.nine else _net_steps_84(side)
+    if side.nine:
+        steps += [step for peer in side.peers if peer is not None for step in _net_steps_9(side, peer)]
+    else:
+        steps += _net_steps_84(side)
     return [Step(stage, side.resource.name, command) for stage, command in steps]
 
 
@@ -160,9 +168,11 @@ def up(side: Side) -> list[Step]:
     steps = [(Stage.RESOURCE, side.new_resource()), *((devices, side.new_minor(volume)) for volume in volumes)]
     steps += [(Stage.DISK, command) for volume in volumes for command in side.attach(volume)]
     if side.nine:
-        steps += _new_peer_steps(side, defaults=False)
+        steps += [
+            step for peer in side.peers if peer is not None for step in _new_peer_steps(side, peer, defaults=False)
+        ]
     else:
-        steps.append((Stage.CONNECT, side.connect()))
+        steps.append((Stage.CONNECT, side.connect(side.peer)))
     return [Step(stage, side.resource.name, command) for stage, command in steps]
 
 
@@ -208,6 +218,8 @@ def _disk_steps(side: Side) -> Staged:
     running = side.running
     for volume in side.host.volumes.values():
         device = running.devices.get(volume.number) if running is not None else None
+        if volume.diskless:
+            continue
         if device is None or device.disk == Disk.DISKLESS or device.minor != volume.minor:
             yield from ((Stage.DISK, command) for command in side.attach(volume))
         elif (volume.disk, volume.meta_device) != (device.backing, device.meta):
@@ -227,59 +239,59 @@ def _net_steps_84(side: Side) -> Staged:
     running = side.running
     connection = running.connection if running is not None else None
     if connection is None or connection.state == STANDALONE:
-        yield Stage.CONNECT, side.connect()
-    elif [connection.local, connection.remote] != side.peer_words():
+        yield Stage.CONNECT, side.connect(side.peer)
+    elif [connection.local, connection.remote] != side.peer_words(side.peer):
         yield Stage.CONNECT, [side.drbdsetup, "disconnect", connection.local, connection.remote]
-        yield Stage.CONNECT, side.connect()
+        yield Stage.CONNECT, side.connect(side.peer)
     elif differs("net", side.net_options(), connection.options, "8.4"):
-        yield Stage.CONNECT, side.net_options_defaults()
+        yield Stage.CONNECT, side.net_options_defaults(side.peer)
 
 
-def _net_steps_9(side: Side) -> Staged:
+def _net_steps_9(side: Side, peer: HostSection) -> Staged:
     running = side.running
-    connection = running.connection if running is not None else None
-    if side.peer is None:
-        return
+    links = [] if running is None else running.links
+    connection = next((each for each in links if each.peer_node_id == peer.node_id), None)
     if running is None or connection is None:
-        yield from _new_peer_steps(side, defaults=True)
+        yield from _new_peer_steps(side, peer, defaults=True)
         return
-    moved = (connection.local, connection.remote) != (side.host.endpoint, side.peer.endpoint)
+    moved = (connection.local, connection.remote) != (side.host.endpoint, peer.endpoint)
     standalone = connection.state == STANDALONE
     if differs("net", side.net_options(), connection.options, "9"):
-        yield Stage.NET_OPTIONS, side.net_options_defaults()
+        yield Stage.NET_OPTIONS, side.net_options_defaults(peer)
     if moved:
-        yield Stage.PATH, side.new_path()
+        yield Stage.PATH, side.new_path(peer)
     if moved and connection.local:
         if not standalone:
-            yield Stage.DISCONNECT, [side.drbdsetup, "disconnect", *side.peer_words()]
+            yield Stage.DISCONNECT, [side.drbdsetup, "disconnect", *side.peer_words(peer)]
         ends = [connection.local, connection.remote]
-        yield Stage.REMOVE_PATH, [side.drbdsetup, "del-path", *side.peer_words(), *ends]
+        yield Stage.REMOVE_PATH, [side.drbdsetup, "del-path", *side.peer_words(peer), *ends]
     if standalone or moved:
-        yield Stage.CONNECT, side.connect()
-    yield from _peer_device_steps(side, running)
+        yield Stage.CONNECT, side.connect(peer)
+    yield from _peer_device_steps(side, peer, running, connection)
 
 
-def _new_peer_steps(side: Side, *, defaults: bool) -> Staged:
-    if side.peer is None:
-        return
-    yield Stage.PEER, side.new_peer()
-    yield Stage.PATH, side.new_path()
-    yield Stage.CONNECT, side.connect()
+def _new_peer_steps(side: Side, peer: HostSection, *, defaults: bool) -> Staged:
+    yield Stage.PEER, side.new_peer(peer)
+    yield Stage.PATH, side.new_path(peer)
+    yield Stage.CONNECT, side.connect(peer)
     for volume in side.host.volumes.values():
-        options = side.peer_device_options(volume)
+        options = side.peer_device_options(volume, peer)
         if options:
-            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, volume, options, defaults=defaults)
+            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, peer, volume, options, defaults=defaults)
 
 
-def _peer_device_steps(side: Side, running: kernel.Resource) -> Staged:
+def _peer_device_steps(
+    side: Side, peer: HostSection, running: kernel.Resource, connection: kernel.Connection
+) -> Staged:
     for volume in side.host.volumes.values():
         device = running.devices.get(volume.number)
-        options = side.peer_device_options(volume)
-        if differs("disk", options, {} if device is None else device.peer_options, "9"):
-            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, volume, options, defaults=True)
+        options = side.peer_device_options(volume, peer)
+        of_copy = {} if device is None else device.peer_options
+        if differs("disk", options, of_copy if connection is running.connection else connection.peer_options, "9"):
+            yield Stage.PEER_DEVICE_OPTIONS, _peer_device_command(side, peer, volume, options, defaults=True)
 
 
-def _peer_device_command(side: Side, volume: Volume, options: Options, *, defaults: bool) -> Command:
+def _peer_device_command(side: Side, peer: HostSection, volume: Volume, options: Options, *, defaults: bool) -> Command:
     to_defaults = ["--set-defaults"] if defaults else []
-    place = [*side.peer_words(), str(volume.number)]
+    place = [*side.peer_words(peer), str(volume.number)]
     return [side.drbdsetup, "peer-device-options", *place, *to_defaults, *flags(options)]

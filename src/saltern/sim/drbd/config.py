@@ -1,6 +1,6 @@
 """Reading a DRBD configuration as drbdadm does (drbd.conf(5)), for both generations.
 
-Not read: stacked resources, floating addresses, proxies, and more than one connection of a resource.
+Not read: stacked resources, floating addresses, proxies; and of several connections of a resource only a mesh of all its hosts.
 """
 
 import fnmatch
@@ -62,6 +62,11 @@ class Volume:
         return self.disk if self.meta == "internal" else self.meta
 
     @property
+    def diskless(self) -> bool:
+        """Whether it is without a disk on purpose."""
+        return self.disk == "none"
+
+    @property
     def index_word(self) -> str:
         """The place as ``drbdsetup attach`` wants it."""
         if self.meta == "internal":
@@ -87,6 +92,11 @@ class HostSection:
     volumes: Mapping[int, Volume] = field(default_factory=dict)
 
     @property
+    def diskless(self) -> bool:
+        """Whether it holds no copy of anything."""
+        return all(volume.diskless for volume in self.volumes.values())
+
+    @property
     def endpoint(self) -> str:
         """The address as drbdsetup takes it: ``ipv4:10.0.0.1:7792``, ``ipv6:[fd01::1]:7792``."""
         address = f"[{self.address}]" if self.family == "ipv6" else self.address
@@ -95,7 +105,10 @@ class HostSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A resource as it is written; ``volumes`` are those outside of host sections, their options count for all hosts."""
+    """A resource as it is written; ``volumes`` are those outside of host sections, their options count for all hosts.
+
+    In a ``mesh`` each host is connected with each other one.
+    """
 
     name: str
     file: str
@@ -104,6 +117,7 @@ class Resource:
     sections: Mapping[str, Options] = field(default_factory=dict)
     connection: Mapping[str, Options] = field(default_factory=dict)
     volumes: Mapping[int, Volume] = field(default_factory=dict)
+    mesh: bool = False
 
     def host(self, node: str) -> HostSection | None:
         """The section of a node."""
@@ -364,7 +378,7 @@ class _Reader:
             elif word.text == "volume":
                 self._volume(words, draft.volumes, draft.fallback)
             elif word.text in ("connection", "connection-mesh") and self._generation == "9":
-                self._connection(words, draft)
+                self._connection(words, draft, mesh=word.text == "connection-mesh")
             elif word.text in ("device", "disk", "meta-disk", "flexible-meta-disk"):
                 draft.fallback = self._volume_statement(words, word, draft.fallback)
             else:
@@ -373,8 +387,9 @@ class _Reader:
         self._body(words, statement)
         self._finish(words, draft)
 
-    def _connection(self, words: Words, draft: "_Draft") -> None:
+    def _connection(self, words: Words, draft: "_Draft", *, mesh: bool) -> None:
         """A mesh or connection section; its hosts are taken to be those of the resource."""
+        draft.mesh |= mesh
         words.expect("{")
 
         def statement(words: Words, word: Word) -> None:
@@ -509,6 +524,7 @@ class _Reader:
             sections={name: draft.sections[name] for name in _SECTION_ORDER if name in draft.sections},
             connection=draft.connection,
             volumes=draft.volumes,
+            mesh=draft.mesh,
         )
 
     def _check_become_primary(self, draft: "_Draft") -> None:
@@ -604,14 +620,17 @@ class _HostDraft:
             self.volumes = {number: replace(volume, options={}) for number, volume in draft.volumes.items()}
         elif not self.volumes:
             self.volumes[0] = replace(draft.fallback, line=self.line)
-        self.volumes = {number: replace(volume, meta=volume.meta or meta) for number, volume in self.volumes.items()}
+        self.volumes = {
+            number: volume if volume.diskless else replace(volume, meta=volume.meta or meta)
+            for number, volume in self.volumes.items()
+        }
 
     def missing(self) -> list[str]:
         """The keywords that must be there and are not (transcript 087)."""
         missing = []
         for volume in self.volumes.values():
             missing += ["device"] * (volume.minor < 0) + ["disk"] * (not volume.disk)
-            missing += ["meta-disk", "meta-index"] * (not volume.meta)
+            missing += ["meta-disk", "meta-index"] * (not volume.meta and not volume.diskless)
         return missing + ["address"] * (not self.address)
 
     def section(self) -> HostSection:
@@ -636,4 +655,5 @@ class _Draft:
     sections: dict[str, Options] = field(default_factory=dict)
     connection: dict[str, Options] = field(default_factory=dict)
     volumes: dict[int, Volume] = field(default_factory=dict)
+    mesh: bool = False
     fallback: Volume = field(default_factory=lambda: Volume(number=0, line=0))

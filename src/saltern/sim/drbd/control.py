@@ -6,7 +6,7 @@ After drbd_nl.c and drbd_state.c of DRBD 8.4.11.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from saltern.sim.drbd import fencing, metadata, resync, store, wire
+from saltern.sim.drbd import fencing, metadata, quorum, resync, store, ties, wire
 from saltern.sim.drbd.failure import Code, Failure
 from saltern.sim.drbd.kernel import (
     CONNECTING,
@@ -54,18 +54,20 @@ def new_resource(node: "SimNode", name: str, node_id: int, options: Mapping[str,
     if name in node.drbd.resources:
         return
     connection = Connection() if node.drbd_version == "8.4" else None
-    node.drbd.resources[name] = Resource(name, node_id=node_id, options=dict(options), connection=connection)
+    made = Resource(name, node_id=node_id, options=dict(options), connection=connection)
+    made.quorum = not quorum.is_asked(made)
+    node.drbd.resources[name] = made
 
 
-def new_minor(node: "SimNode", name: str, minor: int, volume: int) -> None:
-    """Make a device without a disk."""
+def new_minor(node: "SimNode", name: str, minor: int, volume: int, *, client: bool = False) -> None:
+    """Make a device without a disk; a ``client`` is to stay so."""
     resource = resource_of(node, name)
     if minor > 0xFFFFF:
         raise Failure(Code.INVALID_REQUEST, "requested minor out of range")
     found = node.drbd.by_minor(minor)
     if found is not None and (found[0] is not resource or found[1].volume != volume):
         raise Failure(Code.MINOR_OR_VOLUME_EXISTS)
-    resource.devices.setdefault(volume, Device(minor, volume))
+    resource.devices.setdefault(volume, Device(minor, volume, client=client))
 
 
 def down(world: "World", node: "SimNode", name: str) -> None:
@@ -77,6 +79,8 @@ def down(world: "World", node: "SimNode", name: str) -> None:
         raise Failure(Code.DEVICE_IN_USE, "failed to demote")
     if resource.primary:
         secondary(world, node, resource)
+    for tie in resource.ties.values():
+        untie(world, node, resource, tie)
     if resource.connection is not None and resource.connection.state != STANDALONE:
         disconnect(world, node, resource)
     for device in resource.devices.values():
@@ -117,6 +121,7 @@ def attach(
         meta_device.holders.append(device.holder)
     device.backing, device.meta, device.slot, device.options = data_path, meta_path, slot, dict(options)
     _take_over(node, resource, device, remembered, room)
+    quorum.recount(world, node, resource)
     wire.tell(world, node, resource)
     if not wire.disk_appeared(world, node, resource, device):
         detach(world, node, resource, device)
@@ -329,6 +334,7 @@ def primary(world: "World", node: "SimNode", resource: Resource, *, force: bool 
     if resource.primary:
         return
     wire.notice_silence(world, node, resource)
+    quorum.promote(world, node, resource)
     forced = _may_be_primary(world, node, resource, force=force)
     for device in resource.devices.values():
         if forced and Disk.INCONSISTENT <= device.disk < Disk.UP_TO_DATE:
@@ -436,9 +442,11 @@ def connect(
     wire.enter(world, connection, CONNECTING)
 
 
-def reconnect(world: "World", node: "SimNode", resource: Resource, *, discard_my_data: bool) -> None:
+def reconnect(
+    world: "World", node: "SimNode", resource: Resource, connection: Connection, *, discard_my_data: bool
+) -> None:
     """Begin to look for the peer of a connection of 9."""
-    connection = _known(resource)
+    _require_address(connection)
     if discard_my_data and resource.primary:
         raise Failure(Code.DISCARD_IMPOSSIBLE)
     if connection.state != STANDALONE:
@@ -463,10 +471,24 @@ def disconnect(world: "World", node: "SimNode", resource: Resource) -> None:
     wire.forget_addresses(node, resource)
 
 
+def untie(world: "World", node: "SimNode", resource: Resource, tie: Connection) -> None:
+    """Close a tie."""
+    end = quorum.far_end(world, tie)
+    ties.lose(world, node, resource, tie, STANDALONE)
+    if end is not None and world.linked(node.name, end[0].name):
+        ties.lose(world, *end, UNCONNECTED)
+
+
 def _known(resource: Resource) -> Connection:
-    if resource.connection is None or not resource.connection.local:
+    if resource.connection is None:
         raise Failure(Code.INVALID_REQUEST, "unknown connection")
+    _require_address(resource.connection)
     return resource.connection
+
+
+def _require_address(connection: Connection) -> None:
+    if not connection.local:
+        raise Failure(Code.INVALID_REQUEST, "unknown connection")
 
 
 def connection_of(node: "SimNode", local: str, remote: str) -> Resource:
@@ -512,25 +534,42 @@ def _check_texts(options: Mapping[str, str]) -> None:
 
 
 def new_peer(resource: Resource, peer_node_id: int, name: str, options: Mapping[str, str]) -> None:
-    """Make a connection of 9, which needs a path before it can be established."""
-    if resource.connection is not None:
+    """Make a connection of 9, which needs a path before it can be established. The first one is to another copy, so far as is
+    known, unless there is none on this side.
+    """
+    if any(each.peer_node_id == peer_node_id for each in resource.links):
         raise Failure(Code.INVALID_REQUEST, "peer node id already exists")
     fencing.check_protocol(options, [options])
-    resource.connection = Connection(peer_node_id=peer_node_id, peer_name=name, options=dict(options))
+    made = Connection(peer_node_id=peer_node_id, peer_name=name, options=dict(options))
+    if resource.connection is None and not resource.client:
+        resource.connection = made
+    else:
+        resource.ties[peer_node_id] = made
 
 
-def new_path(node: "SimNode", resource: Resource, local: str, remote: str) -> None:
-    """Give a connection of 9 its addresses."""
+def no_bitmap(resource: Resource, peer_node_id: int) -> None:
+    """The peer holds no copy on purpose. Where it was taken for the other copy, that is the one that was made after it."""
+    made = next((each for each in resource.links if each.peer_node_id == peer_node_id), None)
+    if made is None:
+        raise Failure(Code.INVALID_REQUEST, "unknown connection")
+    made.bitmap = False
+    if made is resource.connection:
+        copy = next(iter(resource.ties), None)
+        resource.connection = None if copy is None else resource.ties.pop(copy)
+        resource.ties[peer_node_id] = made
+
+
+def new_path(node: "SimNode", connection: Connection, local: str, remote: str) -> None:
+    """Give a connection of 9 its addresses. Those of one resource may begin at the same one."""
     for other in node.drbd.resources.values():
-        if other.connection is not None and other.connection.local == local:
+        if connection not in other.links and any(each.local == local for each in other.links):
             raise Failure(Code.LOCAL_ADDRESS)
-    if resource.connection is not None:
-        resource.connection.local, resource.connection.remote = local, remote
+    connection.local, connection.remote = local, remote
 
 
-def del_path(resource: Resource) -> None:
+def del_path(connection: Connection) -> None:
     """Take the addresses from a connection of 9 that is not in use."""
-    connection = _known(resource)
+    _require_address(connection)
     if connection.state != STANDALONE:
         raise Failure(Code.INVALID_REQUEST, "path is in use")
     connection.local = connection.remote = ""

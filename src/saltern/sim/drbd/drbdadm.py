@@ -215,6 +215,8 @@ def _answer(call: Call, config: Config) -> Result:
     foreign = _foreign_addresses(call, [one.side for one in chosen])
     if foreign and not call.dry_run:
         return Result(10, "", foreign)
+    if call.command in _OF_DISKS and any(volume.diskless for one in chosen for volume in one.volumes):
+        return Result(10, "", f"The {call.command} command requires a local disk, but the configuration gives none.\n")
     return _COMMANDS[call.command](call, chosen)
 
 
@@ -341,10 +343,10 @@ def _of_resource(command: str, *, minors_on_84: bool) -> Answer:
 
 
 def _of_connection(command: str) -> Answer:
-    """A command of drbdsetup for the connection."""
+    """A command of drbdsetup for each connection."""
 
     def build(call: Call, one: _Chosen) -> list[Command]:
-        return [[one.side.drbdsetup, command, *one.side.peer_words(), *call.extra]]
+        return [[one.side.drbdsetup, command, *one.side.peer_words(peer), *call.extra] for peer in one.side.peers]
 
     return _each(build)
 
@@ -359,7 +361,8 @@ def _of_peer_device(command: str) -> Answer:
 
 
 def _peer_device(call: Call, one: _Chosen, volume: Volume) -> list[str]:
-    return [*one.side.peer_words(), str(volume.number)] if call.nine else [str(volume.minor)]
+    """Towards the other copy."""
+    return [*one.side.peer_words(one.side.peer), str(volume.number)] if call.nine else [str(volume.minor)]
 
 
 def _of_metadata(command: str) -> Answer:
@@ -372,7 +375,7 @@ def _of_metadata(command: str) -> Answer:
 
 
 def _connect(call: Call, one: _Chosen) -> list[Command]:
-    return [one.side.connect(*call.extra)]
+    return [one.side.connect(peer, *call.extra) for peer in one.side.peers]
 
 
 def _attach(_call: Call, one: _Chosen) -> list[Command]:
@@ -509,7 +512,7 @@ def _device_name(_side: Side, volume: Volume) -> str:
 
 def _cstate(_call: Call, one: _Chosen) -> list[Command]:
     if one.side.nine:
-        return [[one.side.drbdsetup, "cstate", *one.side.peer_words()]]
+        return [[one.side.drbdsetup, "cstate", *one.side.peer_words(peer)] for peer in one.side.peers]
     return [[one.side.drbdsetup, "cstate", str(volume.minor)] for volume in one.volumes]
 
 
@@ -517,6 +520,7 @@ def _status(call: Call, one: _Chosen) -> list[Command]:
     return [[one.side.drbdsetup, "status", one.side.resource.name, *call.extra]]
 
 
+_OF_DISKS: Final = ("attach", "get-gi", "show-gi", "create-md", "dump-md", "apply-al", "wipe-md")
 _ONLY_9: Final = ("peer-device-options", "wait-sync")
 _USAGE: Final = "USAGE: drbdadm COMMAND [OPTION...] {all|RESOURCE...}\n"
 _COMMANDS: Final[Mapping[str, Answer]] = {

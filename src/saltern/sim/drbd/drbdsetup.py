@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from saltern.sim.drbd import control, drbdmeta, events, names, show, status, store
+from saltern.sim.drbd import control, drbdmeta, events, names, quorum, show, status, store
 from saltern.sim.drbd.failure import Code, Failure
 from saltern.sim.drbd.kernel import Connection, Device, Disk, Resource
 from saltern.sim.drbd.metadata import FLEXIBLE, INTERNAL
@@ -182,7 +182,8 @@ def _new_resource(call: Call) -> Result:
 
 
 def _new_minor(call: Call) -> Result:
-    control.new_minor(call.node, call.words[0], int(call.words[1]), int(call.words[2]))
+    minor, volume = int(call.words[1]), int(call.words[2])
+    control.new_minor(call.node, call.words[0], minor, volume, client=call.flag("diskless"))
     return Result()
 
 
@@ -238,7 +239,9 @@ def _disk_options(call: Call) -> Result:
 
 
 def _resource_options(call: Call) -> Result:
-    _change(control.resource_of(call.node, call.words[0]).options, call)
+    resource = control.resource_of(call.node, call.words[0])
+    _change(resource.options, call)
+    quorum.recount(call.world, call.node, resource)
     return Result()
 
 
@@ -247,7 +250,11 @@ def _peer_device_options(call: Call) -> Result:
     found = resource.devices.get(int(call.words[2]))
     if found is None:
         raise Failure(Code.INVALID_REQUEST, "unknown volume")
-    _change(found.peer_options, call)
+    peer_node_id = int(call.words[1])
+    if call.options.get("bitmap") == "no":
+        control.no_bitmap(resource, peer_node_id)
+    tie = resource.ties.get(peer_node_id)
+    _change(found.peer_options if tie is None else tie.peer_options, call)
     return Result()
 
 
@@ -325,9 +332,8 @@ def _suspend_io(call: Call) -> Result:
 # --- Connections -----------------------------------------------------------------------------------------------------------
 def _connect(call: Call) -> Result:
     if call.nine:
-        connection = _connection_of_9(call)
-        discard = call.flag("discard-my-data")
-        control.reconnect(call.world, call.node, connection.resource, discard_my_data=discard)
+        peer, discard = _connection_of_9(call), call.flag("discard-my-data")
+        control.reconnect(call.world, call.node, peer.resource, peer.connection, discard_my_data=discard)
         return Result()
     name, local, remote = call.words[:3]
     options = call.settings("discard-my-data", "tentative")
@@ -337,12 +343,21 @@ def _connect(call: Call) -> Result:
 
 
 def _disconnect(call: Call) -> Result:
-    resource = _connection_of_9(call).resource if call.nine else control.connection_of(call.node, *call.words[:2])
-    control.disconnect(call.world, call.node, resource)
+    if not call.nine:
+        control.disconnect(call.world, call.node, control.connection_of(call.node, *call.words[:2]))
+        return Result()
+    peer = _connection_of_9(call)
+    if peer.connection is peer.resource.connection:
+        control.disconnect(call.world, call.node, peer.resource)
+    else:
+        control.untie(call.world, call.node, peer.resource, peer.connection)
     return Result()
 
 
 def _net_options(call: Call) -> Result:
+    if call.nine and (peer := _connection_of_9(call)).connection is not peer.resource.connection:
+        _change(peer.connection.options, call)
+        return Result()
     resource = _connection_of_9(call).resource if call.nine else control.connection_of(call.node, *call.words[:2])
     control.net_options(call.world, call.node, resource, call.settings(), set_defaults=call.flag("set-defaults"))
     return Result()
@@ -356,20 +371,22 @@ def _new_peer(call: Call) -> Result:
 
 
 def _new_path(call: Call) -> Result:
-    connection = _connection_of_9(call)
-    control.new_path(call.node, connection.resource, call.words[2], call.words[3])
+    control.new_path(call.node, _connection_of_9(call).connection, call.words[2], call.words[3])
     return Result()
 
 
 def _del_path(call: Call) -> Result:
-    control.del_path(_connection_of_9(call).resource)
+    control.del_path(_connection_of_9(call).connection)
     return Result()
 
 
 def _del_peer(call: Call) -> Result:
-    resource = _connection_of_9(call).resource
-    control.disconnect(call.world, call.node, resource)
-    resource.connection = None
+    peer = _connection_of_9(call)
+    _disconnect(call)
+    if peer.connection is peer.resource.connection:
+        peer.resource.connection = None
+    else:
+        del peer.resource.ties[peer.connection.peer_node_id]
     return Result()
 
 
@@ -387,10 +404,10 @@ class _Peer:
 
 def _connection_of_9(call: Call) -> _Peer:
     resource = control.resource_of(call.node, call.words[0])
-    connection = resource.connection
-    if connection is None or connection.peer_node_id != int(call.words[1]):
-        raise Failure(Code.INVALID_REQUEST, "unknown connection")
-    return _Peer(resource, connection)
+    for connection in resource.links:
+        if connection.peer_node_id == int(call.words[1]):
+            return _Peer(resource, connection)
+    raise Failure(Code.INVALID_REQUEST, "unknown connection")
 
 
 def _wait(call: Call) -> Result:

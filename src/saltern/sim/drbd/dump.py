@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Final
 
 from saltern.sim.drbd.config import Config, HostSection, Options, Resource, Volume
@@ -50,6 +51,9 @@ def _resource(config: Config, resource: Resource) -> list[str]:
             lines += _volume(volume)
         address = f"[{host.address}]" if host.family == "ipv6" else host.address
         lines += [f"        {'address':<16} {host.family} {address}:{host.port};", "    }"]
+    if resource.mesh:
+        names = " ".join(host.name for host in resource.hosts)
+        lines += ["    connection-mesh {", f"        hosts {names};", "    }"]
     return [*lines, *_sections(resource.sections, config.generation), "}"]
 
 
@@ -58,7 +62,8 @@ def _volume(volume: Volume) -> list[str]:
     device = f"{volume.device} minor {volume.minor}" if volume.device else f"minor {volume.minor}"
     width = 16 if volume.implicit else 12
     lines = [f"{'device':<{width}} {device};", f"{'disk':<{width}} {volume.disk};"]
-    lines.append(f"{'meta-disk':<{width if volume.meta == 'internal' else 16}} {volume.meta}{place};")
+    if not volume.diskless:
+        lines.append(f"{'meta-disk':<{width if volume.meta == 'internal' else 16}} {volume.meta}{place};")
     if volume.implicit:
         return [f"        {line}" for line in lines]
     if volume.options:
@@ -109,11 +114,10 @@ def _xml_resource(config: Config, resource: Resource) -> list[str]:
         for volume in host.volumes.values():
             lines += _xml_volume(volume, config.generation)
         lines += [f"            {_xml_address(host)}", "        </host>"]
-    if config.generation == "9" and len(resource.hosts) == 2:
-        ends = (
-            f"            <host name={_attribute(host.name)}>{_xml_address(host)}</host>" for host in resource.hosts
-        )
-        lines += ["        <connection>", *ends, "        </connection>"]
+    if config.generation == "9" and (resource.mesh or len(resource.hosts) == 2):
+        for pair in combinations(resource.hosts, 2):
+            ends = (f"            <host name={_attribute(host.name)}>{_xml_address(host)}</host>" for host in pair)
+            lines += ["        <connection>", *ends, "        </connection>"]
     return [*lines, *_xml_sections(resource.sections, config.generation), "    </resource>"]
 
 
@@ -128,16 +132,20 @@ def _xml_global(config: Config) -> list[str]:
 
 
 def _xml_volume(volume: Volume, generation: str) -> list[str]:
-    index = "" if volume.index is None else f' index="{volume.index}"'
     lines = [f'            <volume vnr="{volume.number}">']
     lines += [f"        {line}" for line in _xml_sections({"disk": volume.options}, generation)]
     return [
         *lines,
         f'                <device minor="{volume.minor}">{volume.device}</device>',
-        f"                <disk>{volume.disk}</disk>",
-        f"                <meta-disk{index}>{volume.meta}</meta-disk>",
+        *_xml_disk(volume),
         "            </volume>",
     ]
+
+
+def _xml_disk(volume: Volume) -> list[str]:
+    index = "" if volume.index is None else f' index="{volume.index}"'
+    meta = [] if volume.diskless else [f"                <meta-disk{index}>{volume.meta}</meta-disk>"]
+    return [f"                <disk>{volume.disk}</disk>", *meta]
 
 
 def _xml_address(host: HostSection) -> str:

@@ -5,8 +5,8 @@ DRBD 9 prints the fields of drbd-utils 9.22 (print_notifications in drbdsetup.c)
 
 from typing import TYPE_CHECKING
 
-from saltern.sim.drbd import names, store
-from saltern.sim.drbd.kernel import PRIMARY, STANDALONE, Connection, Device, Disk, Resource
+from saltern.sim.drbd import store
+from saltern.sim.drbd.kernel import ESTABLISHED, OFF, PRIMARY, STANDALONE, Connection, Device, Disk, Resource
 
 if TYPE_CHECKING:
     from saltern.sim.world import SimNode
@@ -30,16 +30,17 @@ def _resource_lines(node: "SimNode", resource: Resource, *, statistics: bool) ->
         may, score = promotion(resource)
         head += f" may_promote:{may} promotion_score:{score}"
     lines = [head]
-    connection = resource.connection
-    if connection is not None:
-        lines.append(_connection_line(resource, connection, nine=nine, statistics=statistics))
+    lines += [_connection_line(resource, link, nine=nine, statistics=statistics) for link in resource.links]
     for device in resource.devices.values():
         lines.append(_device_line(node, resource, device, nine=nine, statistics=statistics))
-    if connection is not None:
+    for link in resource.links:
         for device in resource.devices.values():
-            lines.append(_peer_device_line(node, resource, connection, device, nine=nine, statistics=statistics))
-        if nine and connection.local:
-            lines.append(_path_line(resource, connection))
+            if link is resource.connection:
+                lines.append(_peer_device_line(node, resource, link, device, nine=nine, statistics=statistics))
+            else:
+                lines.append(_tied_device_line(resource, link, device))
+        if nine and link.local:
+            lines.append(_path_line(resource, link))
     return lines
 
 
@@ -53,7 +54,7 @@ def promotion(resource: Resource) -> tuple[str, int]:
         return "no", 0
     have_disk = all(device.disk in (Disk.UP_TO_DATE, Disk.CONSISTENT, Disk.INCONSISTENT) for device in devices)
     local = sum(device.disk == Disk.UP_TO_DATE for device in devices)
-    may = not resource.primary and names.peer_role(resource) != PRIMARY
+    may = not resource.primary and resource.quorum and all(link.peer_role != PRIMARY for link in resource.links)
     return ("yes" if may else "no"), have_disk * 10000 + local * 100 + replicas
 
 
@@ -76,7 +77,8 @@ def _connection_line(resource: Resource, connection: Connection, *, nine: bool, 
 def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: bool, statistics: bool) -> str:
     text = f"device name:{resource.name} volume:{device.volume} minor:{device.minor}"
     if nine:
-        text += f" backing_dev:{device.backing or 'none'} disk:{device.disk.word} client:no quorum:yes"
+        text += f" backing_dev:{device.backing or 'none'} disk:{device.disk.word} client:{_yes(device.client)}"
+        text += f" quorum:{_yes(resource.quorum)}"
     else:
         text += f" disk:{device.disk.word}"
     return f"{text} {' '.join(device_statistics(resource, device))}" if statistics else text
@@ -84,7 +86,8 @@ def _device_line(node: "SimNode", resource: Resource, device: Device, *, nine: b
 
 def suspension(resource: Resource) -> str:
     """Who suspended the I/O of a resource."""
-    return ",".join(who for who, on in (("user", resource.suspended), ("fencing", resource.unfenced)) if on) or "no"
+    why = (("user", resource.suspended), ("fencing", resource.unfenced), ("quorum", resource.starved))
+    return ",".join(who for who, on in why if on) or "no"
 
 
 def _yes(on: bool) -> str:
@@ -113,6 +116,17 @@ def _peer_device_line(
     if nine and device.syncing:
         text += f" done:{percent_done(node, device):.2f}"
     return f"{text} {' '.join(peer_statistics(node, device))}" if statistics else text
+
+
+def _tied_device_line(resource: Resource, tie: Connection, device: Device) -> str:
+    """Of a peer without a disk on purpose, or as such a one sees a copy."""
+    state = f"replication:{ESTABLISHED if tie.up else OFF} peer-disk:{tied_disk(tie).word} peer-client:{_yes(not tie.bitmap)}"
+    return f"peer-device {_peer_words(resource, tie, nine=True)} volume:{device.volume} {state} resync-suspended:no"
+
+
+def tied_disk(tie: Connection) -> Disk:
+    """What is known of the disk at the other end of a tie."""
+    return tie.peer_disk if tie.up else Disk.UNKNOWN
 
 
 def peer_statistics(node: "SimNode", device: Device) -> list[str]:

@@ -46,6 +46,9 @@ class Code(IntEnum):
     NO_VERIFY_ALG = -14
     NEED_CONNECTION = -15
     LOWER_THAN_OUTDATED = -16
+    TIMEOUT = -23
+    WEAKLY_CONNECTED = -24
+    NO_QUORUM = -25
 
 
 _TEXTS = {
@@ -91,6 +94,9 @@ _TEXTS = {
     Code.NO_VERIFY_ALG: "Need a verify algorithm to start online verify",
     Code.NEED_CONNECTION: "Need a connection to start verify or resync",
     Code.LOWER_THAN_OUTDATED: "Disk state is lower than outdated",
+    Code.TIMEOUT: "Timeout in operation",
+    Code.WEAKLY_CONNECTED: "Primary nodes must be strongly connected among each other",
+    Code.NO_QUORUM: "No quorum",
 }
 _STATE_EXITS = {Code.NO_UP_TO_DATE_DISK: 17, Code.LOWER_THAN_OUTDATED: 5, Code.NO_LOCAL_DISK: 16}
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from saltern.sim.drbd import control, store, wire
+from saltern.sim.drbd import control, quorum, store, wire
 from saltern.sim.drbd.failure import Failure
 from saltern.sim.drbd.kernel import Device, Disk, Resource
 from saltern.sim.drbd.metadata import AL_EXTENT_BLOCKS
@@ -64,7 +64,8 @@ def holds_back(world: "World", node: str, minor: int) -> bool:
 def write(world: "World", node: str, minor: int, block: int, value: int) -> bool:
     """Write one block here and on the connected peer; without one it is marked as out of sync.
 
-    False where the guest gets an error, or waits: no such block, I/O suspended, not Primary, no good data within reach.
+    False where the guest gets an error, or waits: no such block, I/O suspended, not Primary, no good data within reach, or
+    somebody who is believed to be there has not answered since another one was lost.
     """
     here = world.nodes[node]
     found = here.drbd.by_minor(minor)
@@ -74,7 +75,8 @@ def write(world: "World", node: str, minor: int, block: int, value: int) -> bool
     wire.notice_silence(world, here, resource)  # a write waits for the peer's answer
     end = wire.reachable(world, here, resource)
     far = end[1].devices.get(device.volume) if end is not None else None
-    if resource.frozen:
+    quorum.settle(world, here, resource)
+    if resource.frozen or not resource.quorum or resource.due:
         return False
     targets = [(here, device)] if store.attached(device) else []
     if end is not None and far is not None and store.attached(far):

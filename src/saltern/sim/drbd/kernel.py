@@ -1,8 +1,8 @@
 """What the DRBD kernel module of one node holds: resources, devices, connections, and what they are called.
 
 Everything here is gone after a power cut; what stays is in the metadata. Operations on it are in ``control`` (what an
-administrator asks for), ``wire`` (what happens between two nodes) and ``io`` (what a guest does).
-One role for each resource; each resource has one connection.
+administrator asks for), ``wire`` (what happens between two nodes), ``ties`` (the same with a tie-breaker) and ``io`` (what a
+guest does). One role for each resource; each resource has one connection to another copy, and on 9 ties besides.
 """
 
 from collections.abc import Iterator
@@ -81,7 +81,8 @@ class Device:
     it last told. ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a
     block that time has already paid for, ``sync_bytes_per_s`` its speed; the same serve a comparison of both sides.
     ``paused`` and ``peer_paused`` tell on which side an administrator holds synchronisations back. ``openers`` maps who
-    holds the device to whether for writing. ``new_generation`` is due as soon as I/O goes on (NEW_CUR_UUID).
+    holds the device to whether for writing. ``new_generation`` is due as soon as I/O goes on (NEW_CUR_UUID). A ``client`` is
+    without a disk on purpose.
     """
 
     minor: int
@@ -109,6 +110,7 @@ class Device:
     new_generation: bool = False
     failed_s: float = 0.0  # since when its disk is Failed
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
+    client: bool = False
     openers: dict[str, bool] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
 
@@ -160,6 +162,9 @@ class Connection:
     session: int = 0
     since_s: float = 0.0
     silent_since_s: float | None = None
+    peer_disk: Disk = Disk.DISKLESS  # at the other end of a tie
+    peer_options: dict[str, str] = field(default_factory=dict)  # of a tie: those of its peer devices
+    bitmap: bool = True  # the peer holds a copy, so far as is known here
     unsent: dict[str, str] | None = (
         None  # options on which both must agree, on their way to a peer that does not answer
     )
@@ -184,6 +189,9 @@ class Resource:
 
     Its I/O is ``suspended`` by an administrator, or waits since the peer is ``unfenced`` and out of sight (susp_fen).
     ``handlers`` are those that run; ``meetings`` counts how often it was connected.
+
+    ``ties`` are connections, by node-id, of which one end is without a disk on purpose. An agreement is ``due`` since one of all
+    of them was lost; ``unreached`` are the node-ids that the last one has not reached.
     """
 
     name: str
@@ -197,6 +205,25 @@ class Resource:
     auto_promoted: bool = False
     meetings: int = 0
     handlers: list[Handler] = field(default_factory=list)
+    ties: dict[int, Connection] = field(default_factory=dict)
+    quorum: bool = True
+    due: bool = False
+    unreached: list[int] = field(default_factory=list)
+
+    @property
+    def links(self) -> list[Connection]:
+        """All its connections."""
+        return [*([] if self.connection is None else [self.connection]), *self.ties.values()]
+
+    @property
+    def client(self) -> bool:
+        """Whether this side holds no copy on purpose."""
+        return any(device.client for device in self.devices.values())
+
+    @property
+    def starved(self) -> bool:
+        """Whether its I/O waits for quorum."""
+        return self.primary and not self.quorum and self.options.get("on-no-quorum", "suspend-io") == "suspend-io"
 
     @property
     def primary(self) -> bool:
@@ -211,7 +238,7 @@ class Resource:
     @property
     def frozen(self) -> bool:
         """Whether what its users write has to wait."""
-        return self.suspended or self.unfenced
+        return self.suspended or self.unfenced or self.starved
 
     @property
     def in_use(self) -> bool:
@@ -253,14 +280,20 @@ def _resource_to_json(resource: Resource) -> dict[str, object]:
     devices = [vars(device) | {"counters": vars(device.counters)} for device in resource.devices.values()]
     connection = None if resource.connection is None else vars(resource.connection)
     handlers = [vars(handler) for handler in resource.handlers]
-    return vars(resource) | {"devices": devices, "connection": connection, "handlers": handlers}
+    ties = [vars(tie) for tie in resource.ties.values()]
+    return vars(resource) | {"devices": devices, "connection": connection, "handlers": handlers, "ties": ties}
 
 
 def _resource_from_json(fields: dict[str, Any]) -> Resource:
     devices = {device["volume"]: _device_from_json(device) for device in fields["devices"]}
-    connection = None if fields["connection"] is None else Connection(**fields["connection"])
+    connection = None if fields["connection"] is None else _connection_from_json(fields["connection"])
     handlers = [Handler(**handler) for handler in fields["handlers"]]
-    return Resource(**(fields | {"devices": devices, "connection": connection, "handlers": handlers}))
+    ties = {tie["peer_node_id"]: _connection_from_json(tie) for tie in fields["ties"]}
+    return Resource(**(fields | {"devices": devices, "connection": connection, "handlers": handlers, "ties": ties}))
+
+
+def _connection_from_json(fields: dict[str, Any]) -> Connection:
+    return Connection(**(fields | {"peer_disk": Disk(fields["peer_disk"])}))
 
 
 def _device_from_json(fields: dict[str, Any]) -> Device:

@@ -47,6 +47,7 @@ class Metadata:
     clean: bool = True  # the activity log holds nothing that must be applied first
     active_extents: list[int] = field(default_factory=list)
     agreed_sectors: int = 0
+    peer_seen: bool = False  # MDF_PEER_DEVICE_SEEN: there is another copy, or was
     device_uuid: int = 0
     out_of_sync: Bitmap = field(default_factory=Bitmap)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from saltern.sim.drbd import wire
+from saltern.sim.drbd import ties
 from saltern.sim.tools import Result
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def run(world: "World", node: str, argv: Sequence[str]) -> Result:
     # Imported when first needed: most simulated processes only let DRBD's time pass, and must start fast.
     program = import_module(f"saltern.sim.drbd.{argv[0]}")
     result = cast(Result, program.run(world, node, argv))
-    wire.advance(world)
+    ties.advance(world)
     return result
 
 

@@ -40,8 +40,9 @@ def _show_9(resource: Resource, known: Mapping[str, Mapping[str, Option]]) -> li
     for device in resource.devices.values():
         lines += _volume(device, known["disk"])
     lines.append("    }")
-    connection = resource.connection
-    return lines if connection is None else lines + _connection(resource, connection, known)
+    for link in resource.links:
+        lines += _connection(resource, link, known)
+    return lines
 
 
 def _connection(resource: Resource, connection: Connection, known: Mapping[str, Mapping[str, Option]]) -> list[str]:
@@ -53,13 +54,18 @@ def _connection(resource: Resource, connection: Connection, known: Mapping[str, 
     lines += [*net[:-1], f'            _name           \t"{connection.peer_name}";', net[-1]]
     for device in resource.devices.values():
         lines += [f"        volume {device.volume} {{"]
-        lines += [*_section("            ", "disk", device.peer_options, known["disk"]), "        }"]
+        options = device.peer_options if connection is resource.connection else connection.peer_options
+        section = _section("            ", "disk", options, known["disk"])
+        bitmap = [] if connection.bitmap else [f"                {'bitmap':<16}\tno;"]
+        lines += [*section[:-1], *bitmap, section[-1], "        }"]
     standalone = ["        _is_standalone;"] if connection.state == STANDALONE else []
     return [*lines, *standalone, "    }"]
 
 
 def _volume(device: Device, known: Mapping[str, Option]) -> list[str]:
     lines = [f"        volume {device.volume} {{", f"            device\t\t\tminor {device.minor};"]
+    if device.client:
+        lines.append("            disk\t\t\tnone;")
     if device.backing:
         place = {FLEXIBLE: "", INTERNAL: ""}.get(device.slot, f" [ {device.slot} ]")
         meta = "internal" if device.slot == INTERNAL else f'"{device.meta}"{place}'

@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from saltern.sim.drbd import events, names
-from saltern.sim.drbd.kernel import CONNECTED, ESTABLISHED, Connection, Device, Resource
+from saltern.sim.drbd import events
+from saltern.sim.drbd.kernel import CONNECTED, ESTABLISHED, OFF, Connection, Device, Resource
 
 if TYPE_CHECKING:
     from saltern.sim.world import SimNode
@@ -21,9 +21,9 @@ def status_text(node: "SimNode", resource: Resource, *, verbose: bool, statistic
     several = verbose or len(resource.devices) > 1
     for device in resource.devices.values():
         lines += _device(node, resource, device, several=several, verbose=verbose, statistics=statistics)
-    connection = resource.connection
-    if connection is not None and (node.drbd_version == "9" or connection.state != "StandAlone"):
-        lines += _connection(node, resource, connection, several=several, verbose=verbose, statistics=statistics)
+    for link in resource.links:
+        if node.drbd_version == "9" or link.state != "StandAlone":
+            lines += _connection(node, resource, link, several=several, verbose=verbose, statistics=statistics)
     return "\n".join(lines) + "\n\n"
 
 
@@ -46,7 +46,7 @@ def _device(
         words.append(f"minor:{device.minor}")
     words.append(f"disk:{device.disk.word}")
     if node.drbd_version == "9" and verbose:
-        words += [f"backing_dev:{device.backing or 'none'}", "quorum:yes"]
+        words += [f"backing_dev:{device.backing or 'none'}", f"quorum:{'yes' if resource.quorum else 'no'}"]
     if not statistics:
         blocked = [f"blocked:{events.blocked(resource)}"] if verbose or resource.frozen else []
         return _wrap(2, 6, words + blocked)
@@ -66,7 +66,9 @@ def _connection(
     if verbose and statistics:
         words.append("congested:no")
     lines = _wrap(2, 6, words)
-    if verbose or connection.state == CONNECTED:
+    if connection is not resource.connection and (verbose or connection.state == CONNECTED):
+        lines += _wrap(4, 8, [f"peer-disk:{events.tied_disk(connection).word}"])
+    elif verbose or connection.state == CONNECTED:
         for device in resource.devices.values():
             lines += _peer_device(node, device, several=several, verbose=verbose, statistics=statistics)
     return lines
@@ -94,7 +96,6 @@ def status_json(node: "SimNode", resources: list[Resource]) -> str:
 
 
 def _resource_object(node: "SimNode", resource: Resource) -> dict[str, object]:
-    connection = resource.connection
     return {
         "name": resource.name,
         "node-id": resource.node_id,
@@ -103,22 +104,22 @@ def _resource_object(node: "SimNode", resource: Resource) -> dict[str, object]:
         "suspended-user": resource.suspended,
         "suspended-no-data": False,
         "suspended-fencing": resource.unfenced,
-        "suspended-quorum": False,
+        "suspended-quorum": resource.starved,
         "force-io-failures": False,
         "write-ordering": "flush",
-        "devices": [_device_object(device) for device in resource.devices.values()],
-        "connections": [] if connection is None else [_connection_object(node, resource, connection)],
+        "devices": [_device_object(resource, device) for device in resource.devices.values()],
+        "connections": [_connection_object(node, resource, link) for link in resource.links],
     }
 
 
-def _device_object(device: Device) -> dict[str, object]:
+def _device_object(resource: Resource, device: Device) -> dict[str, object]:
     counters = device.counters
     return {
         "volume": device.volume,
         "minor": device.minor,
         "disk-state": device.disk.word,
-        "client": False,
-        "quorum": True,
+        "client": device.client,
+        "quorum": resource.quorum,
         "size": device.size_sectors // 2,
         "read": counters.read,
         "written": counters.written,
@@ -135,10 +136,25 @@ def _connection_object(node: "SimNode", resource: Resource, connection: Connecti
         "name": connection.peer_name,
         "connection-state": connection.state,
         "congested": False,
-        "peer-role": names.peer_role(resource),
+        "peer-role": connection.peer_role,
         "ap-in-flight": 0,
         "rs-in-flight": 0,
-        "peer_devices": [_peer_device_object(node, device) for device in resource.devices.values()],
+        "peer_devices": [
+            _peer_device_object(node, device)
+            if connection is resource.connection
+            else _tied_device_object(connection, device)
+            for device in resource.devices.values()
+        ],
+    }
+
+
+def _tied_device_object(tie: Connection, device: Device) -> dict[str, object]:
+    return {
+        "volume": device.volume,
+        "replication-state": ESTABLISHED if tie.up else OFF,
+        "peer-disk-state": events.tied_disk(tie).word,
+        "peer-client": not tie.bitmap,
+        "resync-suspended": "no",
     }
 
 

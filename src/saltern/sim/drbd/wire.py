@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from saltern.sim.drbd import fencing, resync, store
+from saltern.sim.drbd import fencing, quorum, resync, store
 from saltern.sim.drbd.handshake import Decision, Outcome, Side, decide
 from saltern.sim.drbd.kernel import (
     CONNECTED,
@@ -45,7 +45,7 @@ End = tuple["SimNode", Resource]
 
 
 def advance(world: "World") -> None:
-    """Bring every connection and every synchronisation up to ``world.time_s``."""
+    """Bring every connection between two copies, and every synchronisation, up to ``world.time_s``."""
     seeking: dict[tuple[str, str], End] = {}
     for node in world.nodes.values():
         for resource in node.drbd.resources.values():
@@ -56,7 +56,7 @@ def advance(world: "World") -> None:
                 _check_alive(world, node, resource, connection)
                 resync.advance(world, node, resource)
             if not connection.up and connection.state != CONNECTING:
-                _seek_again(world, connection)
+                seek_again(world, connection)
             if connection.state == CONNECTING and node.powered:
                 seeking[connection.local, connection.remote] = (node, resource)
     for (local, remote), end in seeking.items():
@@ -73,7 +73,7 @@ def enter(world: "World", connection: Connection, state: str, since_s: float | N
     connection.unsent = None
 
 
-def _seek_again(world: "World", connection: Connection) -> None:
+def seek_again(world: "World", connection: Connection) -> None:
     """From the loss of a peer to looking for it."""
     again_s = connection.since_s + RETRY_S
     if world.time_s >= again_s:
@@ -153,6 +153,9 @@ def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_
     connection.peer_role = UNKNOWN
     connection.peer = connection.peer_resource = ""
     connection.session = 0
+    if was_up:
+        resource.due = bool(resource.ties)
+        quorum.recount(world, node, resource)
     if was_up and any(device.peer_disk not in _KEPT for device in resource.devices.values()):
         fencing.hold_back(resource)
     for device in resource.devices.values():
@@ -206,6 +209,8 @@ def _meet(world: "World", end: End, other: End) -> None:
     if not _options_match(mine, theirs):
         _part(world, (end, True), (other, True))
         return
+    if not quorum.may_meet(world, end, other, tie=False):
+        return
     decisions = [(*volumes, *_decide(end, volumes[0], other, volumes[1])) for volumes in pairs(resource, peer)]
     dropped = any(decision.outcome is Outcome.DROP for _, _, decision, _ in decisions)
     peer_dropped = any(decision.outcome is Outcome.DROP for _, _, _, decision in decisions)
@@ -224,6 +229,7 @@ def _meet(world: "World", end: End, other: End) -> None:
     for device, peer_device, decision, peer_decision in decisions:
         _establish(world, end, device, decision, other, peer_device, peer_decision)
     tell(world, node, resource)
+    quorum.met(world, end, other)
 
 
 def _foreboding(decisions: list[tuple[Device, Device, Decision, Decision]], dropped: bool, peer_dropped: bool) -> None:
@@ -342,6 +348,8 @@ def _establish(
     if not (store.attached(device) and store.attached(peer_device)):
         return
     agree_on_size(end[0], device, other[0], peer_device)
+    for (owner, _), own in ((end, device), (other, peer_device)):
+        store.meta(owner, own).peer_seen = True
     for (node, _), own, other_node, far, chosen in (
         (end, device, other[0], peer_device, decision),
         (other, peer_device, end[0], device, peer_decision),
