@@ -456,7 +456,8 @@ DOMAIN: Final = Section(
             name="xl",
             kind=values.MAPPING,
             default_text="none",
-            meaning="Further keys of xl.cfg(5), each under its own name.",
+            meaning="Further keys of xl.cfg(5), each under its own name. A PV or PVH domain is booted by `kernel`, "
+            "`bootloader` or `firmware`.",
             example="{type: pvh, kernel: /boot/vmlinuz}",
         ),
     ),
