@@ -111,6 +111,20 @@ def test_a_node_that_loses_its_power_meanwhile_is_waited_for_and_the_same_comman
         nodes.assert_is_after()
 
 
+def was_killed_and_taken_up(nodes: Remade, crash: str, change: int) -> bool:
+    """Whether a minion is killed at that change; the same command then ends where AFTER says."""
+    nodes.crash = (crash, change)
+    try:
+        nodes.carry_out()
+    except HostKilled:
+        nodes.crash = None
+        nodes.sleep(LEFT_AFTER_S + 30)
+        nodes.carry_out()
+        nodes.assert_is_after()
+        return True
+    return False
+
+
 @pytest.mark.parametrize("crash", ["crash_after", "crash_before"])
 @pytest.mark.parametrize(
     "what", ["a partner is replaced", "a disk is made anew", "a domain is renamed", "a domain goes"]
@@ -119,16 +133,7 @@ def test_a_minion_that_is_killed_within_a_step_leaves_what_the_same_command_goes
     worlds: Worlds, what: str, crash: str
 ) -> None:
     for change in range(1, 200, max(1, EVERY // 2)):
-        nodes = Remade(World.from_json(worlds["8.4"]), what)
-        nodes.crash = (crash, change)
-        try:
-            nodes.carry_out()
-        except HostKilled:
-            nodes.crash = None
-            nodes.sleep(LEFT_AFTER_S + 30)
-            nodes.carry_out()
-            nodes.assert_is_after()
-        else:
+        if not was_killed_and_taken_up(Remade(World.from_json(worlds["8.4"]), what), crash, change):
             break
     assert change > EVERY
 
@@ -152,16 +157,7 @@ def test_whatever_kills_a_minion_while_it_disconnects_the_copy_that_stays_behind
     change = 0
     while True:
         change += 1
-        nodes = Parting(World.from_json(worlds[drbd]), "another port")
-        nodes.crash = (crash, change)
-        try:
-            nodes.carry_out()
-        except HostKilled:
-            nodes.crash = None
-            nodes.sleep(LEFT_AFTER_S + 30)
-            nodes.carry_out()
-            nodes.assert_is_after()
-        else:
+        if not was_killed_and_taken_up(Parting(World.from_json(worlds[drbd]), "another port"), crash, change):
             break
     assert change > EVERY
 
