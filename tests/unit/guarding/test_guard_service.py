@@ -290,6 +290,21 @@ def test_a_partner_is_answered_when_it_is_known_whether_the_copy_here_is_outdate
     assert bench.answers == [Granted(9, "dns", given)]
 
 
+def test_copies_that_have_met_are_told_until_the_guard_has_acted_on_that(bench: Bench) -> None:
+    """Two looks may end before the guard has a turn: it is busy with its disk."""
+    looking, told = bench.service._looking, []
+    for met in (frozenset({"dns"}), frozenset[str]()):
+        bench.now_s += 1
+        looking._keep(Look(bench.now_s, RUNS, {}), met)
+        assert looking.latest is not None
+        told.append(looking.latest.seen.met)
+    bench.turn()
+    looking._keep(Look(bench.now_s + 1, RUNS, {}), frozenset())
+    assert looking.latest is not None
+    told.append(looking.latest.seen.met)
+    assert told == [{"dns"}, {"dns"}, frozenset()]
+
+
 @pytest.mark.parametrize("reason", [None, "another node is Primary"])
 def test_what_has_come_of_a_promotion_is_told_to_the_guard(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, reason: str | None
