@@ -12,6 +12,7 @@ from soak.agents import Agents
 from soak.fencing import Fencing
 from soak.moves import Moves
 from soak.orders import Orders
+from soak.quorum import Resource
 from soak.world import Machine, Side, World
 
 # What never changes, or is there to be told. Where clocks began is in no state, because times are compared with now.
@@ -34,6 +35,7 @@ _LEFT_OUT: Final = frozenset(
     }
     | {"frozen_since_s", "rate", "noise", "_without", "_often", "_awaited", "_make", "_numbers", "_events"}
     | {"_copies", "_copies_of", "_twice", "_calm", "_looked", "watched"}
+    | {"_dice", "_detect_s", "_quick", "_drbd"}
     | {"_times", "_partners", "_wards", "_proof", "_guarded", "_shared", "_nodes"}
 )
 # Nothing asks whether something is longer ago than takeover; but a migration that stands still breaks after 15 s.
@@ -96,7 +98,9 @@ class _Walk:
     def add(self, name: str, value: Any) -> None:
         """Whatever it is."""
         kind = type(value)
-        if kind in _PLAIN:
+        if name == "notices_in_s":  # how long it takes still, and no moment
+            self._parts.append(tuple(sorted((peer, round(left_s, 3)) for peer, left_s in value.items())))
+        elif kind in _PLAIN:
             self._parts.append(value)
         elif kind is int:
             self._number(value)
@@ -119,7 +123,7 @@ class _Walk:
                 self._part(name, value)
             case Machine():
                 self._machine(name, value)
-            case Agents() | Moves() | Fencing() | Orders():
+            case Agents() | Moves() | Fencing() | Orders() | Resource():
                 self.fields(vars(value).items())
             case _ if value is self._world:
                 pass

@@ -18,14 +18,13 @@ import pickle
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, NamedTuple
 
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.times import Times
 from saltern.progress import Progress
-from soak.faults import EVENTS
 from soak.shape import BOOTS, CLOCKS_S, shape
 from soak.violation import Violation
 from soak.world import Machine, Noise, World
@@ -109,10 +108,20 @@ class _Fixed:
     def choice(self, several: Sequence[Any]) -> Any:
         return several[0]
 
+    def sample(self, several: Sequence[Any], _many: int) -> Sequence[Any]:
+        return several
 
-class _Calm(Noise):
+
+def fixed(takes_s: float) -> Any:
+    """In the place of a generator: what always takes so long."""
+    return _Fixed(takes_s)
+
+
+class Calm(Noise):
+    """Everything takes its time, and the same one always."""
+
     def __getitem__(self, purpose: tuple[str, ...]) -> Any:
-        return _Fixed(_TAKES_S[purpose[0]])
+        return fixed(_TAKES_S[purpose[0]])
 
 
 class SmallWorld(World):
@@ -121,10 +130,13 @@ class SmallWorld(World):
     ``stops``: the clock of a node that is frozen does.
     """
 
+    faults: ClassVar[Mapping[str, Done]] = FAULTS
+
     def __init__(self, left: int, stops: bool, only: frozenset[str], **parts: Any) -> None:
         self.left = left
         self.only = only
-        super().__init__(0, 2, placed={DOMAIN: (ONE, OTHER)}, noise=_Calm, **({"times": TIMES} | parts))
+        usual: dict[str, Any] = {"times": TIMES, "noise": Calm}
+        super().__init__(0, 2, placed={DOMAIN: (ONE, OTHER)}, **(usual | parts))
         for number, machine in enumerate(self.machines.values(), 1):
             machine.stops = stops
             machine.boots = BOOTS * number
@@ -151,7 +163,7 @@ class SmallWorld(World):
         yield 0, ()
         yield from ((0, done) for done in self._ends())
         if self.left:
-            yield from ((1, done) for name, done in FAULTS.items() if name in self.only)
+            yield from ((1, done) for name, done in self.faults.items() if name in self.only)
 
     def _ends(self) -> Iterator[Done]:
         for name, machine in self.machines.items():
@@ -172,7 +184,7 @@ class SmallWorld(World):
         """Do it."""
         self.left -= faults
         for what, who in done:
-            EVENTS[what](self, *who)
+            getattr(self, what)(*who)
         self.changed()
 
     def is_message(self) -> bool:
@@ -222,12 +234,12 @@ class SmallWorld(World):
 def _is_void(what: str, args: tuple[Any, ...]) -> bool:
     """What is due to a guard that is no more, or to a boot that has ended; and all looks at watchdogs, which are put anew."""
     match what:
-        case "_tick":
+        case "_tick" | "_look_again" | "_have_looked" | "_is_promoted":
             return args[0].part is not args[1]
         case "_bite":
             return True
-        case "_end" | "_take_over":
-            return bool(args[0].boots != args[2])
+        case "_end" | "_take_over" | "_demote":
+            return bool(args[0].boots != args[-2 if what == "_demote" else 2])
     return False
 
 
@@ -263,6 +275,7 @@ def explore(
     stops: bool = False,
     only: frozenset[str] = EVERYTHING,
     told: Callable[[int, int], None] = lambda _seen, _left: None,
+    kind: type[SmallWorld] = SmallWorld,
     **parts: Any,
 ) -> Found:
     """All states with so many faults at most, or up to the first one that breaks a rule.
@@ -270,7 +283,7 @@ def explore(
     Those with more faults left come first: whatever can follow with fewer, follows with more as well. ``told`` hears how many
     were seen, and of how many it is not known yet what follows.
     """
-    world = SmallWorld(faults, stops, only, **parts)
+    world = kind(faults, stops, only, **parts)
     world.run(_BEGIN_S)
     seen: dict[int, int] = {}  # with how many faults left
     todo: list[list[tuple[bytes, _Way]]] = [[] for _ in range(faults + 1)]  # by how many are left

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from soak import small
-from soak.mutations import RULES
+from soak import small, small_tie
+from soak.mutations import BY_QUORUM, RULES
 from soak.small import ONE, OTHER
+from soak.small_tie import SmallTie
 
 
 @pytest.mark.parametrize("stops", [False, True], ids=["the clock goes on", "the clock stops"])
@@ -38,3 +39,18 @@ def test_a_rule_that_is_switched_off_is_missed_in_a_small_cluster(rule: str) -> 
     only = frozenset(WAYS[rule])
     assert small.explore(len(only), only=only, **parts).violation is not None
     assert small.explore(len(only), only=only).violation is None
+
+
+# --- By quorum -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("noise", small_tie.NOTICING)
+def test_by_quorum_no_state_that_one_fault_leads_to_breaks_a_rule(noise: type[small_tie.AllSoon]) -> None:
+    found = small.explore(1, only=small_tie.EVERYTHING, kind=SmallTie, noise=noise, times=small_tie.TIMES)
+    assert found.violation is None, "\n".join(found.story)
+    assert found.states > 300
+
+
+def test_by_quorum_a_start_without_a_hold_is_missed_in_a_small_cluster() -> None:
+    parts: dict[str, Any] = {"kind": SmallTie, "noise": small_tie.OneLate, "times": small_tie.TIMES}
+    only = frozenset({f"the domain of {ONE} does not die", f"{ONE} is isolated"})
+    mutation = BY_QUORUM["what was promoted is started at once"]
+    assert small.explore(2, only=only, **parts, **mutation).violation is not None

@@ -4,6 +4,7 @@ A thread of its own, for a tool that hangs must hold up nothing else. What could
 and nothing counts as stopped.
 """
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -209,6 +210,7 @@ class Looking:
         self._again = threading.Event()
         self._met: SimpleQueue[str | None] = SimpleQueue()  # resources that were connected, since the last look
         self.latest: Look | None = None
+        self._acted_on_s = -math.inf  # when the last look began that the guard has acted on
 
     def start(self) -> None:
         """Begin."""
@@ -218,6 +220,17 @@ class Looking:
     def again(self) -> None:
         """Something has happened."""
         self._again.set()
+
+    def acted_on(self, found: Look) -> None:
+        """The guard knows what that look has found."""
+        self._acted_on_s = found.begun_s
+
+    def _keep(self, found: Look, met: frozenset[str]) -> None:
+        """What have met since the look before is met still where the guard has not acted on that one."""
+        before = self.latest
+        if before is not None and before.begun_s > self._acted_on_s:
+            met |= before.seen.met
+        self.latest = found._replace(seen=replace(found.seen, met=met))
 
     def _look(self) -> None:
         pause = threading.Event()
@@ -230,7 +243,7 @@ class Looking:
                 found = look(
                     self._host, self._domains, begun_s, self._fencing, witnessed=self._witnessed, memory=memory
                 )
-                self.latest = found._replace(seen=replace(found.seen, met=may_have_met))
+                self._keep(found, may_have_met)
                 may_have_met = frozenset()
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:

@@ -33,6 +33,7 @@ from saltern.guard.orphans import Ward
 from saltern.guarding import telling
 from saltern.guarding.agents import Agents
 from saltern.guarding.doing import Doing
+from saltern.guarding.doing import Ended as Came
 from saltern.guarding.ending import Endings, Tickets, one_line
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
@@ -203,24 +204,28 @@ class GuardService:
     def _turn(self) -> None:
         now_s = self._clock()
         for ended in self._doing.ended():
-            if ended.what == "outdate":
-                self._do(self._guard.outdated(ended.domain, ended.reason is None))
-            elif ended.what == "promote":
-                self._guard.promoted(ended.domain, ended.reason, now_s)
-            elif ended.what == "demote":
-                continue  # a look tells whether it is Secondary
-            elif ended.what == "stop":
-                self._endings.came_of_it(ended.domain, ended.reason)
-            elif ended.reason is not None:
-                self._guard.failed(ended.domain, ended.reason, now_s)
+            self._came_of_it(ended, now_s)
         for fenced in self._agents.ended():
             self._guard.fenced(fenced.node, fenced.off, now_s)
         self._endings.again()
-        seen = self._seen(now_s)
+        look, seen = self._fresh(now_s), self._seen(now_s)
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
                 self._journal.say(f"lease of {domain}", "is there")
         self._do(self._guard.act(seen, now_s))
+        if look is not None:
+            self._looking.acted_on(look)
+
+    def _came_of_it(self, ended: Came, now_s: float) -> None:
+        match ended.what:
+            case "outdate":
+                self._do(self._guard.outdated(ended.domain, ended.reason is None))
+            case "promote":
+                self._guard.promoted(ended.domain, ended.reason, now_s)
+            case "stop":
+                self._endings.came_of_it(ended.domain, ended.reason)
+            case "start" if ended.reason is not None:
+                self._guard.failed(ended.domain, ended.reason, now_s)
 
     def _seen(self, now_s: float) -> Seen:
         """What is so here. While that is unknown, everything may be running, and nothing can be started."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from saltern.errors import Refused
-from saltern.guard.acts import Disarm, Start
+from saltern.guard.acts import Demote, Disarm, Promote, Start
 from saltern.guard.facts import Facts, Seen
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.messages import Beat, Denied, Deny, End, Ended, GoOn, Granted, No, Yes
@@ -67,6 +67,8 @@ class Bench:
         service._doing.stop = lambda domain: self.did.append(("stop", domain))  # type: ignore[method-assign]
         service._doing.resume_io = lambda domain: self.did.append(("resume-io", domain))  # type: ignore[method-assign]
         service._doing.outdate = lambda domain: self.did.append(("outdate", domain))  # type: ignore[method-assign]
+        service._doing.promote = lambda domain: self.did.append(("promote", domain))  # type: ignore[method-assign]
+        service._doing.demote = lambda domain: self.did.append(("demote", domain))  # type: ignore[method-assign]
         service._agents.fence = lambda node: self.did.append(("fence", node))  # type: ignore[method-assign]
         self.service = service
         return service
@@ -286,6 +288,35 @@ def test_a_partner_is_answered_when_it_is_known_whether_the_copy_here_is_outdate
     bench.service._doing._ended.put(Came("outdate", "dns", reason))
     bench.turn()
     assert bench.answers == [Granted(9, "dns", given)]
+
+
+def test_copies_that_have_met_are_told_until_the_guard_has_acted_on_that(bench: Bench) -> None:
+    """Two looks may end before the guard has a turn: it is busy with its disk."""
+    looking, told = bench.service._looking, []
+    for met in (frozenset({"dns"}), frozenset[str]()):
+        bench.now_s += 1
+        looking._keep(Look(bench.now_s, RUNS, {}), met)
+        assert looking.latest is not None
+        told.append(looking.latest.seen.met)
+    bench.turn()
+    looking._keep(Look(bench.now_s + 1, RUNS, {}), frozenset())
+    assert looking.latest is not None
+    told.append(looking.latest.seen.met)
+    assert told == [{"dns"}, {"dns"}, frozenset()]
+
+
+@pytest.mark.parametrize("reason", [None, "another node is Primary"])
+def test_what_has_come_of_a_promotion_is_told_to_the_guard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, reason: str | None
+) -> None:
+    told: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(bench.service._guard, "promoted", lambda domain, refused, _: told.append((domain, refused)))
+    bench.service._do([Promote("dns"), Demote("dns")])
+    assert bench.did == [("promote", "dns"), ("demote", "dns")]
+    for what in ("promote", "demote"):
+        bench.service._doing._ended.put(Came(what, "dns", reason))
+    bench.turn()
+    assert told == [("dns", reason)]
 
 
 def test_a_start_that_has_failed_is_tried_again_after_a_while(bench: Bench) -> None:
