@@ -1,17 +1,10 @@
 # The guard: told what the topology says, and running with it. It comes before any disk is up: what it does not know of could start
 # here without a lease, and be taken over elsewhere meanwhile; and DRBD would ask it in vain. Domains are started after that, and
 # wait for the lease. Where the topology has no automatic takeover, `guard.gone` ends a guard that is there.
-{%- from "map.jinja" import guard, root with context %}
+{%- from "map.jinja" import guard with context %}
 include:
   - share
-{%- if guard and not root %}
-# No real node has been tried yet.
-guard is for simulated nodes only:
-  test.fail_without_changes:
-    - name: >-
-        saltern:takeover is in the topology, and this is a real node, on which automatic takeover was not tried yet. No guard is
-        installed; take the section out of the topology
-{%- elif guard %}
+{%- if guard %}
 guard is configured:
   guard.configured: []
 guard is running:

@@ -1,5 +1,5 @@
-# What others know this node by, long before they need it; what DRBD will call when it has lost its partner; and, where this node
-# switches partners off, what does that.
+# What others know this node by, long before they need it; what DRBD will call when it has lost its partner; and the packages that
+# the guard works with, and switches partners off with.
 {%- from "map.jinja" import guard, root with context %}
 include:
   - share
@@ -8,9 +8,9 @@ guard script is installed:
   guard.script_installed: []
 guard key is present:
   guard.key_present: []
-{%- if guard.fencing and not root %}
-fence agents are installed:
+{%- if not root %}
+what the guard needs is installed:
   pkg.installed:
-    - name: fence-agents
+    - pkgs: {{ ['python3-zmq'] + (['fence-agents'] if guard.fencing else []) }}
 {%- endif %}
 {%- endif %}
