@@ -81,9 +81,7 @@ def heard(by: str, answer: Answer) -> Iterator[Told]:
             )
         case Lives():
             yield Told(WITNESS, "refuses to give a node up for lost: it hears it, or has not listened for long enough")
-        case Granted(given=True):
-            yield Told(f"data of {answer.domain}", f"may be written here alone, says {by}")
-        case Granted():
-            yield Told(
-                f"data of {answer.domain}", f"may not be written here alone, says {by}: they are somebody else's"
-            )
+        case Granted(given=given):
+            # It is asked at each beat, of each of them: with a subject of its own an answer is told once.
+            words = "they may be written here alone" if given else "they may not be written here alone"
+            yield Told(f"data of {answer.domain} as {by} has them", words)

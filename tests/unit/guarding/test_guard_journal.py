@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from saltern.guard.knowledge import WITNESS
+from saltern.guard.messages import GoOn, Granted
+from saltern.guarding import telling
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.run import LocalHost
@@ -55,3 +58,15 @@ def test_an_event_is_on_the_disk_before_the_node_is_reset(disk: Disk, broken: bo
     assert lines(disk, path) == ["is there", "has ended"]
     journal.say("lease of dns", "has ended", Event.LEASE_ENDED)
     assert disk.synced == [path], "nothing new was said"
+
+
+def test_what_is_asked_at_each_beat_and_answered_the_same_is_told_once(tmp_path: Path) -> None:
+    log = Journal(LocalHost(root=str(tmp_path)), "guard")
+    for number in range(1, 6):
+        told = list(telling.sent(GoOn("dns", "dom0", 1, number)))
+        for by in ("dom0m", WITNESS):
+            told += telling.heard(by, Granted(number, "dns", given=False))
+        for each in told:
+            log.say(*each)
+    (day,) = (tmp_path / "var/log/saltern").iterdir()
+    assert len(day.read_text().splitlines()) == 3
