@@ -4,10 +4,9 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import asdict
 
 from demo.cluster import WITNESS, WITNESS_ADDRESS, Cluster
-from demo.pace import fitting
+from demo.pace import fitting, lease_section
 from demo.ports import free_ports
 from demo.services import is_whole
 from saltern.argv import systemd
@@ -35,7 +34,7 @@ class Guards:
     def section(self) -> str:
         """What stands in the topology below `saltern`, with other ports each time."""
         port, other = free_ports(2)
-        lease = {name.removesuffix("_s"): each for name, each in asdict(self._times).items()}
+        lease = lease_section(self._times)
         return (
             "takeover:\n"
             f"  witness: {{minion: {WITNESS}, address: {WITNESS_ADDRESS}, port: {other}}}\n"

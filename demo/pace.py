@@ -3,7 +3,7 @@
 import math
 import subprocess
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -22,3 +22,9 @@ def fitting(xl: Path) -> Times:
     lease_s = math.ceil(5 * beat_s)
     found = Times(beat_s=beat_s, dead_s=3.5 * beat_s, lease_s=lease_s, watchdog_s=lease_s, margin_s=1.0)
     return replace(found, takeover_s=math.ceil(found.needed_s))
+
+
+def lease_section(times: Times) -> dict[str, float]:
+    """These times as they stand in the topology, under ``lease``: those that are not as they are by themselves."""
+    usual = asdict(Times())
+    return {name.removesuffix("_s"): each for name, each in asdict(times).items() if each != usual[name]}

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from fenced import asking
 from minions import NODES, Returned, Salted
 from saltfactories.daemons.master import SaltMaster
 
+from demo.pace import lease_section
 from demo.ports import free_ports
 from saltern import topology
 from saltern.argv import systemd
@@ -55,7 +55,7 @@ class GuardedByStates:
         self.salted = salted
         self.world_file = str(salted.directory / "nodes" / cluster.WORLD)
         self._port, self._witness_port = free_ports(2)
-        self._lease = {name.removesuffix("_s"): each for name, each in asdict(guarded.times()).items()}
+        self._lease = lease_section(guarded.times())
         self._takeover: Mapping[str, Any] | None = None
         self._since_s = 0.0
 

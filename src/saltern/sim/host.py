@@ -224,8 +224,10 @@ class SimHost:
         return node.services[path](question)
 
     def now(self) -> float:
-        """See ``saltern.run.Host.now``: the kernel counts from its boot."""
-        return self.world.time_s + self.world.offset_s - self.world.nodes[self.name].booted_s
+        """See ``saltern.run.Host.now``: the kernel counts from its boot, unless other programs have the machine's own clock."""
+        if self.world.offset_s:
+            return self.world.time_s + self.world.offset_s
+        return self.world.time_s - self.world.nodes[self.name].booted_s
 
     def sleep(self, seconds: float) -> None:
         """See ``saltern.run.Host.sleep``: the whole world moves on. A program that was killed goes nowhere."""
