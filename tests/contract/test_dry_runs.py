@@ -4,7 +4,7 @@ import pytest
 from contract_steps import synced
 from contract_target import Target, transcript
 
-DOMAINS = (*range(410, 420), *range(421, 435), 446, 447, 448, 459, 460)
+DOMAINS = (*range(410, 420), *range(421, 435), 446, 447, 448, 459, 460, 488, 490)
 RESOURCES = range(435, 446)
 
 

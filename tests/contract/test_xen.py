@@ -13,7 +13,7 @@ SCRIPTED = [RELEASE, *TWO_PRIMARIES]
 ON_NODE2 = ("node2", "xl create /etc/xen/dns-pv-drbd.cfg")
 
 # What is run before; dns is synchronised then, but for the cases that need no disk.
-WITHOUT_DISK = {*range(103, 112), 167, 252, 256}
+WITHOUT_DISK = {*range(103, 112), 167, 252, 256, 489}
 CASES: dict[int, list[Step]] = {
     103: [],
     104: [],
@@ -51,6 +51,7 @@ CASES: dict[int, list[Step]] = {
     252: [],
     254: [("node1", "xl create /etc/xen/dns-pvh.cfg"), ("node1", "sleep 5")],
     256: [],
+    489: [],
 }
 
 # A recorded line that does more than the contract is about: the part that counts.
@@ -81,6 +82,7 @@ FILES = {
     "/root/big.cfg": BARE.format(name="big", memory=900),
     "/root/big2.cfg": BARE.format(name="big2", memory=900),
     "/root/big3.cfg": BARE.format(name="big3", memory=100),
+    "/root/cfg/nothing.cfg": 'name = "nothing"\ntype = "pvh"\nmemory = 64\n',
 }
 # The recordings come from several versions of this file.
 DNS_CFG = {252: PVH + GUEST.format(name="dns", memory=128, kernel="vmlinux", disk=SCRIPT)}

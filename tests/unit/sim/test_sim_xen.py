@@ -151,7 +151,7 @@ def test_a_configuration_that_xl_refuses_starts_nothing(world: World, text: str,
 def test_a_domain_that_nothing_boots_is_refused_before_its_disks_are_read(
     world: World, boot: str, message: str, dry: list[str]
 ) -> None:
-    """parse_config_data() in tools/xl/xl_parse.c"""
+    """[488-490], and parse_config_data() in tools/xl/xl_parse.c"""
     host = world.host("dom0")
     host.write_text("/etc/xen/a.cfg", f'name = "a"\n{boot}', 0o644)
     refused = host.run(["xl", "create", *dry, "/etc/xen/a.cfg"], allowed=(1,))
