@@ -30,7 +30,14 @@ class Leases(Knowledge):
         return {name: peer.renewed_s for name, peer in self._peers.items() if peer.renewed_s is not None}
 
     def lease_until_s(self, domain: str) -> float:
-        """Until when a domain may run here. For ever, while nobody has answered since the boot: then nobody takes it over."""
+        """Until when a domain may run here. For ever, while nobody has answered since the boot: then nobody takes it over.
+
+        It is over, with whatever proof, when its other node says that it holds this one to be dead: it may run there already.
+        """
+        taken_over_s = self._peers[self._partners[domain]].taken_over_s
+        return self._lease_until_s(domain) if taken_over_s is None else min(self._lease_until_s(domain), taken_over_s)
+
+    def _lease_until_s(self, domain: str) -> float:
         if self._proof.quorum:
             renewed_s = self._quorate_s.get(domain)
         else:
@@ -101,7 +108,7 @@ class Leases(Knowledge):
         if sent is None:
             return False
         peer.renewed_s = max(sent.sent_s, peer.renewed_s or sent.sent_s)
-        peer.told, peer.refusal = sent.running, None
+        peer.told, peer.refusal, peer.taken_over_s = sent.running, None, None
         if sent.covered:
             peer.knows_covered_s = peer.renewed_s
         peer.knows_off |= self._leaves_from is not None and answer.number > self._leaves_from

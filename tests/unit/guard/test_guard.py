@@ -3,11 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Beat, Deny, GoOn, Granted, Yes
+from saltern.guard.messages import Beat, Deny, GoOn, Granted, No, Yes
 from saltern.guard.orphans import Ward
 from saltern.guard.times import Times
 
@@ -180,6 +182,24 @@ def test_domains_that_are_not_guarded_are_left_alone() -> None:
     acts = one.act(Seen(running=frozenset({"dns", "router"})), 1.0)
     answered(one, acts, 1.0, by=WITNESS)
     assert of(Stop, one.act(Seen(running=frozenset({"dns", "router"})), 50.0)) == [Stop("dns")]
+
+
+@pytest.mark.parametrize("proof", [FENCING, Proof()])
+def test_what_a_partner_may_have_taken_over_ends_at_once_with_whatever_proof(proof: Proof) -> None:
+    one = guard(proof)
+    heard(one, 1.0, 1)
+    (beat,) = (act.message for act in one.act(RUNS_DNS, 1.0) if isinstance(act, Send) and act.to == "node2")
+    assert isinstance(beat, Beat)
+    one.answered("node2", No(beat.number, 7, declared=False), 1.1)
+    assert not of(Stop, one.act(RUNS_DNS, 1.2))
+    one.answered("node2", No(beat.number, 7, declared=True), 1.3)
+    assert of(Stop, one.act(RUNS_DNS, 1.4)) == [Stop("dns")]
+
+    (last,) = (act.message for act in one.act(Seen(), 3.0) if isinstance(act, Send) and act.to == "node2")
+    assert isinstance(last, Beat)
+    assert (last.running, last.released) == (0, 7)
+    one.answered("node2", Yes(last.number), 3.1)
+    assert not of(Stop, one.act(RUNS_DNS, 3.2))
 
 
 def test_what_is_being_started_or_received_ends_with_the_lease_as_well() -> None:
