@@ -13,6 +13,7 @@ from guarded import WITNESS, Guarded
 from saltern.guarding import asked
 from saltern.guarding.fence_peer import FENCED, OUTDATED, UNKNOWN
 from saltern.run import LocalHost
+from saltern.sim.drbd.kernel import Disk
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,25 @@ def test_a_guard_that_was_killed_goes_on_as_if_nothing_had_been(nodes: Guarded) 
     assert nodes.watchdog_is_armed("dom0")
     with nodes.world() as world:
         assert world.nodes["dom0"].power_cuts == 0
+
+
+def test_a_guard_that_was_killed_while_it_took_the_disks_from_a_domain_is_gone_on_with(nodes: Guarded) -> None:
+    nodes.kill("dom0")
+    with nodes.world() as world:
+        host = world.host("dom0")
+        host.run(["xl", "destroy", "dns"])
+        host.run(["drbdadm", "primary", "dns"])
+        minor = world.nodes["dom0"].drbd.resources["dns"].devices[0].minor
+        host.run(["drbdsetup", "detach", str(minor), "--force"])
+    nodes.start("dom0")
+
+    def side() -> tuple[str, Disk] | None:
+        with nodes.world() as world:
+            resource = world.nodes["dom0"].drbd.resources.get("dns")  # down for a moment
+            return None if resource is None else (resource.role, resource.devices[0].disk)
+
+    nodes.eventually("it is Secondary and has its disk", lambda: side() == ("Secondary", Disk.UP_TO_DATE))
+    assert any("left Primary without a disk. They are up again" in line for line in nodes.log("dom0"))
 
 
 def test_a_guard_that_is_told_to_end_takes_its_leave_and_the_watchdog_with_it(nodes: Guarded) -> None:

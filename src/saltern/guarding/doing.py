@@ -19,7 +19,7 @@ from saltern.guarding.journal import Journal
 from saltern.guarding.looking import awaits_handler, look
 from saltern.guarding.queues import drained
 from saltern.guarding.settings import GuardedDomain
-from saltern.guarding.stopping import stop
+from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import Demote, Promote, StartDomain
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version
@@ -143,6 +143,10 @@ class Doing:
         self._changing_roles: set[str] = set()
         self._resuming: set[str] = set()
 
+    def begin(self) -> None:
+        """Go on where a guard before this one was killed."""
+        threading.Thread(target=self._take_up, daemon=True).start()
+
     def start(self, domain: str) -> None:
         """Start a domain, unless that is going on."""
         with self._lock:
@@ -216,6 +220,15 @@ class Doing:
         """What is going on, by domain."""
         with self._lock:
             return {**dict.fromkeys(self._starting, "starting"), **dict.fromkeys(self._stopping, "stopping")}
+
+    def _take_up(self) -> None:
+        preference.give_up()
+        try:
+            for domain, words in take_up(self._host, list(self._domains.values())):
+                self._journal.tell(f"domain {domain}", words)
+        except (SalternError, OSError) as error:
+            self._journal.say("domains", f"cannot be seen, in case one was left half ended: {error}")
+        self._wake()
 
     def _start(self, domain: str) -> None:
         preference.give_up()

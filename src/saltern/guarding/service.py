@@ -118,6 +118,7 @@ class GuardService:
             self._transport.poller.register(fd)
         self._looking.start()
         self._agents.start()
+        self._doing.begin()
         self._do(self._guard.resume() if self._paused() is None else self._guard.pause())
         self._journal.say(
             "guard", f"of {self._settings.node} begins, boot {self._store.facts.boot}", Event.GUARD_BEGINS

@@ -9,7 +9,7 @@ crash: what the activity log names is synchronised from the partner.
 Only where the domain is dying: what its disks have already written is then told as written, and nobody must be left to hear that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from saltern import operations
@@ -19,7 +19,7 @@ from saltern.errors import Refused, SalternError
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import AdjustResource, EndDomain, TakeDown
 from saltern.model.observed import XenDomain
-from saltern.model.running import DiskState, RunningResource
+from saltern.model.running import DiskState, Role, RunningResource
 from saltern.observe import read_running, read_version, read_xen
 from saltern.run import Host
 
@@ -43,6 +43,18 @@ def stop(host: Host, domain: GuardedDomain) -> str:
     if not taken:
         return "ended"
     return f"ended; what its disks held back was given up. {_bring_back(host, domain, taken)}"
+
+
+def take_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
+    """Go on where a guard was killed that had taken the disks from a domain, which is gone since: its resources are Primary, and
+    have none. Yields each such domain with what was done, in words. Two processes where there is none. Raises what a read raises.
+    """
+    running, xen = read_running(host, read_version(host)), read_xen(host)
+    for domain in domains:
+        sides = [running[name] for name in domain.resources if name in running]
+        left = [side.name for side in sides if side.role is Role.PRIMARY and _is_diskless(side)]
+        if left and xen.by_uuid(domain.uuid) is None:
+            yield domain.name, f"its resources were left Primary without a disk. {_bring_back(host, domain, left)}"
 
 
 def _find(host: Host, domain: GuardedDomain) -> XenDomain | None:

@@ -14,7 +14,7 @@ from pair import converge, failures
 from saltern.errors import Refused
 from saltern.guarding import stopping
 from saltern.guarding.settings import GuardedDomain
-from saltern.guarding.stopping import stop
+from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import EndDomain
 from saltern.model.observed import Xen
 from saltern.model.places import operation_lock
@@ -179,3 +179,40 @@ def test_resources_that_somebody_works_on_are_left_for_the_next_apply(waiting: W
     waiting.advance(600)
     assert disks(waiting, "dom0") == [Disk.UP_TO_DATE] * 2
     assert records(waiting, "dom0") == records(waiting, "dom0m")
+
+
+def killed_before_taking_down(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stopping, "_bring_back", dies)
+        stop(world.host("dom0"), REAL)
+
+
+def test_the_next_guard_goes_on_where_one_was_killed_that_had_taken_the_disks(
+    waiting: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = generations(waiting, "dom0")
+    take_over(waiting)
+    killed_before_taking_down(waiting, monkeypatch)
+    host = waiting.host("dom0")
+    assert list(take_up(host, [REAL])) == [("dns", "its resources were left Primary without a disk. They are up again")]
+    assert list(take_up(host, [REAL])) == []
+    assert generations(waiting, "dom0") == before
+
+    waiting.heal_link("dom0", "dom0m")
+    waiting.advance(600)
+    assert disks(waiting, "dom0") == disks(waiting, "dom0m") == [Disk.UP_TO_DATE] * 2
+    assert records(waiting, "dom0") == records(waiting, "dom0m")
+
+
+def test_a_domain_that_runs_without_its_disks_is_left_alone(waiting: World) -> None:
+    waiting.heal_link("dom0", "dom0m")
+    waiting.advance(60)
+    host = waiting.host("dom0")
+    for name in RESOURCES:
+        device = waiting.nodes["dom0"].drbd.resources[name].devices[0]
+        host.run(["drbdsetup", "detach", str(device.minor)])
+    assert list(take_up(host, [REAL])) == []
+    assert [disk.name for disk in disks(waiting, "dom0")] == ["DISKLESS"] * 2
