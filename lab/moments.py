@@ -18,8 +18,9 @@ BARE = "bare"
 CONVERGED = "converged"
 GUARDED = "guarded"
 FENCED = "fenced"
-# A machine under emulation is silent for seconds when it is busy, and an answer of its tools takes one.
-LEASE = {"beat": 2, "dead": 10, "lease": 20, "watchdog": 15, "margin": 4, "takeover": 40}
+# A machine under emulation is silent for seconds when it is busy, and an answer of its tools takes one: to end its domains and to
+# get their disks from DRBD is a dozen of these.
+LEASE = {"beat": 2, "dead": 10, "lease": 20, "watchdog": 30, "margin": 4, "takeover": 60}
 TOPOLOGY = "saltern/init.sls"
 ALLOCATION = "saltern/allocation.sls"
 SOURCES = (PILLAR, CHECKOUT / "src" / "saltern", CHECKOUT / "salt")
@@ -38,12 +39,17 @@ def bring(lab: Lab, name: str) -> None:
     FENCED: the same with a fence agent for each node in the place of the witness.
     """
     lab.prepare()
-    made_from = tree_hash([PILLAR] if name == BARE else SOURCES)
+    made_from = _made_from(name)
     if lab.has(name) and lab.about(name).get("made from") == made_from:
         lab.restore(name)
         return
     {BARE: _make_bare, CONVERGED: _make_converged, GUARDED: _make_guarded, FENCED: _make_fenced}[name](lab)
     lab.save(name, **{"made from": made_from})
+
+
+def _made_from(name: str) -> str:
+    files = tree_hash([PILLAR] if name == BARE else SOURCES)
+    return f"{files} {json.dumps(LEASE)}" if name in (GUARDED, FENCED) else files
 
 
 def _make_bare(lab: Lab) -> None:

@@ -166,7 +166,7 @@ def test_a_node_that_nobody_can_reach_gives_up_what_its_partner_takes_over(guard
 
     guarded.end_isolation(LOST)
     assert has_given_up(guarded, LOST)
-    guarded.up()
+    assert guarded.runs(LOST), "it had to be reset"
     assert_returned(guarded)
     assert_nobody_lives_twice(guarded)
     assert_no_record_lost(guarded, PARTNER)
@@ -180,7 +180,7 @@ def test_a_node_that_stood_still_writes_nothing_any_more_and_ends_what_its_partn
 
     guarded.thaw(LOST)
     guarded.wait_until(lambda: has_given_up(guarded, LOST), "nothing runs there any more")
-    guarded.up()
+    assert guarded.runs(LOST), "it had to be reset"
     assert_returned(guarded)
     assert_nobody_lives_twice(guarded)
     assert_no_record_lost(guarded, PARTNER)
