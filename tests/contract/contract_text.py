@@ -8,6 +8,8 @@ COUNTERS = re.compile(r"\b(ns|nr|dw|dr|al|bm|ep|read|written|al-writes|received|
 def normal(text: str, *, exact_sync: bool = True) -> str:
     """Without what is different every time; the kernel log, domains and the times that bash prints are left out."""
     text = re.sub(r"(?m)^(Name +ID|Domain-0|dns +\d).*\n", "", text)
+    text = re.sub(r"(?m)^(\(null\) +)\d+(.*?) +[\d.]+$", r"\1N\2", text)
+    text = re.sub(r"(Marked additional )\d+", r"\1N", text)  # one extent of the activity log more or less
     text = re.sub(r"(?m)^(\[ *\d+\.\d+\].*|real\t.*|user\t.*|sys\t.*|# \d{4}-\d\d-\d\d.*|# \d+ s)\n?", "", text)
     text = re.sub(r"(?<![0-9A-F])(?!0{15}[04])[0-9A-F]{16}\b", "UUID", text)
     text = re.sub(r"(?m)^([^:\n]+:[^:\n]+):[^:\n]+:[^:\n]+(:\d:\d:\d:\d:\d:\d:\d)$", r"\1:HISTORY\2", text)

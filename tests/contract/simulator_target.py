@@ -190,8 +190,8 @@ def _split(command: str, mark: str) -> list[str]:
 def _filter(argv: list[str], text: str) -> str:
     lines = text.splitlines(keepends=True)
     if argv[0] == "head":
-        return "".join(lines[: int(argv[1].removeprefix("-"))])
+        return "".join(lines[: int(argv[-1].removeprefix("-"))])
     if argv[0] == "tail":
-        return "".join(lines[-int(argv[1].removeprefix("-")) :])
+        return "".join(lines[-int(argv[-1].removeprefix("-")) :])
     found = [line for line in lines if re.search(argv[-1], line)]
     return f"{len(found)}\n" if "-c" in argv else "".join(found)

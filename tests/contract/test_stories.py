@@ -7,6 +7,7 @@ import pytest
 from contract_steps import DNS_RES, VOLUMES, both_run, run_steps, synced, wait_for
 from contract_target import Target, transcript
 from contract_text import normal, words
+from test_xen import FILES
 
 Step = int | Callable[[Target], None]  # a recording, or what was done or waited for in between
 
@@ -43,6 +44,21 @@ def blank(target: Target) -> None:
     run_steps(target, VOLUMES)
 
 
+def a_guest_whose_writes_wait(target: Target) -> None:
+    """DRBD has suspended what a guest writes on node1: node2 is out of sight, and no handler says anything about it."""
+    synced(target)
+    for node in ("node1", "node2"):
+        target.write_file(node, "/etc/drbd.d/dns.res", ASKS)
+        target.write_file(node, "/etc/xen/dns-pvh.cfg", GUEST)
+    both_run(target, "drbdadm adjust dns")
+    run_steps(target, [("node1", "xl create /etc/xen/dns-pvh.cfg"), ("node1", "sleep 60")])
+    target.cut_link()
+    wait_for(target, "node1", "drbdadm cstate dns", "WFConnection\n")
+    run_steps(target, [("node1", "sleep 5")])
+
+
+ASKS = DNS_RES.replace("net {", "disk { fencing resource-and-stonith; } handlers { fence-peer /bin/false; } net {")
+GUEST = FILES["/etc/xen/dns-pvh.cfg"]
 SLOW = 'sed -i "s/net {/disk { c-plan-ahead 0; resync-rate 1M; } net {/" /etc/drbd.d/dns.res; drbdadm adjust dns'
 VERIFY = 'sed -i "s/protocol C;/protocol C; verify-alg sha1;/" /etc/drbd.d/dns.res; drbdadm adjust dns'
 ONE_BLOCK = "dd if=/dev/urandom of=/dev/drbd1 bs=4k count=1 seek=0 oflag=direct status=none"
@@ -121,6 +137,17 @@ STORIES = {
             until("node2", "StandAlone"),
             *range(478, 482),
         ]
+    ),
+    "a domain ends whose writes wait": Story(
+        [
+            *(491, 492, 493),
+            lambda target: target.heal_link(),
+            until("node1", "Connected"),
+            alike,
+            494,
+        ],
+        start=a_guest_whose_writes_wait,
+        copying=frozenset({493}),
     ),
     "volumes with tags, and what lvcreate refuses": Story(range(450, 456), start=None),
     "volumes that are not active or in use": Story([lambda target: run_steps(target, VOLUMES), 456, 457], start=None),

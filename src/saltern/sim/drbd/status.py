@@ -63,7 +63,7 @@ def _connection(
         words.append(f"connection:{connection.state}")
     if verbose or connection.state == CONNECTED:
         words.append(f"role:{connection.peer_role}")
-    if verbose and statistics:
+    if verbose:
         words.append("congested:no")
     lines = _wrap(2, 6, words)
     if connection is not resource.connection and (verbose or connection.state == CONNECTED):
