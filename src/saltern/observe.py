@@ -13,7 +13,7 @@ from saltern.desired import SLOT_BYTES
 from saltern.errors import Refused, SalternError
 from saltern.model.action import Action, Demote, Promote
 from saltern.model.desired import Resource, ResourceHost, volume_key
-from saltern.model.observed import ConfiguredResource, Lvm, Metadata, MetadataState, SshKeys, Xen
+from saltern.model.observed import ConfiguredResource, Hypervisor, Lvm, Metadata, MetadataState, SshKeys, Xen
 from saltern.model.operation import Standing
 from saltern.model.places import (
     GUARD_SETTINGS,
@@ -139,7 +139,16 @@ def read_xen(host: Host) -> Xen:
 
 def read_free_memory_bytes(host: Host) -> int:
     """What the hypervisor can give to a new domain: one process."""
-    return xl_info.parse(host.run(xen_argv.info()).stdout).free_memory_bytes
+    return _read_hypervisor(host).free_memory_bytes
+
+
+def read_shadow_paging(host: Host) -> bool:
+    """Whether the hypervisor can move a PV domain while that runs: one process."""
+    return _read_hypervisor(host).shadow_paging
+
+
+def _read_hypervisor(host: Host) -> Hypervisor:
+    return xl_info.parse(host.run(xen_argv.info()).stdout)
 
 
 def read_operation(host: Host, domain: str) -> Standing | None:
@@ -293,6 +302,11 @@ class Observation:
     def free_memory_bytes(self) -> int:
         """See ``View``."""
         return self._part(project.MEMORY, lambda: read_free_memory_bytes(self._host))
+
+    @property
+    def shadow_paging(self) -> bool:
+        """See ``View``."""
+        return self._part(project.SHADOW_PAGING, lambda: read_shadow_paging(self._host))
 
     def operation(self, domain: str) -> Standing | None:
         """See ``View``: a file, and no process."""

@@ -48,7 +48,16 @@ def _look(domain: str, node_slice: NodeSlice, view: View) -> Survey:
             node: note.strip() for node in (spec.home, spec.partner) if (note := view.file(maintenance_file(node)))
         },
         against_start=view.against_start(domain),
+        against_live=None if found is None else _against_live(spec, view),
     )
+
+
+def _against_live(spec: DomainSpec, view: View) -> str | None:
+    """PV is what xl makes of a domain that says nothing else."""
+    kind = spec.xl.get("type") or spec.xl.get("builder", "pv")
+    if kind not in ("pv", "generic") or view.shadow_paging:
+        return None
+    return "it is a PV domain, and Xen was built without shadow paging (`xl info`: virt_caps)"
 
 
 def _condition(found: XenDomain, domain: str) -> str:

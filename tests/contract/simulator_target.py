@@ -26,6 +26,7 @@ class SimulatorTarget:
                     volume_group="",
                     volume_group_size_bytes=2143289344,
                     memory_bytes=1124 * 1024**2,
+                    shadow_paging=False,
                 )
                 for number, name in enumerate(NODES, 1)
             ]

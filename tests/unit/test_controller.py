@@ -108,6 +108,17 @@ def apply(nodes: SimFleet) -> None:
         assert failures(outcomes) == []
 
 
+def test_a_pv_domain_is_shut_down_to_be_moved_where_xen_has_no_shadow_paging(nodes: SimFleet) -> None:
+    """As Debian's; xl would try, and say "Failed to enable logdirty" (transcript 495)."""
+    for node in nodes.world.nodes.values():
+        node.shadow_paging = False
+    with pytest.raises(Refused, match="dom0: it is a PV domain, and Xen was built without shadow paging"):
+        do(nodes, MIGRATE, domain="dns")
+    assert entered(nodes) == []
+    do(nodes, OFFLINE, domain="dns")
+    assert running(nodes.world)["dns"] == ["dom0m"]
+
+
 @pytest.mark.parametrize("drbd", ["8.4", "9"])
 @pytest.mark.parametrize("kind", [MIGRATE, OFFLINE])
 def test_a_domain_moves_to_its_partner_and_home_again(worlds, drbd, kind) -> None:

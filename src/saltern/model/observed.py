@@ -125,12 +125,16 @@ class XenDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class XenMemory:
-    """What the hypervisor has to give (xl info); claims of domains that are being built are already taken off."""
+class Hypervisor:
+    """What the hypervisor is, and has to give (xl info); claims of domains that are being built are already taken off.
+
+    Without ``shadow_paging``, which Debian builds it without, it moves no PV domain while that runs.
+    """
 
     free_memory_bytes: int
     total_memory_bytes: int
     xen_version: str
+    shadow_paging: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,8 @@ class Survey:
     not here; ``memory_bytes`` is what it has here, which grows while it arrives. ``obstacles`` tell, in words, what is not as
     the topology says and has to be before the domain can run here. ``stopped`` tells by whom it is kept stopped, ``placed`` by
     whom it was put here, to stay. ``maintenance`` has those of its nodes that are in maintenance, as this one was told, with who
-    has begun that. ``against_start`` is what the guard of the node has against a start there.
+    has begun that. ``against_start`` is what the guard of the node has against a start there, ``against_live`` what keeps its Xen
+    from moving the domain away while that runs.
     """
 
     node: str
@@ -44,3 +45,4 @@ class Survey:
     placed: str | None = None
     maintenance: Mapping[str, str] = field(default_factory=dict)
     against_start: str | None = None
+    against_live: str | None = None

@@ -76,6 +76,8 @@ def _reasons(domain: DomainSpec, source: Survey, target: Survey) -> Iterator[str
 
 def _not_while_it_runs(source: Survey) -> Iterator[str]:
     """Two Primaries, which a running domain needs for a moment, are for DRBD a matter of protocol C."""
+    if source.against_live is not None:
+        yield f"{source.node}: {source.against_live}: with `offline: True` it can move, and as `type: pvh` it could as it runs"
     for name, side in source.sides.items():
         if side.protocol != "C":
             yield f"{name} has protocol {side.protocol}, and two Primaries need C: with `offline: True` it can move"

@@ -82,6 +82,7 @@ CONFIGURED = Part("configured")
 ADJUSTMENTS = Part("adjustments")
 XEN = Part("xen")
 MEMORY = Part("free_memory_bytes")
+SHADOW_PAGING = Part("shadow_paging")
 
 
 def metadata_of(resource: str) -> Part:

@@ -60,6 +60,11 @@ class View(Protocol):
         ...
 
     @property
+    def shadow_paging(self) -> bool:
+        """Whether the hypervisor can move a PV domain while that runs."""
+        ...
+
+    @property
     def promoted(self) -> frozenset[str]:
         """The resources that this run itself has made Primary."""
         ...

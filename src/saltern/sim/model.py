@@ -149,6 +149,7 @@ class SimNode:
     processes: list[Process] = field(default_factory=list)
     held: dict[str, object] = field(default_factory=dict)  # files, and the programs that hold them
     services: dict[str, Callable[[str], str]] = field(default_factory=dict)  # what answers at which socket
+    shadow_paging: bool = True  # which Xen needs to move a PV domain while it runs
     powered: bool = True
     module_loaded: bool = False
     booted_s: float = 0.0

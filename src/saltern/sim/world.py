@@ -37,7 +37,7 @@ class NodeSpec:
     """A node to simulate; ``volume_group`` is empty for a node whose disk has no LVM on it yet.
 
     ``volume_group_size_bytes`` is rounded down to extents of 4 MiB. ``memory_bytes`` is what domains may use together.
-    ``drbd`` is ``"8.4"`` or ``"9"``.
+    ``drbd`` is ``"8.4"`` or ``"9"``. Xen has ``shadow_paging`` unless it was built without, as Debian's is.
     """
 
     name: str
@@ -46,6 +46,7 @@ class NodeSpec:
     volume_group_size_bytes: int = 64 * 1024**3
     memory_bytes: int = 8 * 1024**3
     drbd: str = "8.4"
+    shadow_paging: bool = True
 
 
 @dataclass
@@ -77,6 +78,7 @@ class World:
                 name=spec.name,
                 address=spec.address,
                 memory_bytes=spec.memory_bytes,
+                shadow_paging=spec.shadow_paging,
                 drbd_version=spec.drbd,
                 drbd=DrbdNode(),
                 booted_s=time_s,

@@ -158,6 +158,7 @@ def _leave(migration: _Migration) -> None:
 def _move(migration: _Migration) -> None:
     try:
         _receive(migration)
+        _watch_memory(migration)
         migration.here.sleep(TRANSFER_S)
         migration.across()
         _suspend(migration)
@@ -301,15 +302,31 @@ def _receive(migration: _Migration) -> None:
     migration.there.step()
 
 
+def _watch_memory(migration: _Migration) -> None:
+    """Xen notes which pages are written meanwhile; those of a PV domain by shadow paging (paging_log_dirty_enable)."""
+    if xl_show.kind(migration.domain) == "pv" and not migration.node.shadow_paging:
+        raise _not_sent(
+            migration,
+            "xc: error: Failed to enable logdirty: 95,22,0 (22 = Invalid argument): Internal error",
+            "xc: error: Save failed (22 = Invalid argument): Internal error",
+        )
+
+
 def _suspend(migration: _Migration) -> None:
     """The guest stands still; one that has stopped or is paused does not answer when it is asked to (transcript 119)."""
+    domain = migration.domain
+    if not (domain in migration.node.domains and domain.running):
+        raise _not_sent(migration)
+    domain.suspended = True
+    migration.here.step()
+
+
+def _not_sent(migration: _Migration, *why: str) -> _Failed:
+    """The domain stays here, and its other half is given up (transcripts 119, 495)."""
     domain, arriving = migration.domain, migration.arriving
-    if domain in migration.node.domains and domain.running:
-        domain.suspended = True
-        migration.here.step()
-        return
     xen.remove(migration.there, arriving)
-    raise _Failed(
+    return _Failed(
+        *why,
         "libxl: error: libxl_stream_write.c:347:libxl__xc_domain_save_done: "
         f"Domain {domain.domid}:saving domain: domain did not respond to suspend request: Invalid argument",
         "migration sender: libxl_domain_suspend failed (rc=-8)",

@@ -124,7 +124,7 @@ def info(world: "World", node: SimNode) -> dict[str, str]:
         "threads_per_core": "1",
         "cpu_mhz": "2596.120",
         "hw_caps": "0fcbf3fd:f6d8320b:ec500800:00000075:00000005:01884329:0000020c:00000000",
-        "virt_caps": "pv hvm hap gnttab-v1 gnttab-v2",
+        "virt_caps": f"pv hvm hap{' shadow' * node.shadow_paging} gnttab-v1 gnttab-v2",
         "total_memory": str(node.memory_bytes // 1024**2 + DOM0_MEMORY_MIB + HYPERVISOR_MIB),
         "free_memory": str(free),
         "sharing_freed_memory": "0",

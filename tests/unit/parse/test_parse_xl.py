@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from saltern.errors import ParseError
-from saltern.model.observed import XenDomain, XenMemory
+from saltern.model.observed import Hypervisor, XenDomain
 from saltern.parse import xl_info, xl_list
 
 DATA = Path(__file__).parents[2] / "data" / "xl"
@@ -104,9 +104,13 @@ def test_a_list_that_is_not_understood_raises(text: str) -> None:
 
 
 def test_memory_is_told_in_bytes() -> None:
-    assert xl_info.parse(INFO) == XenMemory(
-        free_memory_bytes=1124 * MIB, total_memory_bytes=2047 * MIB, xen_version="4.17.7"
+    assert xl_info.parse(INFO) == Hypervisor(
+        free_memory_bytes=1124 * MIB, total_memory_bytes=2047 * MIB, xen_version="4.17.7", shadow_paging=False
     )
+
+
+def test_a_hypervisor_with_shadow_paging_says_so() -> None:
+    assert xl_info.parse(INFO.replace(" hap ", " hap shadow ")).shadow_paging
 
 
 @pytest.mark.parametrize(

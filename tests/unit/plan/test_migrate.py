@@ -81,6 +81,15 @@ def test_a_domain_goes_only_where_the_guard_lets_it_run() -> None:
     )
 
 
+def test_what_its_xen_cannot_move_as_it_runs_is_moved_by_a_shutdown_only() -> None:
+    source = replace(SOURCE, against_live="it is a PV domain")
+    with pytest.raises(Refused, match="dom0: it is a PV domain: with `offline: True` it can move"):
+        decide(source)
+    offline = migrate.decide(DNS, {"dom0": source, "dom0m": TARGET}, kind=OperationKind.OFFLINE)
+    assert offline is not None
+    assert decide(target=replace(TARGET, against_live="it is a PV domain")) is not None
+
+
 def test_every_reason_is_told_at_once() -> None:
     outdated = replace(SOURCE, sides={"dns": replace(HERE, partner_disk="Outdated", partner_role="Primary")})
     poor = replace(TARGET, free_memory_bytes=1, obstacles=("dns.cfg is not what the topology says",))
