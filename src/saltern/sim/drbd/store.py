@@ -57,8 +57,9 @@ def write_flags(node: "SimNode", resource: Resource, device: Device) -> None:
     connection = resource.connection
     peer_primary = connection is not None and connection.peer_role == "Primary"
     remembered.crashed_primary = device.crashed_primary
+    # Forgotten after that (after_state_ch), so that the next change writes it down (transcript 494).
     if device.disk == Disk.UP_TO_DATE and device.peer_disk == Disk.UP_TO_DATE:
-        device.crashed_primary = False  # after that (after_state_ch), so the next change writes it down (transcript 494)
+        device.crashed_primary = False
     remembered.primary = resource.primary or (device.peer_disk < Disk.INCONSISTENT and peer_primary)
     remembered.connected = resource.connected
     remembered.consistent = device.disk > Disk.INCONSISTENT
