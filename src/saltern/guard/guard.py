@@ -45,7 +45,7 @@ class Guard(GoingOn, Holding, Orders):
                 return list(self._is_told(answer)) if by == WITNESS else []
             case No() if answer.number in peer.sent:
                 peer.refusal = answer.refusal
-                if answer.declared and peer.taken_over_s is None:
+                if self._is_latest(peer, answer.number) and answer.declared and peer.taken_over_s is None:
                     peer.taken_over_s = now_s
             case Denied():
                 self._is_denied(answer, now_s)

@@ -108,11 +108,19 @@ class Leases(Knowledge):
         if sent is None:
             return False
         peer.renewed_s = max(sent.sent_s, peer.renewed_s or sent.sent_s)
-        peer.told, peer.refusal, peer.taken_over_s = sent.running, None, None
+        peer.told, peer.refusal = sent.running, None
+        if self._is_latest(peer, answer.number):
+            peer.taken_over_s = None
         if sent.covered:
             peer.knows_covered_s = peer.renewed_s
         peer.knows_off |= self._leaves_from is not None and answer.number > self._leaves_from
         return True
+
+    def _is_latest(self, peer: Peer, number: int) -> bool:
+        """Answers overtake each other: whether none to a later beat has come."""
+        latest = number >= peer.latest
+        peer.latest = max(peer.latest, number)
+        return latest
 
     def _hold(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """Stop what has no lease any more; only while there is nothing of that kind, the watchdog is wound up."""

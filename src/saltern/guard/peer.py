@@ -61,5 +61,6 @@ class Peer:
     asked: int | None = None  # the number of the first request to have it denied, since it was heard last
     refusal: int | None = None  # the number of its last ``No`` to a beat of this node
     taken_over_s: float | None = None  # since when it says so because it holds this node to be dead
+    latest: int = 0  # the number of the latest beat of this node that it has answered, one way or the other
     fencing: Fencing = field(default_factory=Fencing)
     knows_off: bool = False  # it has written down that this guard stops

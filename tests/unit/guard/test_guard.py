@@ -202,6 +202,23 @@ def test_what_a_partner_may_have_taken_over_ends_at_once_with_whatever_proof(pro
     assert not of(Stop, one.act(RUNS_DNS, 3.2))
 
 
+def test_an_answer_that_was_overtaken_by_a_later_one_neither_ends_nor_begins_anything() -> None:
+    one = guard(FENCING)
+    heard(one, 1.0, 1)
+    beats = [
+        act.message.number
+        for now_s in (1.0, 3.0, 5.0)
+        for act in one.act(RUNS_DNS, now_s)
+        if isinstance(act, Send) and act.to == "node2"
+    ]
+    one.answered("node2", Yes(beats[1]), 5.1)
+    one.answered("node2", No(beats[0], 7, declared=True), 5.2)
+    assert not of(Stop, one.act(RUNS_DNS, 5.3))
+    one.answered("node2", No(beats[2], 8, declared=True), 5.4)
+    one.answered("node2", Yes(beats[1]), 5.5)
+    assert of(Stop, one.act(RUNS_DNS, 5.6)) == [Stop("dns")]
+
+
 def test_what_is_being_started_or_received_ends_with_the_lease_as_well() -> None:
     one = guard(Proof())
     answered(one, one.act(Seen(), 1.0), 1.0, by=WITNESS)
