@@ -54,6 +54,7 @@ CASES: dict[int, list[Step]] = {
     254: [("node1", "xl create /etc/xen/dns-pvh.cfg"), ("node1", "sleep 5")],
     256: [],
     489: [],
+    495: [*SCRIPTED, ("node2", "xl create /etc/xen/dns-pv-drbd.cfg"), ("node2", "sleep 5")],
 }
 
 # A recorded line that does more than the contract is about: the part that counts.
@@ -96,6 +97,7 @@ def normal(text: str) -> list[str]:
         (r"(?m)^(real|user|sys)\t.*\n", ""),
         (r"(cpu_mhz +: )[\d.]+", r"\1MHZ"),
         (r"(hw_caps +: )[\w:]+", r"\1FEATURES"),
+        (r"(xen_commandline +: ).*", r"\1OPTIONS"),
         (r"\bx86 (PV|HVM)\b", "x86 KIND"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5})-[b-]----( +)[\d.]+", r"\g<1>N\g<2>-b----\g<3>T"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5}[rbpscd-]{6} +)[\d.]+", r"\g<1>N\g<2>T"),
