@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import one_domain
 import pytest
-from fenced import heeds
+from fenced import asking, fence, heeds, tell
 from guarded import TOPOLOGY
-from pair import slices
+from pair import NODES, slices
 from tied import THIRD, tied, tied_world
 
 from saltern.errors import Refused
@@ -15,9 +15,10 @@ from saltern.guard.times import Times
 from saltern.guarding import doing, upkeep
 from saltern.guarding.looking import look
 from saltern.guarding.quorumless import Quorumless
-from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place
+from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place, read_guard
 from saltern.guarding.told import Told
 from saltern.model.desired import resource_file
+from saltern.model.places import GUARD_SETTINGS
 from saltern.model.running import Generation
 from saltern.render import drbd_resource
 from saltern.sim.world import World
@@ -149,6 +150,20 @@ def test_drbd_asks_nobody_any_more_when_the_proof_becomes_quorum(world: World) -
     host.write_text(resource_file(RESOURCES[0]), asking, 0o600)
     upkeep.told(host, told("dom0"), heeds, test=False)
     assert host.read_text(resource_file(RESOURCES[0])) == text
+
+
+def test_what_a_topology_asks_for_is_what_the_states_bring() -> None:
+    asked = "saltern:\n  takeover: {quorum: yes, lease: {takeover: 80}}\n"
+    shares = slices(tied(TOPOLOGY).replace("saltern:\n", asked, 1))
+    world = tied_world(shares)
+    for node in NODES:
+        assert tell(world, shares[node]).changes
+        assert {each.result for each in fence(world, shares[node]).values()} == {True}
+        assert asking(world, node) == set()
+        found = read_guard(world.host(node), GUARD_SETTINGS)
+        assert (found.quorum, found.witness, found.times.detect_s) == (True, None, 52.5)
+        guarded = look(world.host(node), found.domains, 0.0, Quorumless(world.host(node)), witnessed=False).seen
+        assert guarded.quorate == {"dns", "mail"}
 
 
 def test_drbd_8_4_has_no_quorum() -> None:
