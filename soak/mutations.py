@@ -304,7 +304,7 @@ class Rash(Guard):
 class Eager(Guard):
     """Starts what it has promoted, and does not hold it first."""
 
-    def _is_held(self, domain: str, seen: Seen) -> bool:
+    def _was_held(self, domain: str) -> bool:
         return domain in self._held_s
 
 

@@ -85,7 +85,8 @@ class QuorumWorld(World):
             began_s=self.clock(machine),
             quorate=frozenset(domain for domain in mine if self.resources[domain].ends[name].quorum),
             primary=frozenset(domain for domain in mine if name in self.resources[domain].primaries()),
-            # There is no handler that asks whether to go on.
+            # DRBD demands quorum of all of them, and there is no handler that asks whether to go on.
+            unfenced=frozenset(),
             lost=frozenset(),
             waiting=frozenset(),
             unasked=frozenset(),

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from saltern.errors import SliceError
+from saltern.guard.detect import detect_s
 from saltern.guard.times import Times
 from saltern.model.desired import (
     METADATA_PEERS,
@@ -26,7 +27,7 @@ from saltern.model.desired import (
     Volume,
     WitnessSpec,
 )
-from saltern.model.topology import Cluster, Disk, Domain, FenceAgent, Interface, Node, Witness
+from saltern.model.topology import Cluster, Disk, Domain, FenceAgent, Interface, Node, Takeover, Witness
 from saltern.units import MIB, SECTOR_BYTES
 
 SLICE_VERSION: Final = 1
@@ -104,9 +105,18 @@ def _guard(cluster: Cluster, node: str, domains: Iterable[DomainSpec]) -> GuardS
         partners={name: cluster.nodes[name].address for name in partners},
         witness=cluster.takeover.witness,
         fencing={name: agents[name] for name in partners if name in agents},
-        times=cluster.takeover.times,
+        times=_times(cluster, cluster.takeover),
         notify=cluster.takeover.notify,
+        quorum=cluster.takeover.quorum,
     )
+
+
+def _times(cluster: Cluster, takeover: Takeover) -> Times:
+    """By quorum, with what DRBD takes to notice a loss, of all disks the longest."""
+    if not takeover.quorum:
+        return takeover.times
+    nets = [disk.drbd.sections.get("net", {}) for domain in cluster.domains.values() for disk in domain.disks]
+    return replace(takeover.times, detect_s=max(map(detect_s, nets), default=detect_s({})))
 
 
 def witness_spec(cluster: Cluster) -> WitnessSpec | None:
@@ -459,6 +469,7 @@ def _guard_from_pillar(data: Mapping[str, Any]) -> GuardSpec:
         fencing={_of(str, name): _agent_from_pillar(each) for name, each in _of(dict, data["fencing"]).items()},
         times=_times_from_pillar(data["times"]),
         notify=tuple(_of(str, each) for each in data["notify"]),
+        quorum=_of(bool, data["quorum"]),
     )
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from fenced import TAKEOVER, fence_all
@@ -10,6 +11,8 @@ from pair import NODES, converge, empty_world, failures, slices
 from relay import Relay
 
 from demo.services import ENVIRONMENT, WITNESS, Services, directory, remove, times
+from saltern.guard.times import Times
+from saltern.model.desired import NodeSlice
 
 __all__ = ["NODES", "WITNESS", "Guarded", "converged_world", "directory", "other", "remove", "times"]
 
@@ -32,8 +35,8 @@ def other(node: str) -> str:
 class Guarded(Services):
     """Two nodes that run what belongs there, their guards, and a witness."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, SHARES, times())
+    def __init__(self, folder: Path, shares: Mapping[str, NodeSlice] = SHARES, found: Times | None = None) -> None:
+        super().__init__(folder, shares, found or times())
         ways = [(node, to) for node in NODES for to in (*NODES, WITNESS) if to != node]
         self._relays = {(node, to): Relay(self._ports[to]) for node, to in ways}
 

@@ -1,42 +1,26 @@
 """A topology with a tie-breaker on three simulated nodes: what runs there has quorum, and loses it where it is cut off."""
 
 import pytest
-from pair import NODES, TOPOLOGY, changes, converge, failures, running, slices
+from pair import TOPOLOGY, changes, converge, failures, running, slices
+from tied import ALL, THIRD, tied, tied_world
 
 from saltern import observe
 from saltern.model.desired import NodeSlice
 from saltern.sim import drbd
 from saltern.sim.drbd.kernel import Disk
-from saltern.sim.world import NodeSpec, World
-from saltern.units import GIB
+from saltern.sim.world import World
 
-THIRD = "third"
-ALL = {**NODES, THIRD: "192.168.1.192"}
 PLAIN = TOPOLOGY.replace(', minor: 1, port: 7792, meta_disk: "meta[1]"', "")
-NODE = "    dom0m: {address: 192.168.1.191, volume_group: XEN}\n"
-TIE = PLAIN.replace("saltern:\n", f"saltern:\n  tie_breaker: {THIRD}\n", 1).replace(
-    NODE, f"{NODE}    {THIRD}: {{address: {ALL[THIRD]}, volume_group: XEN}}\n"
-)
 
 
 @pytest.fixture
 def shares() -> dict[str, NodeSlice]:
-    return slices(TIE)
+    return slices(tied(PLAIN))
 
 
 @pytest.fixture
 def world(shares: dict[str, NodeSlice]) -> World:
-    """Converged, with a network of its own for what is not replication."""
-    made = World.create(
-        [
-            NodeSpec(name=name, address=address, volume_group_size_bytes=64 * GIB, memory_bytes=8 * GIB, drbd="9")
-            for name, address in ALL.items()
-        ]
-    )
-    made.management_network = True
-    outcomes = converge(made, shares)
-    assert [failures(found) for found in outcomes.values()] == [[], [], []]
-    return made
+    return tied_world(shares)
 
 
 def quorum(world: World, node: str) -> dict[str, bool]:

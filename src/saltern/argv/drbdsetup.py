@@ -18,6 +18,11 @@ def show(resource: str) -> list[str]:
     return ["drbdsetup", "show", name(resource)]
 
 
+def show_all() -> list[str]:
+    """The same of all resources."""
+    return ["drbdsetup", "show"]
+
+
 def get_gi(resource: str, minor: int, peer_node_id: int, generation: Generation) -> list[str]:
     """Ask for the generation identifiers of an attached disk; ``saltern.parse.drbdmeta_gi`` understands the answer."""
     if generation is Generation.V84:

@@ -60,11 +60,13 @@ class Seen:
 
     Of those that are ``waiting`` DRBD has suspended the I/O until its handler has ended well.
 
-    ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone; ``None`` where that was not
-    looked at: then it is as before. ``unasked`` are those that it writes alone now, whether it has asked or not.
+    ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone, or, where quorum is the
+    proof, that it demands quorum for it; ``None`` where that was not looked at: then it is as before. ``unasked`` are those that
+    it writes alone now, whether it has asked or not.
 
-    Of those that are ``quorate`` all resources have quorum here, of those that are ``primary`` all are Primary, running or not.
-    Both were so when the look began, at ``began_s`` by the clock of the guard.
+    Of those that are ``quorate`` all resources have quorum here, and need it; of those that are ``primary`` all are Primary, of
+    those that are ``partly_primary`` some are, and not all, running or not. All that was so when the look began, at ``began_s``
+    by the clock of the guard.
     """
 
     running: frozenset[str] = frozenset()
@@ -82,4 +84,5 @@ class Seen:
     unasked: frozenset[str] = frozenset()
     quorate: frozenset[str] = frozenset()
     primary: frozenset[str] = frozenset()
+    partly_primary: frozenset[str] = frozenset()
     began_s: float = 0.0

@@ -72,7 +72,7 @@ class Guard(GoingOn, Holding, Orders):
     # --- What is to be done ----------------------------------------------------------------------------------------
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         """What to do now. To be asked at every beat, and whenever something has happened."""
-        if seen.unfenced is not None and not self._proof.quorum:
+        if seen.unfenced is not None:
             self._unfenced = seen.unfenced
         self._renew(seen, now_s)
         acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._write_alone(seen)]
@@ -106,9 +106,7 @@ class Guard(GoingOn, Holding, Orders):
         if self._leaves_from is not None:
             return "the guard of this node is being stopped"
         if self._proof.quorum:
-            seen_s = self._quorate_s.get(domain)
-            fresh = seen_s is not None and now_s < seen_s + self._times.lease_s
-            return None if fresh else "it was not seen of late that its resources have quorum here"
+            return self._against_by_quorum(domain, partner, now_s)
         if self._proof.lease:
             renewed_s = self._renewed_s(partner)
             if renewed_s is None or now_s >= renewed_s + self._times.lease_s:
@@ -119,7 +117,7 @@ class Guard(GoingOn, Holding, Orders):
 
     @property
     def unfenced(self) -> list[str]:
-        """The domains about which DRBD was not seen to ask this guard before it goes on alone."""
+        """The domains about which DRBD was not seen to ask this guard, or for quorum, before it goes on alone."""
         return sorted(self._unfenced)
 
     @property
@@ -149,7 +147,7 @@ class Guard(GoingOn, Holding, Orders):
         orphans = {
             domain: self._against(domain, self.facts.declared.get(partner), seen, now_s)
             for domain, partner in self._partners.items()
-            if domain not in seen.running and (self._is_proven(partner, now_s) or self._is_held(domain, seen))
+            if domain not in seen.running and (self._is_proven(partner, now_s) or self._was_held(domain))
         }
         found = plan(orphans, self._wards, seen.starting & self._guarded, seen.free_bytes)
         yield from map(Start, found.start)
@@ -173,9 +171,10 @@ class Guard(GoingOn, Holding, Orders):
         return None
 
     def _unfenced_of(self, domain: str) -> str | None:
-        if domain in self._unfenced:
-            return "it was not seen that DRBD asks the guard of this node before it goes on alone with its data"
-        return None
+        if domain not in self._unfenced:
+            return None
+        keeps = "demands quorum" if self._proof.quorum else "asks the guard of this node"
+        return f"it was not seen that DRBD {keeps} before it goes on alone with its data"
 
     def _older(self, domain: str, declared: Declaration) -> str | None:
         if domain in declared.alone:

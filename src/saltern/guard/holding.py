@@ -30,16 +30,23 @@ class Holding(Proofs):
         """What is Primary already when this guard begins was not promoted by it, and proves nothing: it is demoted first."""
         if not self._proof.quorum:
             return
+        self._taken &= seen.running | seen.starting
         for domain in sorted(self._guarded - self._promoting - seen.starting):
             if domain in seen.running:
-                self._held_s.pop(domain, None)
+                self._runs(domain)
             elif domain in self._held_s:
                 yield from self._hold_on(domain, seen, now_s)
-            elif domain in seen.primary:
+            elif domain in seen.primary | seen.partly_primary:
                 yield from self._let_go(domain, seen, now_s)
             elif domain in seen.quorate and self._may_hold(domain, seen, now_s) and self._is_to_be_tried(domain, now_s):
                 self._promoting.add(domain)
                 yield Promote(domain)
+
+    def _runs(self, domain: str) -> None:
+        """What it was held for has come; Xen has a domain before that is given its disks."""
+        if self._was_held(domain):
+            self._taken.add(domain)
+        self._held_s.pop(domain, None)
 
     def _hold_on(self, domain: str, seen: Seen, now_s: float) -> Iterator[Act]:
         """A look that began before it was Primary says nothing about that."""
@@ -65,7 +72,21 @@ class Holding(Proofs):
         tried = self._promotions.get(domain)
         return tried is None or now_s >= tried.from_s
 
-    def _is_held(self, domain: str, seen: Seen) -> bool:
+    def _was_held(self, domain: str) -> bool:
         """For so long that nobody else runs it; a look that began then has found it well."""
-        since_s = self._held_s.get(domain)
-        return since_s is not None and seen.began_s >= since_s + self._times.takeover_s
+        since_s, seen_s = self._held_s.get(domain), self._quorate_s.get(domain)
+        return since_s is not None and seen_s is not None and seen_s >= since_s + self._times.takeover_s
+
+    def _against_by_quorum(self, domain: str, partner: str, now_s: float) -> str | None:
+        """What is Primary here without its partner may still run over there until it was held for long enough."""
+        seen_s = self._quorate_s.get(domain)
+        if seen_s is None or now_s >= seen_s + self._times.lease_s:
+            return "it was not seen of late that its resources have quorum here"
+        if domain in self._taken or self._was_held(domain):
+            return None
+        held = domain in self._promoting or domain in self._held_s
+        heard_s = self._peers[partner].heard_s
+        heard = self._begun_s < heard_s and now_s < heard_s + self._times.dead_s
+        if not held and (heard or partner in self.facts.off):
+            return None
+        return f"{partner} is silent, and may still run it: the guard of this node starts it when that is over"

@@ -45,6 +45,7 @@ class Knowledge:
         self._wards = {domain: (wards or {}).get(domain, Ward()) for domain in partners}
         # Greater than all that a guard before this one has given since the boot: it did not live for a thousand a second.
         self._number = int(now_s * 1000)
+        self._begun_s = now_s
         others = {*partners.values(), *([WITNESS] if proof.lease else [])}
         self._peers = {
             name: Peer(
@@ -55,13 +56,13 @@ class Knowledge:
         self._nodes = [
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
         ]  # the partners, without it
-        # As was seen last; nothing yet. By quorum DRBD asks nobody.
-        self._unfenced = frozenset[str]() if proof.quorum else self._guarded
+        self._unfenced = self._guarded  # as was seen last; nothing yet
         self._quorate_s = (
             dict(renewed or {}) if proof.quorum else {}
         )  # when a look began that has found quorum, by domain
         self._promoting: set[str] = set()  # domains for which ``promoted`` was not told yet
         self._held_s: dict[str, float] = {}  # those that are Primary for a takeover, and since when that was known
+        self._taken: set[str] = set()  # those that run here since they were held
         self._let_go_s: dict[str, float] = {}
         self._promotions: dict[str, Retry] = {}  # where they were refused
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain

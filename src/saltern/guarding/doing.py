@@ -13,11 +13,13 @@ from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
 from saltern.argv import drbdsetup
 from saltern.errors import Refused, SalternError
+from saltern.guard.facts import Seen
 from saltern.guarding import preference
 from saltern.guarding.events import Event
 from saltern.guarding.journal import Journal
 from saltern.guarding.looking import awaits_handler, look
 from saltern.guarding.queues import drained
+from saltern.guarding.quorumless import Quorumless
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import Demote, Promote, StartDomain
@@ -38,26 +40,38 @@ class Ended(NamedTuple):
     reason: str | None
 
 
-def start(host: Host, domain: GuardedDomain, may_start: Callable[[], bool], *, witnessed: bool) -> str:
+def start(
+    host: Host, domain: GuardedDomain, may_start: Callable[[], bool], *, witnessed: bool, quorum: bool = False
+) -> str:
     """Start a domain whose other node is proven dead; returns what was done, in words.
 
-    An operation that was left is settled first. ``may_start`` is asked again before each command. Raises ``Refused``, and what
-    the tools end with.
+    An operation that was left is settled first. ``may_start`` is asked again before each command. Where the proof is ``quorum``,
+    its resources are Primary already, or nothing is proven: none is promoted now. Raises ``Refused``, and what the tools end
+    with.
     """
     standing = read_standing(host, domain.name)
     if standing is not None:
         operations.settle_left(host, domain.name)
     with operations.held(host, domain.name):
         # What this was decided on may be some seconds old.
-        reason = look(host, [domain], 0.0, witnessed=witnessed).reasons.get(domain.name)
+        found = look(host, [domain], 0.0, Quorumless(host) if quorum else None, witnessed=witnessed)
+        reason = found.reasons.get(domain.name) or (_not_held(domain.name, found.seen) if quorum else None)
         if reason is not None:
             raise Refused(f"domain {domain.name}", reason, "It is looked at again, and told when that changes")
-        for name in domain.resources:
+        for name in () if quorum else domain.resources:
             _require(may_start, domain)
             perform(host, Promote(resource=name))
         _require(may_start, domain)
         perform(host, StartDomain(domain=domain.name))
     return "started"
+
+
+def _not_held(domain: str, seen: Seen) -> str | None:
+    if domain not in seen.primary & seen.quorate:
+        return "its resources are not all Primary here, with quorum"
+    if seen.replicating is None or domain in seen.replicating:
+        return "its other node is connected again"
+    return None
 
 
 def _require(may_start: Callable[[], bool], domain: GuardedDomain) -> None:
@@ -95,9 +109,18 @@ def promote(host: Host, domain: GuardedDomain) -> str:
 
 
 def demote(host: Host, domain: GuardedDomain) -> str:
-    """Make all of them Secondary; returns what was done, in words. Raises what the tools end with, as for one that is in use."""
+    """Make all of them Secondary, each that can be; returns what was done, in words.
+
+    Raises what the tools end with, as for one that is in use.
+    """
+    troubles: list[Exception] = []
     for name in domain.resources:
-        perform(host, Demote(resource=name))
+        try:
+            perform(host, Demote(resource=name))
+        except (SalternError, OSError) as error:
+            troubles.append(error)
+    for trouble in troubles:
+        raise trouble
     return "are Secondary here"
 
 
@@ -130,8 +153,10 @@ class Doing:
         journal: Journal,
         *,
         witnessed: bool,
+        quorum: bool = False,
     ) -> None:
-        self._host, self._domains, self._clock, self._witnessed = host, domains, clock, witnessed
+        self._host, self._domains, self._clock = host, domains, clock
+        self._witnessed, self._quorum = witnessed, quorum
         self._wake, self._journal = wake, journal
         self._lock = threading.Lock()
         self._ended: SimpleQueue[Ended] = SimpleQueue()
@@ -235,7 +260,7 @@ class Doing:
         reason = None
         try:
             may_start = lambda: domain not in self._cancelled  # noqa: E731
-            words = start(self._host, self._domains[domain], may_start, witnessed=self._witnessed)
+            words = start(self._host, self._domains[domain], may_start, witnessed=self._witnessed, quorum=self._quorum)
         except (SalternError, OSError) as error:
             reason = str(error)
             words = f"was not started: {reason}"

@@ -17,6 +17,7 @@ from saltern.errors import ParseError, SalternError
 from saltern.guard.facts import Seen
 from saltern.guarding.journal import Say
 from saltern.guarding.queues import drained
+from saltern.guarding.quorumless import Quorumless
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.observed import Xen
@@ -56,7 +57,8 @@ def judge(
 ) -> Look:
     """What that means for the domains; ``held_up`` has the reasons of those that are not to be started for what is noted here.
 
-    Of the resources that are ``unfenced`` DRBD asks nothing before it goes on alone with them; ``None`` where that was not read.
+    Of the resources that are ``unfenced`` DRBD asks for nothing before it goes on alone with them, neither this guard nor quorum;
+    ``None`` where that was not read: then nothing counts as having quorum.
     """
     good = _GOOD[witnessed]
     here = frozenset(each.name for each in domains if xen.by_uuid(each.uuid) is not None)
@@ -74,6 +76,9 @@ def judge(
         if reason is not None:
             reasons[each.name] = reason
     connected = frozenset(name for name, found in sides.items() if all(map(_connected, found)))
+    unbound = None if unfenced is None else _of_domains(unfenced, domains)
+    with_quorum = frozenset(name for name, found in sides.items() if all(map(_has_quorum, found)))
+    primary = frozenset(name for name, found in sides.items() if all(map(_is_primary, found)))
     seen = Seen(
         running=here,
         startable=frozenset(sides) - reasons.keys(),
@@ -84,8 +89,12 @@ def judge(
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
         settled=frozenset(name for name, found in sides.items() if all(map(_settled, found))),
         free_bytes=free_bytes,
-        unfenced=None if unfenced is None else _of_domains(unfenced, domains),
+        unfenced=unbound,
         unasked=here & frozenset(name for name, found in sides.items() if any(map(_is_written_alone, found))),
+        quorate=frozenset() if unbound is None else with_quorum - unbound,
+        primary=primary,
+        partly_primary=frozenset(name for name, found in sides.items() if any(map(_is_primary, found))) - primary,
+        began_s=begun_s,
     )
     return Look(begun_s, seen, reasons)
 
@@ -118,6 +127,15 @@ def _connected(side: RunningResource | None) -> bool:
     return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
 
 
+def _has_quorum(side: RunningResource | None) -> bool:
+    """Each of its devices; 8.4 has none, and says nothing of it."""
+    return side is not None and bool(side.devices) and all(each.quorum is True for each in side.devices.values())
+
+
+def _is_primary(side: RunningResource | None) -> bool:
+    return side is not None and side.role is Role.PRIMARY
+
+
 def awaits_handler(side: RunningResource | None) -> bool:
     """Whether DRBD has suspended its I/O until the handler ends well, with the other copy out of sight."""
     return side is not None and side.role is Role.PRIMARY and side.awaits_handler and not _connected(side)
@@ -146,14 +164,15 @@ def look(
     host: Host,
     domains: Sequence[GuardedDomain],
     begun_s: float,
-    fencing: Unfenced | None = None,
+    fencing: Unfenced | Quorumless | None = None,
     *,
     witnessed: bool,
     memory: bool = False,
 ) -> Look:
     """Look at the node: two processes, with its ``memory`` three, and the notes about domains. Raises what a read raises.
 
-    It is ``witnessed`` where there are leases. What ``fencing`` does not know yet takes a process for each resource.
+    It is ``witnessed`` where there are leases. What ``fencing`` does not know yet takes a process for each resource; one for all
+    where it is about quorum.
     """
     running = read_running(host, read_version(host))
     names = [name for each in domains for name in each.resources]
@@ -190,6 +209,7 @@ class Looking:
     """Looks again and again, and keeps the ``latest`` look, ``None`` while there is none. ``wake`` is called after each.
 
     How much memory is free is looked at only while ``orphaned`` says that something may have to be started.
+    Where the proof is ``quorum``, it is looked at whether that is demanded, and not whether DRBD asks.
     """
 
     def __init__(
@@ -203,10 +223,11 @@ class Looking:
         orphaned: Callable[[], bool],
         *,
         witnessed: bool,
+        quorum: bool = False,
     ) -> None:
         self._host, self._domains, self._period_s, self._witnessed = host, domains, period_s, witnessed
         self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
-        self._fencing = Unfenced(host, clock)
+        self._fencing = Quorumless(host) if quorum else Unfenced(host, clock)
         self._again = threading.Event()
         self._met: SimpleQueue[str | None] = SimpleQueue()  # resources that were connected, since the last look
         self.latest: Look | None = None

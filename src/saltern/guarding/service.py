@@ -73,6 +73,7 @@ class GuardService:
         self._domains = {each.name: each for each in settings.domains}
         self._wake = Wake()
         lease = settings.witness is not None
+        self._proof = Proof(lease, frozenset(settings.fencing), settings.quorum)
         self._looking = Looking(
             host,
             settings.domains,
@@ -82,8 +83,9 @@ class GuardService:
             journal.say,
             lambda: self._guard.expects_orphans(clock()),
             witnessed=lease,
+            quorum=settings.quorum,
         )
-        self._doing = Doing(host, self._domains, clock, self._wake, journal, witnessed=lease)
+        self._doing = Doing(host, self._domains, clock, self._wake, journal, witnessed=lease, quorum=settings.quorum)
         self._agents = Agents(host, settings.fencing, self._wake, journal)
         partners = {each.name: each.partner for each in settings.domains}
         wards = {
@@ -96,7 +98,7 @@ class GuardService:
             store.facts,
             clock(),
             store.renewed(),
-            proof=Proof(lease, frozenset(settings.fencing)),
+            proof=self._proof,
             wards=wards,
         )
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
@@ -186,10 +188,14 @@ class GuardService:
         acts = self._guard.answered(by, known, now_s)
         for told in telling.heard(by, known):
             self._journal.say(*told)
+        self._keep_renewed()
+        self._do(acts)
+
+    def _keep_renewed(self) -> None:
+        """Before anything that rests on it is said or done."""
         if self._guard.renewed != self._kept:
             self._kept = self._guard.renewed
             self._store.keep_renewed(self._kept)
-        self._do(acts)
 
     def _of_partners(self, answer: Answer) -> Answer | None:
         """What of an answer is about partners: the witness may keep something of one that this node no longer has."""
@@ -213,7 +219,9 @@ class GuardService:
         for domain in seen.running:
             if self._guard.lease_until_s(domain) > now_s:
                 self._journal.say(f"lease of {domain}", "is there")
-        self._do(self._guard.act(seen, now_s))
+        acts = self._guard.act(seen, now_s)
+        self._keep_renewed()
+        self._do(acts)
         if look is not None:
             self._looking.acted_on(look)
 
@@ -237,7 +245,7 @@ class GuardService:
         here = (
             self._doing.here_since(look.begun_s) | self._attached_since(look) | self._unproven(look, now_s)
         ) - starting
-        return replace(
+        found = replace(
             look.seen,
             running=look.seen.running | here,
             starting=starting,
@@ -247,6 +255,10 @@ class GuardService:
             settled=self._since_told(look.seen.settled, look),
             connected=self._since_told(look.seen.connected, look),
         )
+        if not self._proof.quorum:
+            return found
+        # Who goes on is a matter of votes: nobody is asked.
+        return replace(found, lost=frozenset(), waiting=frozenset(), unasked=frozenset())
 
     def _attached_since(self, look: Look) -> frozenset[str]:
         return frozenset(name for name, at_s in self._attached_s.items() if at_s >= look.begun_s)
@@ -493,9 +505,10 @@ class GuardService:
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": (self._armed or self._settings.witness is None) and not self._guard.leaving and not unaware,
+            "protected": (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware,
             "unaware": unaware,
             "unfenced": self._guard.unfenced,
+            "quorum": self._proof.quorum,
             "ending": self._ending,
             "aside": self._guard.aside,
             "current": self._is_current() and not self._guard.leaving,

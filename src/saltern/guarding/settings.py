@@ -65,7 +65,8 @@ class GuardedDomain:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
     """All that a guard is told: ``partners`` by node, the agents in ``fencing`` that switch them off, and the ``domains`` that it
-    shares with each. Without a ``witness`` there are no leases. ``cluster`` is for events.
+    shares with each. Without a ``witness`` there are no leases from others; by ``quorum`` DRBD gives them. ``cluster`` is for
+    events.
 
     ``notify`` is the command that is run for each, if any.
     """
@@ -77,6 +78,7 @@ class GuardSettings:
     domains: tuple[GuardedDomain, ...]
     witness: Party | None = None
     fencing: Mapping[str, FenceAgent] = field(default_factory=dict)
+    quorum: bool = False
     times: Times = field(default_factory=Times)
     cluster: str = "cluster"
     notify: tuple[str, ...] = ()
@@ -106,7 +108,7 @@ def parse_guard(text: str | None, path: str) -> GuardSettings:
     found = _parse(GuardSettings, text, path)
     keys = {f"partners:{name}": party.key for name, party in found.partners.items()}
     keys |= {} if found.witness is None else {"witness": found.witness.key}
-    strange = (*_strange_keys(keys), *_strange_domains(found), *_strange_agents(found))
+    strange = (*_strange_keys(keys), *_strange_domains(found), *_strange_agents(found), *_strange_proofs(found))
     for wrong in (*_general(found.version, found.times), *strange):
         raise FileError(path, wrong, _REMEDY)
     if found.notify and not found.notify[0].startswith("/"):
@@ -160,8 +162,16 @@ def _strange_agents(found: GuardSettings) -> Iterator[str]:
             yield f"fencing: {node} is no partner; allowed: {', '.join(found.partners)}"
         if not _AGENT.fullmatch(each.agent):
             yield f"fencing:{node}:agent: {each.agent[:60]!r}; allowed: the name of a fence agent, such as fence_ipmilan"
-    if found.witness is None and not found.fencing:
-        yield "witness, fencing: neither; allowed: one of them, or nothing proves a node dead"
+
+
+def _strange_proofs(found: GuardSettings) -> Iterator[str]:
+    others = found.witness is not None or bool(found.fencing)
+    if not (others or found.quorum):
+        yield "witness, fencing, quorum: none; allowed: one of them, or nothing proves a node dead"
+    if others and found.quorum:
+        yield "quorum: beside witness or fencing; allowed: alone, since DRBD would ask a guard and count votes"
+    if found.quorum and not found.times.detect_s:
+        yield "times: detect is 0 s; allowed: more, by quorum a node writes on until DRBD has noticed that it is cut off"
 
 
 def _strange_domains(found: GuardSettings) -> Iterator[str]:

@@ -68,6 +68,7 @@ def guard_settings(node_slice: NodeSlice, keys: Mapping[str, str]) -> Told:
             partners=partners,
             witness=None if witness is None else _party(witness, keys),
             fencing={name: each for name, each in guard.fencing.items() if name in partners},
+            quorum=guard.quorum,
             domains=tuple(each for each in domains if each.partner in partners),
             times=guard.times,
             cluster=node_slice.cluster,

@@ -100,12 +100,24 @@ def _write(host: Host, settings: GuardSettings | WitnessSettings, ask: Ask, *, t
         parse_witness(text, WITNESS_SETTINGS)
         return _private(host, WITNESS_SETTINGS, text, test=test)
     parse_guard(text, GUARD_SETTINGS)
-    told = {name for domain in settings.domains for name in domain.resources}
+    if settings.quorum:
+        _require_quorum(host)
+    told = set() if settings.quorum else {name for domain in settings.domains for name in domain.resources}
     return _both(
         _not_asked(host, told, ask, test=test),
         _files(host, [_UNIT_FILE], test=test),
         _private(host, GUARD_SETTINGS, text, test=test),
     )
+
+
+def _require_quorum(host: Host) -> None:
+    found = generation(read_version(host))
+    if found is not Generation.V9:
+        raise Refused(
+            "guard",
+            f"the topology takes over by quorum, which DRBD {found} has not",
+            "Install DRBD 9 on this node, or write `witness` or `fencing` in `saltern:takeover`, in the place of `quorum`",
+        )
 
 
 def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:

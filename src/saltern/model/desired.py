@@ -159,7 +159,7 @@ class DomainSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSpec:
     """The guard of a node: where it listens, where its ``partners`` (address by node) and the witness are, the agents in
-    ``fencing`` by which it switches partners off, and its times.
+    ``fencing`` by which it switches partners off, and its times. By ``quorum`` it has neither witness nor agents.
 
     Guards of all nodes listen on the same ``port``. The keys are not here: each machine makes its own. ``notify`` is the command
     that the guard runs for each of its events.
@@ -172,6 +172,7 @@ class GuardSpec:
     fencing: Mapping[str, FenceAgent]
     times: Times
     notify: tuple[str, ...] = ()
+    quorum: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

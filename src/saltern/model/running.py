@@ -110,11 +110,15 @@ class Connection(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One volume of a resource on this side. ``size_bytes`` is 0 while it is diskless."""
+    """One volume of a resource on this side. ``size_bytes`` is 0 while it is diskless.
+
+    ``quorum``: it has quorum, or none was demanded of it, which the kernel calls the same. ``None`` where it says nothing (8.4).
+    """
 
     minor: int
     disk: DiskState
     size_bytes: int | None = None  # None when not asked for
+    quorum: bool | None = None
 
 
 class RunningResource(NamedTuple):

@@ -115,8 +115,8 @@ class FenceAgent:
 class Takeover:
     """That the partner of a lost node takes its domains over by itself, and what proves to it that the node is lost.
 
-    With a ``witness`` that is a lease; without, the agents in ``fencing``, by the node that each switches off. Guards listen on
-    ``port`` of the address of each node.
+    With a ``witness`` that is a lease; without, the agents in ``fencing``, by the node that each switches off, or ``quorum``, by
+    the tie-breaker of the cluster. Guards listen on ``port`` of the address of each node.
     They run ``notify`` for each of their events.
     """
 
@@ -125,6 +125,7 @@ class Takeover:
     port: int
     times: Times
     notify: tuple[str, ...] = ()
+    quorum: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ _TOOL = "drbdsetup events2"
 _FENCING = "fencing"
 _QUORUM = "quorum"
 _SUSPENSIONS = frozenset({"user", "no-data", _FENCING, _QUORUM})
-_CLIENT = {"yes": True, "no": False}
+_YES = {"yes": True, "no": False}
 # DRBD 8.4 has one connection for each resource and calls every peer by this word.
 _NAMELESS_PEER = "peer"
 
@@ -137,7 +137,7 @@ def _take(resources: dict[str, _Resource], event: Event) -> None:
             if volume not in resource.devices:
                 raise ValueError(f"volume {volume} was not introduced by a device line")
             _add(connection.volumes, volume, _peer_device(fields), "volume")
-            if _CLIENT[fields.get("peer-client", "no")]:
+            if _YES[fields.get("peer-client", "no")]:
                 connection.clients.add(volume)
         case Kind.PATH:
             pass  # addresses are read from the configuration
@@ -160,6 +160,7 @@ def _device(fields: Mapping[str, str]) -> Device:
         minor=whole_number(fields["minor"]),
         disk=DiskState(fields["disk"]),
         size_bytes=_kib(fields.get("size")),
+        quorum=_YES[fields["quorum"]] if "quorum" in fields else None,
     )
 
 

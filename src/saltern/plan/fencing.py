@@ -16,6 +16,8 @@ def step(resource: Resource, node_slice: NodeSlice, view: View) -> Step | Wait:
     """Have DRBD ask the guard about a resource: its file first, then the kernel. Raises as the steps of these two."""
     if node_slice.guard is None:
         return Step(comment=f"nothing takes {resource.name} over by itself")
+    if node_slice.guard.quorum:
+        return Step(comment=f"who goes on with {resource.name} is a matter of quorum: nobody is asked")
     told = view.guarded
     if told is None:
         return Wait(reason=f"the guard of this node is not told of {resource.name}", remedy=f"See {GUARD_SETTINGS}")

@@ -44,7 +44,8 @@ def _why_not(guard: Tree) -> str:
     if guard["aside"]:
         return "its guard has stepped aside for an apply that was not finished"
     if guard["unfenced"]:
-        return f"DRBD was not seen to ask its guard about {' and '.join(guard['unfenced'])}"
+        what = "demand quorum for" if guard.get("quorum") else "ask its guard about"
+        return f"DRBD was not seen to {what} {' and '.join(guard['unfenced'])}"
     if guard["unaware"]:
         return f"{' and '.join(guard['unaware'])} did not answer of late, without whom nobody takes it over"
     return "its guard has not begun to protect it yet"
@@ -105,7 +106,8 @@ def _line(guard: Tree) -> str:
         return "not protected"
     renewed = ", ".join(f"{name} {ago_s:g} s ago" for name, ago_s in guard["renewed_s_ago"].items())
     paused = ", paused" if guard["paused"] is not None else ""
-    return f"protected{paused}; answered by {renewed or 'nobody yet'}"
+    by = "had quorum for" if guard.get("quorum") else "answered by"
+    return f"protected{paused}; {by} {renewed or 'nobody yet'}"
 
 
 def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:

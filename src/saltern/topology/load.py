@@ -95,7 +95,14 @@ class _Loader(Reader):
         if times is None or (found["witness"] is not None and witness is None) or None in agents.values():
             return None
         fencing = {name: agent for name, agent in agents.items() if agent is not None}
-        return Takeover(witness=witness, fencing=fencing, port=found["port"], times=times, notify=found["notify"])
+        return Takeover(
+            witness=witness,
+            fencing=fencing,
+            port=found["port"],
+            times=times,
+            notify=found["notify"],
+            quorum=found["quorum"] == "yes",
+        )
 
     def _agent(self, data: object, path: str) -> FenceAgent | None:
         found = self.section(schema.FENCING, data, path)

@@ -164,7 +164,7 @@ CLUSTER: Final = Section(
             kind=values.NODE,
             default_text="none: DRBD has no quorum",
             meaning="The third node of every disk, for DRBD 9: a node that holds no domain. It has no disk of them, and is the "
-            "third vote: a Primary that sees neither its partner nor this node is suspended. Not together with `takeover`.",
+            "third vote: a Primary that sees neither its partner nor this node is suspended. With `takeover` only by `quorum`.",
             example="third",
         ),
         Key(name="nodes", kind=values.MAPPING, required=True, meaning="The physical servers, by their host names."),
@@ -189,7 +189,7 @@ CLUSTER: Final = Section(
 TAKEOVER: Final = Section(
     path="saltern:takeover",
     meaning="A guard on each node takes over from a node that is proven dead: by leases, with a witness, or by an agent that has "
-    "switched it off. One of the two is there, or both.",
+    "switched it off: one of the two is there, or both. Or by quorum, with a tie-breaker, and then neither.",
     keys=(
         Key(
             name="witness",
@@ -204,6 +204,14 @@ TAKEOVER: Final = Section(
             default_text="no node is switched off",
             meaning="For each node the agent that switches it off. With a witness it is used in addition, and what it says "
             "proves nothing.",
+        ),
+        Key(
+            name="quorum",
+            kind=values.one_of("takeover-quorum", ("yes", "no")),
+            default="no",
+            meaning="Whether the quorum of DRBD 9 is the proof, with a `tie_breaker`: the partner has the disks of a lost node "
+            "Primary for `lease:takeover` seconds before it starts anything. **It has never run on a kernel with DRBD 9.**",
+            example="yes",
         ),
         Key(
             name="port",
@@ -288,11 +296,16 @@ _TIMES: Final = Times()
 LEASE: Final = Section(
     path="saltern:takeover:lease",
     meaning="In seconds. `takeover` is at least (`lease` + `watchdog`) * (1 + `drift`) / (1 - `drift`) + `margin`, or it would "
-    "prove nothing.",
+    "prove nothing. By quorum what DRBD takes to notice a loss comes to `lease` and `watchdog`: of each disk `ping-int`, "
+    "`ping-timeout`, and `ko-count` times `timeout`, which are 52.5 s by default.",
     keys=(
         _time("beat", _TIMES.beat_s, "Between two signs of life of a node."),
         _time("dead", _TIMES.dead_s, "After so long without one a node counts as lost, which is no proof yet."),
-        _time("lease", _TIMES.lease_s, "For so long domains run on where neither partner nor witness answers."),
+        _time(
+            "lease",
+            _TIMES.lease_s,
+            "For so long domains run on where neither partner nor witness answers; by quorum, without it.",
+        ),
         _time(
             "watchdog",
             _TIMES.watchdog_s,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -10,7 +11,9 @@ import networkx as nx
 
 from saltern.desired import SLOT_BYTES, metadata_size_bytes
 from saltern.errors import Violation
-from saltern.model.topology import Cluster, Disk, Domain, MetaDisk, Node
+from saltern.guard.detect import detect_s
+from saltern.guard.times import wrong
+from saltern.model.topology import Cluster, Disk, Domain, MetaDisk, Node, Takeover
 from saltern.topology import capacity
 from saltern.topology.allocate import (
     NO_NUMBERS,
@@ -62,6 +65,7 @@ def violations(
     found += unguardable_disks(cluster)
     found += misplaced_tie_breaker(cluster, loaded.nodes)
     found += disks_without_quorum(cluster)
+    found += unproven_quorum(cluster)
     found += unknown_dependencies(cluster, loaded.domains)
     found += dependency_cycles(cluster)
     found += domains_that_nothing_boots(cluster, told)
@@ -380,14 +384,14 @@ def _holders(cluster: Cluster) -> frozenset[str]:
 def unproven_takeover(cluster: Cluster) -> Iterator[Violation]:
     """Without a witness, only an agent can prove that a node is dead."""
     takeover = cluster.takeover
-    if takeover is None or takeover.witness is not None:
+    if takeover is None or takeover.witness is not None or takeover.quorum:
         return
     if not takeover.fencing:
         yield Violation(
             rule="takeover-proof",
             paths=(TAKEOVER,),
-            found="neither `witness` nor `fencing`: nothing proves a node dead, so automatic takeover is off",
-            allowed="one of them, or both",
+            found="neither `witness` nor `fencing`, and no `quorum`: nothing proves a node dead, so automatic takeover is off",
+            allowed="one of them, or the first two",
             remedy="write one; or take the section out, and a lost node's domains are started by a person only",
         )
         return
@@ -455,14 +459,66 @@ def misplaced_tie_breaker(cluster: Cluster, nodes: frozenset[str]) -> Iterator[V
                 allowed="a node that holds no domain: it decides between the two that do",
                 remedy="name a third node, or place the domain on others",
             )
-    if cluster.takeover is not None:
+    if cluster.takeover is not None and not cluster.takeover.quorum:
         yield Violation(
             rule="tie-breaker-alone",
             paths=(TIE_BREAKER, TAKEOVER),
             found="both: guards and DRBD's quorum would each decide who goes on, and neither knows of the other",
-            allowed="one of them",
+            allowed="one of them, or `quorum: yes` in `takeover`",
             remedy="take one out; with `tie_breaker` alone a lost node's domains are started by a person",
         )
+
+
+def unproven_quorum(cluster: Cluster) -> Iterator[Violation]:
+    """Takeover by quorum that would prove nothing."""
+    takeover = cluster.takeover
+    if takeover is None or not takeover.quorum:
+        return
+    path = f"{TAKEOVER}:quorum"
+    if cluster.tie_breaker is None:
+        yield Violation(
+            rule="takeover-quorum",
+            paths=(path,),
+            found="no `tie_breaker`: of two nodes that lose each other neither has quorum",
+            allowed="a third node as the tie-breaker",
+            remedy="name one as `saltern:tie_breaker`, or write `witness` or `fencing` in the place of `quorum`",
+        )
+    for other in [each for each in ("witness", "fencing") if getattr(takeover, each)]:
+        yield Violation(
+            rule="takeover-quorum",
+            paths=(path, f"{TAKEOVER}:{other}"),
+            found="both: DRBD would ask the guard who goes on, and count votes",
+            allowed="one of them",
+            remedy="take one out",
+        )
+    yield from _undetected(cluster, takeover)
+
+
+def _undetected(cluster: Cluster, takeover: Takeover) -> Iterator[Violation]:
+    """A lost node goes on until its DRBD has noticed."""
+    lease = f"{TAKEOVER}:lease"
+    for domain in cluster.domains.values():
+        for disk in domain.disks:
+            path = f"{DOMAINS}:{domain.name}:disks:{disk.device}"
+            try:
+                times = replace(takeover.times, detect_s=detect_s(disk.drbd.sections.get("net", {})))
+            except ValueError as error:
+                yield Violation(
+                    rule="takeover-quorum",
+                    paths=(path, f"{TAKEOVER}:quorum"),
+                    found=f"{error}: nothing bounds how long a node that is cut off goes on",
+                    allowed="whole numbers, and `ko-count` of 1 or more",
+                    remedy="correct it, or take it out: the default is good",
+                )
+                continue
+            for strange in wrong(times):
+                yield Violation(
+                    rule="lease",
+                    paths=(lease, path),
+                    found=f"{strange}; DRBD takes up to {times.detect_s:g} s to notice that a connection is dead (detect)",
+                    allowed="times that prove that a lost node has stopped",
+                    remedy="write a longer `takeover`; or smaller `ping-int`, `timeout` and `ko-count` under `net`",
+                )
 
 
 # What DRBD's quorum rests on. A peer that is not read from has no vote (__calc_quorum_with_disk in drbd_state.c of 9.2).

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from saltern.guard.acts import Act, Demote, Promote, Refuse, Start, Stop, WindUp
+from saltern.guard.acts import Act, Demote, Promote, Refuse, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.messages import Beat
@@ -169,8 +169,56 @@ def test_a_domain_starts_only_where_its_resources_had_quorum_of_late() -> None:
     one = guard()
     assert "quorum" in str(one.against_start("dns", 1.0))
     one.act(replace(ALONE, running=frozenset(), began_s=1.0), 1.5)
+    heard(one, 6.0)
     assert one.against_start("dns", 1.0 + TIMES.lease_s - 0.1) is None
     assert "quorum" in str(one.against_start("dns", 1.0 + TIMES.lease_s))
+
+
+def test_nobody_starts_here_what_a_silent_node_may_still_run() -> None:
+    one = guard()
+    at(one, ALONE, 2.0)
+    assert "silent" in str(one.against_start("web", 2.0)), "it was not heard since this guard began"
+    heard(one, 2.5)
+    assert one.against_start("web", 3.0) is None
+    at(one, ALONE, 20.0)
+    one.promoted("web", None, 25.0)
+    at(one, HELD, 55.0)
+    assert "silent" in str(one.against_start("web", 55.0)), "it is Primary here, and was not held for long enough"
+    at(one, HELD, 55.6, Start)
+    assert one.against_start("web", 55.6) is None
+    at(one, replace(HELD, running=frozenset({"dns", "web"})), 57.0)
+    assert one.against_start("web", 57.0) is None, "Xen has it, and gives it its second disk"
+    at(one, HELD, 60.0)
+    assert "silent" in str(one.against_start("web", 60.0)), "it has ended, and the proof is used up"
+
+
+def test_a_node_whose_guard_was_stopped_on_purpose_is_a_matter_of_persons() -> None:
+    one = guard()
+    heard(one, 1.0, leaving=True)
+    at(one, ALONE, 20.0)
+    assert one.against_start("web", 20.0) is None
+
+
+def test_what_stays_primary_with_one_of_its_resources_is_demoted_as_a_whole_before_it_is_promoted() -> None:
+    one = guard()
+    heard(one, 1.0)
+    partly = replace(ALONE, partly_primary=frozenset({"web"}))
+    assert at(one, partly, 20.0, Promote, Demote) == [Demote("web")]
+    assert at(one, ALONE, 22.0, Promote, Demote) == [Promote("web")]
+
+
+def test_of_what_drbd_demands_no_quorum_nothing_is_taken_over_from_here() -> None:
+    one = guard()
+    lax = replace(ALONE, unfenced=frozenset({"dns"}))
+
+    def says_covered(seen: Seen, now_s: float) -> set[bool]:
+        return {act.message.covered for act in at(one, seen, now_s, Send) if isinstance(act.message, Beat)}
+
+    assert says_covered(lax, 2.0) == {False}
+    heard(one, 2.5)
+    assert "demands quorum" in str(one.against_start("dns", 3.0))
+    assert says_covered(ALONE, 4.0) == {True}
+    assert one.against_start("dns", 4.0) is None
 
 
 def test_nobody_s_word_takes_the_place_of_quorum() -> None:

@@ -40,3 +40,11 @@ def test_where_one_of_them_is_refused_none_stays_primary(monkeypatch: pytest.Mon
     with pytest.raises(SalternError, match="another node is Primary"):
         doing.promote(host, TWO_DISKS)
     assert done == [Promote(resource="dns"), Demote(resource="dns")]
+
+
+def test_each_resource_is_demoted_that_can_be_also_after_one_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    host: Any = None
+    done = roles(monkeypatch, Demote(resource="dns"))
+    with pytest.raises(SalternError):
+        doing.demote(host, TWO_DISKS)
+    assert done == [Demote(resource="dns.log")]

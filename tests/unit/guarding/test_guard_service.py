@@ -656,3 +656,39 @@ def test_no_word_is_taken_while_what_replicates_cannot_be_seen_or_a_node_was_jus
         says_dead(bench)
     bench.turn()
     assert bench.did == []
+
+
+BY_QUORUM = replace(SETTINGS, witness=None, quorum=True, times=Times(detect_s=2.0, takeover_s=25.0))
+QUORATE = replace(RUNS, lost=frozenset({"dns"}), waiting=frozenset({"dns"}), unasked=frozenset({"dns"}))
+
+
+def quorate(bench: Bench) -> Seen:
+    return replace(QUORATE, quorate=frozenset({"dns"}), primary=frozenset({"dns"}), began_s=bench.now_s)
+
+
+def test_by_quorum_a_lease_outlasts_the_guard_and_no_restart_makes_it_longer(bench: Bench) -> None:
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.see(quorate(bench))
+    bench.turn()
+    end_s = bench.now_s + TIMES.lease_s
+    for _ in range(3):
+        bench.service._door.close()
+        bench.begin(settings=BY_QUORUM)
+        bench.see(replace(QUORATE, began_s=bench.now_s))
+        bench.turn(TIMES.lease_s / 4)
+        assert bench.service._guard.lease_until_s("dns") == end_s
+    assert bench.did == []
+    bench.turn(TIMES.lease_s / 4 + 0.1)
+    assert bench.did == [("stop", "dns")]
+
+
+def test_by_quorum_nobody_is_asked_who_goes_on(bench: Bench) -> None:
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.see(quorate(bench))
+    bench.turn()
+    bench.turn(TIMES.beat_s)
+    assert not [message for _, message in bench.sent if isinstance(message, GoOn)]
+    assert {beat.alone for beat in bench.beats("dom0m")} == {frozenset()}
+    assert {beat.covered for beat in bench.beats("dom0m")} == {True}

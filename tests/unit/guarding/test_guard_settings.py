@@ -20,6 +20,7 @@ GUARD = {
     "witness": {"address": "192.168.1.1", "port": 7781, "key": KEYS[1]},
     "domains": [{"name": "dns", "uuid": "u1", "partner": "dom0m", "resources": ["dns"], "memory_bytes": 1}],
 }
+BY_QUORUM = {"detect_s": 10.5, "takeover_s": 40}
 WITNESS = {"version": 1, "listen": GUARD["listen"], "nodes": {"dom0": KEYS[0], "dom0m": KEYS[1]}}
 
 
@@ -35,6 +36,11 @@ def test_a_guard_is_told_its_node_its_partners_and_its_domains(tmp_path: Path) -
     assert found.domain_of("dns") == found.domains[0]
     assert found.domain_of("strange") is None
     assert found.times.takeover_s == 20.0
+
+
+def test_by_quorum_a_guard_has_neither_witness_nor_agents(tmp_path: Path) -> None:
+    told = {**GUARD, "witness": None, "quorum": True, "times": BY_QUORUM}
+    assert read_guard(write(tmp_path, GUARD_SETTINGS, told), GUARD_SETTINGS).quorum
 
 
 def test_an_ipv6_address_is_written_in_brackets() -> None:
@@ -55,6 +61,10 @@ def domain(**fields: Any) -> dict[str, Any]:
         ({"witness": {**GUARD["witness"], "key": "secret"}}, "witness: 'secret' is no public key"),  # type: ignore[dict-item]
         ({"witness": {**GUARD["witness"], "key": KEYS[0]}}, "the same key"),  # type: ignore[dict-item]
         ({"times": {"takeover_s": 10}}, "times: takeover is 10 s"),
+        ({"witness": None}, "witness, fencing, quorum: none"),
+        ({"quorum": True, "times": BY_QUORUM}, "quorum: beside witness or fencing"),
+        ({"quorum": True, "witness": None}, "times: detect is 0 s"),
+        ({"quorum": True, "witness": None, "times": {**BY_QUORUM, "takeover_s": 20}}, "until then the lost node may"),
         ({"times": {"beat_s": "soon"}}, "times:beat_s: 'soon'"),
         ({"domains": [domain(partner="dom1")]}, "partner 'dom1'; allowed: dom0m"),
         ({"domains": [domain(resources=[])]}, "no resource"),

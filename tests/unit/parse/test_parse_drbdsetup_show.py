@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from saltern.errors import ParseError
-from saltern.parse.drbdsetup_show import parse_addresses, parse_asks, parse_two_primaries
+from saltern.parse.drbdsetup_show import parse_addresses, parse_asks, parse_quorum, parse_two_primaries
 
 DATA = Path(__file__).parents[2] / "data" / "drbdsetup_show"
 CONNECTED = (DATA / "8.4-connected.txt").read_text()
@@ -94,3 +94,29 @@ def test_one_connection_of_two_that_does_not_ask_is_enough_to_go_on_alone() -> N
 def test_what_is_not_understood_about_fencing_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
         parse_asks(text)
+
+
+MAJORITY = 'resource "dns" {\n    options {\n        quorum          \tmajority;\n    }\n}\n'
+NONE = 'resource "mail" {\n    options {\n        quorum-minimum-redundancy\tmajority;\n    }\n}\n'
+
+
+def test_of_each_resource_it_is_told_whether_a_majority_is_demanded() -> None:
+    assert parse_quorum(f"{MAJORITY}\n{NONE}") == {"dns": True, "mail": False}
+    assert parse_quorum(MAJORITY.replace("majority", "1")) == {"dns": False}
+    assert parse_quorum(NINE) == {"dns": False}
+    assert parse_quorum("") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MAJORITY.removesuffix("}\n"),
+        MAJORITY + MAJORITY,
+        MAJORITY.replace("majority", "most"),
+        f"what is this?\n{MAJORITY}",
+        f"{MAJORITY}what is this?\n",
+    ],
+)
+def test_what_is_not_whole_or_not_known_says_nothing_of_quorum(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_quorum(text)

@@ -119,6 +119,18 @@ def test_a_word_for_a_client_that_is_not_known_is_no_answer() -> None:
         parse(text(RESOURCE, CONNECTION, DEVICE, f"{PEER_DEVICE} peer-client:perhaps"))
 
 
+def test_each_device_of_drbd_9_has_quorum_or_has_none_and_8_4_says_nothing_of_it() -> None:
+    nine = read("9.2-three-nodes")
+    assert [device.quorum for device in nine["mail"].devices.values()] == [True, True]
+    assert [device.quorum for device in nine["router"].devices.values()] == [False]
+    assert [device.quorum for device in read("8.4-synctarget")["dns"].devices.values()] == [None]
+
+
+def test_a_word_for_quorum_that_is_not_known_is_no_answer() -> None:
+    with pytest.raises(ParseError, match="perhaps"):
+        parse(text(RESOURCE, f"{DEVICE} quorum:perhaps"))
+
+
 @pytest.mark.parametrize(
     ("suspended", "lacks"), [("quorum", True), ("user,quorum", True), ("user", False), ("no", False)]
 )

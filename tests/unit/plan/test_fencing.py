@@ -81,3 +81,9 @@ def test_without_takeover_nothing_is_to_be_done() -> None:
 def test_settings_that_are_none_are_not_taken_for_a_guard_that_knows_nothing(text: str) -> None:
     with pytest.raises(ParseError):
         step(text)
+
+
+def test_by_quorum_drbd_asks_nobody() -> None:
+    found = step(settings("dns"), node_slice=replace(SLICE, guard=replace(GUARD, witness=None, quorum=True)))
+    assert isinstance(found, Step)
+    assert (found.actions, "quorum" in found.comment) == ((), True)

@@ -75,12 +75,18 @@ def test_protected_nodes_are_shown_with_who_answers_them() -> None:
     assert "dom0: protected; answered by dom0m 0.5 s ago, the witness 0.4 s ago" in status_text(found)
 
 
+def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
+    found = status(guard(quorum=True, renewed_s_ago={"dns": 0.5}))
+    assert "dom0: protected; had quorum for dns 0.5 s ago" in status_text(found)
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
         ({"ending": True}, "its guard was asked to end"),
         ({"aside": True}, "its guard has stepped aside for an apply that was not finished"),
         ({"unfenced": ["dns"], "unaware": ["dom0m"]}, "DRBD was not seen to ask its guard about dns"),
+        ({"unfenced": ["dns"], "quorum": True}, "DRBD was not seen to demand quorum for dns"),
         ({"unaware": ["dom0m"]}, "dom0m did not answer of late, without whom nobody takes it over"),
         ({}, "its guard has not begun to protect it yet"),
     ],

@@ -15,7 +15,7 @@ from saltern.desired import slice_from_pillar, slice_to_pillar
 from saltern.errors import TopologyError, Violation
 from saltern.guard.times import Times
 from saltern.guarding import upkeep
-from saltern.guarding.settings import Party, read_guard
+from saltern.guarding.settings import GuardSettings, Party, read_guard
 from saltern.guarding.told import guard_settings
 from saltern.model.desired import GuardSpec, NodeSlice
 from saltern.model.places import GUARD_SETTINGS
@@ -197,3 +197,40 @@ def test_a_disk_about_which_drbd_would_not_ask_the_guard_is_refused(drbd: dict[s
 
 def test_protocol_b_can_be_guarded() -> None:
     assert slices({"witness": WITNESS}, dns={"drbd": {"protocol": "B"}})["dom0"].resources["dns"].protocol == "B"
+
+
+THIRD = {"address": "192.168.1.192", "volume_group": "XEN"}
+ONE_PLACE = '{size: 256M, minor: 1, port: 7792, meta_disk: "meta[1]"}'
+
+
+def by_quorum(takeover_s: float, **net: int) -> dict[str, NodeSlice]:
+    found: dict[str, Any] = yaml.safe_load(TOPOLOGY.replace(ONE_PLACE, "{size: 256M}"))
+    top = found["saltern"]
+    top["tie_breaker"] = "third"
+    top["nodes"]["third"] = THIRD
+    top["takeover"] = {"quorum": True, "lease": {"takeover": takeover_s}}
+    top["domains"]["mail"]["drbd"] = {"net": {name.replace("_", "-"): value for name, value in net.items()}}
+    written = topology.write_allocation(topology.load_and_allocate(copy.deepcopy(found)))
+    top["allocation"] = yaml.safe_load(written)["saltern"]["allocation"]
+    return dict(topology.compile(found).slices)
+
+
+def test_by_quorum_a_guard_is_told_what_drbd_takes_to_notice_a_loss_of_all_disks_the_longest() -> None:
+    shares = by_quorum(90, ping_int=20)
+    assert shares["third"].guard is None
+    guard = shares["dom0"].guard
+    assert guard is not None
+    assert (guard.quorum, guard.witness, guard.times) == (True, None, Times(detect_s=62.5, takeover_s=90.0))
+    assert slice_from_pillar(slice_to_pillar(shares["dom0"])) == shares["dom0"]
+    found = guard_settings(shares["dom0"], {"dom0m": "a" * 40}).settings
+    assert isinstance(found, GuardSettings)
+    assert (found.quorum, found.times) == (True, guard.times)
+
+
+def test_a_takeover_that_does_not_wait_for_drbd_to_notice_is_refused() -> None:
+    assert by_quorum(73)
+    with pytest.raises(TopologyError) as error:
+        by_quorum(71)
+    assert {each.rule for each in error.value.violations} == {"lease"}
+    (first, *_) = error.value.violations
+    assert "DRBD takes up to 52.5 s to notice" in first.found

@@ -203,6 +203,26 @@ CASES = {
         "tie-breaker-alone",
         ["saltern:tie_breaker", "saltern:takeover"],
     ),
+    "quorum as a proof without a tie-breaker": (
+        "takeover: {quorum: yes, lease: {takeover: 80}}",
+        "takeover-quorum",
+        ["saltern:takeover:quorum"],
+    ),
+    "quorum beside a witness": (
+        f"{THIRD}\ntakeover: {{quorum: yes, lease: {{takeover: 80}}, witness: {{minion: master, address: 192.168.1.10}}}}",
+        "takeover-quorum",
+        ["saltern:takeover:quorum", "saltern:takeover:witness"],
+    ),
+    "quorum beside agents": (
+        f"{THIRD}\ntakeover: {{quorum: yes, lease: {{takeover: 80}}, fencing: {{dom0: {{agent: fence_apc}}}}}}",
+        "takeover-quorum",
+        ["saltern:takeover:quorum", "saltern:takeover:fencing"],
+    ),
+    "a loss that DRBD may never notice": (
+        f"{THIRD}\ntakeover: {{quorum: yes, lease: {{takeover: 80}}}}\ndomains: {{a: {{drbd: {{net: {{ko-count: 0}}}}}}}}",
+        "takeover-quorum",
+        [f"{A}:disks:xvda", "saltern:takeover:quorum"],
+    ),
     "quorum over writes that one disk may not have": (
         f"{THIRD}\ndomains: {{a: {{drbd: {{protocol: B}}}}}}",
         "quorum-disk",
