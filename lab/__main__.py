@@ -114,8 +114,11 @@ def _shell(lab: Lab, given: argparse.Namespace) -> int:
 
 
 def _on(lab: Lab, given: argparse.Namespace) -> int:
+    ssh = lab.ssh(given.node)
+    if not lab.runs(given.node):
+        raise LabError(f"{given.node} is off; `lab power-on {given.node}`")
     command = " ".join(given.command)  # as ssh(1) does: quoted as a whole, it is a line of shell on the node
-    return lab.ssh(given.node).interactive(command, terminal=sys.stdin.isatty())
+    return ssh.interactive(command, terminal=sys.stdin.isatty())
 
 
 def _record(lab: Lab, given: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -33,6 +34,7 @@ MINION_TIMEOUT_S = 180.0
 APPLY_TIMEOUT_S = 900.0
 PILLAR_TREE = "pillar"
 MINE_TREE = "mine"  # what the minions have told each other
+SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9_-]+")
 WITNESS_TREE = "witness"  # in a snapshot where the witness ran
 STATE = (
     "xl list", "cat /proc/drbd", "drbdsetup status", "lvs -a -o +tags", "dmesg | tail -n 25",
@@ -100,7 +102,7 @@ class Lab:
             if not self._anything_runs():
                 image.build(self.directory, self._progress)
                 self._choose_wiring()
-            self.master.prepare((*NODES, NAME))
+            self.master.prepare(NODES, others=[NAME])
             self.master.start()
             self.boards.start()
 
@@ -297,6 +299,8 @@ class Lab:
         return self._snapshot(name).about()
 
     def _snapshot(self, name: str) -> Snapshot:
+        if not SNAPSHOT_NAME.fullmatch(name):
+            raise LabError(f"{name!r} names no snapshot; allowed: letters, digits, `-` and `_`")
         return Snapshot(self.directory / "snapshots" / name)
 
     def _unfit(self, name: str) -> list[str]:
@@ -446,6 +450,7 @@ class Lab:
 
     def _wait_for_minions(self, nodes: Sequence[str]) -> None:
         """Wait until each listens to the master, then until all answer; a job that nobody hears would cost more."""
+        self._progress(f"waiting for {'the minion' if len(nodes) == 1 else 'the minions'} of {' and '.join(nodes)}")
         for node in nodes:
             what = "its minion listens to the master"
             self._machine(node).wait_for(partial(self._listens, node), what, timeout_s=MINION_TIMEOUT_S)

@@ -46,12 +46,24 @@ class Master:
         """Whether it runs."""
         return process.running(self._record) is not None
 
-    def prepare(self, nodes: Sequence[str]) -> None:
-        """Make what is missing: keys, accepted in advance, and a working copy of the pillar."""
+    def prepare(self, nodes: Sequence[str], *, others: Sequence[str] = ()) -> None:
+        """Make what is missing: keys, those of ``nodes`` accepted in advance, and a working copy of the pillar."""
+        for node in (*nodes, *others):
+            if not (self.keys / f"{node}.pub").exists():
+                self._make_key(node)
         for node in nodes:
-            self._make_key(node)
+            self.accept(node)
         if not self.pillar.exists():
             self.renew_pillar()
+
+    def accept(self, node: str) -> None:
+        """Expect a minion from now on."""
+        self._accepted(node).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.keys / f"{node}.pub", self._accepted(node))
+
+    def expect_no_more(self, node: str) -> None:
+        """Forget a minion that has ended, or `salt '*'` would wait for it; its key stays what it is."""
+        self._accepted(node).unlink(missing_ok=True)
 
     def renew_pillar(self) -> None:
         """Replace the working copy of the pillar, with whatever was changed in it, by a new one."""
@@ -150,10 +162,10 @@ class Master:
         """The keys of the minions."""
         return self.directory / "keys"
 
+    def _accepted(self, node: str) -> Path:
+        return self.directory / "pki" / "minions" / node
+
     def _make_key(self, node: str) -> None:
-        accepted = self.directory / "pki" / "minions" / node
-        if accepted.exists():
-            return
         self.keys.mkdir(parents=True, exist_ok=True)
         self.keys.chmod(0o700)
         key = rsa.generate_private_key(public_exponent=65537, key_size=MINION_KEY_BITS)
@@ -161,8 +173,6 @@ class Master:
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (self.keys / f"{node}.pem").write_bytes(secret)
         (self.keys / f"{node}.pub").write_bytes(public)
-        accepted.parent.mkdir(parents=True, exist_ok=True)
-        accepted.write_bytes(public)
 
     def _settings(self) -> dict[str, object]:
         return {

@@ -33,6 +33,7 @@ class Witness:
         """Start its minion, with its configuration written anew; what it has promised is where it was."""
         if self.running:
             return
+        self._master.accept(NAME)
         self.write_configuration()
         # Of one that was killed: while its number is still taken, Salt believes that it runs, and the next one ends.
         for left in (self._pidfile, *self._directory.glob("process_responsibility_*")):
@@ -54,8 +55,9 @@ class Witness:
         (self._configuration / "minion").write_text(text, encoding="utf-8")
 
     def stop(self) -> None:
-        """End it at once, as a power cut does."""
+        """End it at once, as a power cut does; the master expects it no more."""
         process.kill(self._record)
+        self._master.expect_no_more(NAME)
 
     def _settings(self) -> dict[str, object]:
         return {

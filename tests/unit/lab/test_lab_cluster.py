@@ -55,6 +55,12 @@ def test_a_lab_that_somebody_has_to_itself_is_refused_to_others_until_it_is_give
         pass
 
 
+@pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "mine.partial"])
+def test_a_snapshot_has_a_name_and_no_path(directory: Path, name: str) -> None:
+    with pytest.raises(LabError, match="names no snapshot; allowed: letters"):
+        Lab(directory).about(name)
+
+
 def test_a_snapshot_that_was_not_finished_is_none(directory: Path) -> None:
     (directory / "snapshots" / "half.partial").mkdir(parents=True)
     assert Lab(directory).snapshots() == []
