@@ -57,7 +57,9 @@ def _other_size(found: Growth, size: str) -> Refused:
     """Why a size is not taken that the topology does not give."""
     subject, asked = f"disk {found.domain}/{found.device}", f"{format_size(parse_size(size))} were asked for"
     if any(has is not None and has > parse_size(size) for has in found.has_bytes.values()):
-        return Refused(subject, f"a disk is never made smaller: {found}, and {asked}", "Ask for a size above what it has")
+        return Refused(
+            subject, f"a disk is never made smaller: {found}, and {asked}", "Ask for a size above what it has"
+        )
     return Refused(
         subject,
         f"the topology gives it {format_size(found.size_bytes)}, and {asked}",
