@@ -2,6 +2,10 @@
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
 {%- from 'operation.jinja' import operation with context %}
+{%- set hook = 'salt://' ~ pillar['hook'] | replace('.', '/') %}
+{%- if not (salt['cp.hash_file'](hook ~ '.sls') or salt['cp.hash_file'](hook ~ '/init.sls')) %}
+{{- raise('hook: there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there. Nothing was done') }}
+{%- endif %}
 {%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
 {%- set before = namespace(step=none) %}
 {%- set shares = salt['saltutil.runner']('topology.shares') %}
