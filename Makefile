@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: $(READY) ## Two simulated nodes, from an empty volume group to running domains and back (3 minutes)
+demo: $(READY) ## Two simulated nodes, from an empty volume group to running domains and back (4 to 5 minutes)
 	@exec $(BIN)/python -m demo.run
 
 .PHONY: demo-shell

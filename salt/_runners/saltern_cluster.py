@@ -284,17 +284,20 @@ def confirm_dead(node, confirm=None, who=None, timeout=15):
 
         salt-run cluster.confirm_dead dom0 dom0 who='maria, who stands before it'
     """
-    if confirm != node:
-        reason = (
-            f"when {node} lives after all, what it runs will run twice; say that it is off by writing its name twice"
-        )
-        return _failed(reason)
     found = __salt__["topology.shares"]()
     if "retcode" in found:
         return found
+    reason = _unguarded(found, node)
+    if reason:
+        return _failed(reason)
     partners = _partners(found, node)
     if not partners:
         return _failed(f"no node shares guarded domains with {node!r}, so nobody could take anything over")
+    if confirm != node:
+        differs = f"the second name is {confirm!r}, and the first is {node!r}; " if confirm else ""
+        return _failed(
+            f"{differs}when {node} lives after all, what it runs will run twice; say that it is off by writing its name twice"
+        )
     return _tell_guards("guard.confirm_dead", partners, timeout, [node], confirm=node, who=who or _user())
 
 
@@ -361,9 +364,14 @@ def fence_domain(domain, node, timeout=60):
     if "retcode" in found:
         return found
     shares = {name: slice_from_pillar(share) for name, share in found.items()}
+    reason = _unguarded(found, node)
+    if reason:
+        return _failed(reason)
+    if not any(domain in share.domains for share in shares.values()):
+        return _unknown_domain(domain)
     nodes = [name for name, share in shares.items() if domain in share.domains and share.guard is not None]
     if node not in nodes:
-        return _failed(f"no guard of {node} has {domain}; those of {nodes or 'no node'} have")
+        return _failed(f"no guard of {node} has {domain}; those of {' and '.join(nodes) or 'no node'} have")
     with salt.client.get_local_client(mopts=__opts__) as client:
         for asked in sorted(nodes, key=lambda name: name == node):
             told = [domain, node]
@@ -381,11 +389,26 @@ def _on_guards(function, node, timeout, arguments=()):
     found = __salt__["topology.shares"]()
     if "retcode" in found:
         return found
-    guarded = [name for name, share in found.items() if slice_from_pillar(share).guard is not None]
-    if not guarded or (node is not None and node not in guarded):
-        what = "no node" if node is None else f"no node {node}"
-        return _failed(f"{what} has a guard: the topology has `saltern:takeover` for {guarded or 'none'}")
-    return _tell_guards(function, guarded if node is None else [node], timeout, arguments)
+    reason = _unguarded(found, node)
+    if reason:
+        return _failed(reason)
+    return _tell_guards(function, _guarded(found) if node is None else [node], timeout, arguments)
+
+
+def _guarded(shares):
+    return [name for name, share in shares.items() if slice_from_pillar(share).guard is not None]
+
+
+def _unguarded(shares, node=None):
+    """Why no guard can be asked about a node, or about any; ``None`` where one can."""
+    guarded = _guarded(shares)
+    if not guarded:
+        return "no node has a guard: the topology has no `saltern:takeover`"
+    if node is None or node in guarded:
+        return None
+    if node in shares:
+        return f"{node} has no guard; those that have are {', '.join(guarded)}"
+    return f"the topology has no node {node!r}; it has {', '.join(shares)}"
 
 
 def _tell_guards(function, nodes, timeout, arguments=(), **named):

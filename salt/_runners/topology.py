@@ -256,7 +256,11 @@ def change(before, allocation=None):
 
 def _former(before, allocation):
     path = pathlib.Path(before)
-    return _pillar(path / "init.sls" if path.is_dir() else path, allocation)
+    path = path / "init.sls" if path.is_dir() else path
+    for each in (path, *([pathlib.Path(allocation)] if allocation else [])):
+        if not each.is_file():
+            raise FileNotFoundError(f"{each} does not exist; name the file of the former topology, or its directory")
+    return _pillar(path, allocation)
 
 
 def _with_pillar(function):

@@ -50,7 +50,13 @@ def step(name, **kwargs):
     said = __salt__["saltutil.runner"](name, full_return=True, test=bool(__opts__["test"]), **given)
     found = said.get("return")
     if not said.get("success", True) or not isinstance(found, dict) or "comment" not in found:
-        reason = found.get("error", found) if isinstance(found, dict) else found
-        return {"name": name, "result": False, "changes": {}, "comment": str(reason).strip()}
+        return {"name": name, "result": False, "changes": {}, "comment": _reason(found)}
     result = None if __opts__["test"] and found["changes"] else True
     return {"name": name, "result": result, "changes": found["changes"], "comment": found["comment"]}
+
+
+def _reason(found):
+    """Why a runner did not do its step, in words."""
+    if isinstance(found, dict) and "violations" in found:
+        return "\n".join(["the topology is invalid:", *found["violations"]])
+    return str(found.get("error", found) if isinstance(found, dict) else found).strip()

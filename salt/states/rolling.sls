@@ -2,6 +2,13 @@
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
 {%- from 'operation.jinja' import operation with context %}
+{%- set hook = 'salt://' ~ pillar['hook'] | replace('.', '/') %}
+{%- if not (salt['cp.hash_file'](hook ~ '.sls') or salt['cp.hash_file'](hook ~ '/init.sls')) %}
+the hook is there:
+  test.fail_without_changes:
+    - name: {{ ('there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there') | json }}
+    - comment: nothing was done
+{%- else %}
 {%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
 {%- set before = namespace(step=none) %}
 {%- set shares = salt['saltutil.runner']('topology.shares') %}
@@ -31,3 +38,4 @@
 {{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
+{%- endif %}

@@ -11,7 +11,7 @@ from pathlib import Path
 from saltern import __version__, topology
 from saltern.converge import Converge
 from saltern.desired import slice_to_pillar
-from saltern.errors import FileError, SalternError, TopologyError
+from saltern.errors import FileError, NoTopology, SalternError, TopologyError
 from saltern.guarding import command as guarding
 from saltern.model.desired import NodeSlice
 from saltern.model.running import Generation
@@ -28,8 +28,8 @@ from saltern.topology.show import text_of
 
 _EPILOG = """\
 PATH is a topology file or a directory with an init.sls in it; the allocation is read from allocation.sls beside it.
-Exit codes: 0 all is well, 1 the topology is invalid (or, with `allocate --check`, not allocated; or `remake` refuses), 2 wrong
-usage.
+Exit codes: 0 all is well, 1 the topology is invalid or no YAML (or, with `allocate --check`, not allocated; or `remake` refuses),
+2 wrong usage, or a file that cannot be read, or that has Jinja in it.
 
 examples:
   saltern validate pillar/saltern
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _invalid(error, as_json=options.json)
     except (SalternError, OSError) as error:
         print(f"saltern: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, NoTopology) else 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -78,6 +78,10 @@ class FileError(SalternError):
         return f"{self.path}: {self.reason}. {self.remedy}"
 
 
+class NoTopology(FileError):
+    """A file that was read and holds no topology: it is not YAML, or no mapping."""
+
+
 class ParseError(SalternError):
     """A tool printed something that this version does not understand: unknown, hence never "absent"."""
 

@@ -39,11 +39,7 @@ def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> G
     spec = spec_of(domain, fleet.shares)
     resource = _resource(fleet, spec, device)
     if size is not None and parse_size(size) != resource.size_bytes:
-        raise Refused(
-            f"disk {domain}/{device}",
-            f"the topology gives it {format_size(resource.size_bytes)}, and {size} were asked for",
-            f"Write `size: {size}` at saltern:domains:{domain}:disks:{device}; that is what the nodes are made of",
-        )
+        raise _other_size(seen(fleet, domain, device), size)
     surveys = look(fleet, {domain: spec})[domain]
     found = seen(fleet, domain, device)
     reasons = list(migrate.others(*surveys.values()))
@@ -55,6 +51,20 @@ def decide(fleet: Fleet, domain: str, device: str, size: str | None = None) -> G
     if reasons:
         raise Refused(f"disk {domain}/{device}", f"it cannot grow: {'; '.join(reasons)}", "See to that first")
     return found
+
+
+def _other_size(found: Growth, size: str) -> Refused:
+    """Why a size is not taken that the topology does not give."""
+    subject, asked = f"disk {found.domain}/{found.device}", f"{format_size(parse_size(size))} were asked for"
+    if any(has is not None and has > parse_size(size) for has in found.has_bytes.values()):
+        return Refused(
+            subject, f"a disk is never made smaller: {found}, and {asked}", "Ask for a size above what it has"
+        )
+    return Refused(
+        subject,
+        f"the topology gives it {format_size(found.size_bytes)}, and {asked}",
+        f"Write `size: {size}` at saltern:domains:{found.domain}:disks:{found.device}; that is what the nodes are made of",
+    )
 
 
 def seen(fleet: Fleet, domain: str, device: str) -> Growth:

@@ -256,7 +256,7 @@ def _busy_now(host: Host, domain: str) -> Refused:
 
 
 def settle_left(host: Host, domain: str) -> str:
-    """Settle this node's half of an operation that nobody works on; returns what was done, in words.
+    """Settle this node's half of an operation that nobody works on; returns what was found and what was done, in words.
 
     Raises ``Refused`` while somebody works on it, for what no rule can settle, and for what does not go away in a minute.
     """
@@ -267,7 +267,8 @@ def settle_left(host: Host, domain: str) -> str:
         raise busy(found, domain)
     with held(host, domain):
         # Somebody may have settled it before us, and begun another one since.
-        return settle_half(host, require(host, domain, found.operation.id))
+        left = require(host, domain, found.operation.id)
+        return f"{left} was left half-done: {plan.told(settle_half(host, left))}"
 
 
 def settle_step(host: Host, operation: Operation, action: Action) -> None:
@@ -289,9 +290,12 @@ def settle_step(host: Host, operation: Operation, action: Action) -> None:
         )
 
 
-def settle_half(host: Host, operation: Operation) -> str:
-    """Settle a half whose lock is held by the caller, with no other process of the operation on this node."""
-    done: list[str] = []
+def settle_half(host: Host, operation: Operation) -> list[Action]:
+    """Settle a half whose lock is held by the caller, with no other process of the operation on this node.
+
+    Returns what was done.
+    """
+    done: list[Action] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
         xen, wanted = _look(host, plan.standing(operation, held=True, now_s=host.now()))
@@ -302,9 +306,9 @@ def settle_half(host: Host, operation: Operation) -> str:
             continue
         for action in wanted:
             _settle(host, operation, action, here=xen.by_uuid(operation.uuid) is not None)
-            done.append(type(action).__name__)
+            done.append(action)
             if isinstance(action, EndOperation):
-                return ", ".join(done)
+                return done
 
 
 def _look(host: Host, left: Standing) -> tuple[Xen, tuple[Action, ...] | Wait]:

@@ -46,6 +46,13 @@ def format_size(size_bytes: int) -> str:
     return f"{size_bytes}B"
 
 
+def about_size(size_bytes: int) -> str:
+    """For people, to compare: the exact text where it is in the largest unit that fits, else that unit with one decimal."""
+    exact = format_size(size_bytes)
+    unit = next((unit for unit in "PTGMK" if size_bytes >= _UNITS[unit]), "B")
+    return exact if exact.endswith(unit) else f"{size_bytes / _UNITS[unit]:.1f}{unit}"
+
+
 def round_up(size_bytes: int, step_bytes: int) -> int:
     """The smallest multiple of ``step_bytes`` that is at least ``size_bytes``."""
     return -(-size_bytes // step_bytes) * step_bytes

@@ -160,7 +160,7 @@ def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_shown_settl
     operations.keep_stopped(dom0m, ghost)
     assert "stop of ghost on dom0, begun by root on master" in " ".join(runners["cluster.status"]().split())
     converged.world.advance(LEFT_AFTER_S)
-    assert runners["cluster.recover"]("ghost") == {"dom0m": "EndOperation"}
+    assert runners["cluster.recover"]("ghost") == {"dom0m": f"{ghost} was left half-done: it is over on this node"}
     assert "dom0m keeps a note about a domain ghost" in " ".join(runners["cluster.status"]().split())
     assert runners["cluster.release"]("ghost") == {"dom0m": "done"}
     assert "ghost" not in runners["cluster.status"]()
@@ -252,14 +252,18 @@ def test_a_pause_of_which_a_guard_did_not_hear_ends_with_1(
     assert context == {"retcode": 1}
 
 
-def test_that_a_node_is_dead_has_to_be_said_twice(runners: Any, context: dict[str, Any]) -> None:
+def test_that_a_node_is_dead_has_to_be_said_twice(runners: Any, fenced: Cluster, context: dict[str, Any]) -> None:
     for confirm in (None, "dom0m"):
-        assert "by writing its name twice" in runners["cluster.confirm_dead"]("dom0", confirm)["error"]
+        told = runners["cluster.confirm_dead"]("dom0", confirm)["error"]
+        assert "by writing its name twice" in told
+        assert ("the second name is 'dom0m', and the first is 'dom0'" in told) == (confirm is not None)
     assert context == {"retcode": 1}
 
 
 def test_without_guards_nobody_can_be_told_that_a_node_is_dead(runners: Any, context: dict[str, Any]) -> None:
-    assert "no node shares guarded domains with 'dom0'" in runners["cluster.confirm_dead"]("dom0", "dom0")["error"]
+    for confirm in ("dom0", "dom0m", None):
+        told = runners["cluster.confirm_dead"]("dom0", confirm)["error"]
+        assert told == "no node has a guard: the topology has no `saltern:takeover`"
     assert context == {"retcode": 1}
 
 
@@ -284,7 +288,7 @@ def test_a_node_is_given_what_switches_its_partner_off_and_nothing_of_it_is_show
 def test_a_domain_is_ended_by_way_of_its_other_node_or_else_of_the_node_itself(
     runners: Any, client: Client, converged: Cluster, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "no guard of dom0 has dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
+    assert "no node has a guard" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
     assert context.pop("retcode") == 1
     takeover = "  takeover:\n    witness: {minion: elsewhere, address: 192.168.1.192}\n"
     converged.edit("  nodes:\n    dom0:", f"{takeover}  nodes:\n    dom0:")
@@ -303,4 +307,6 @@ def test_a_domain_is_ended_by_way_of_its_other_node_or_else_of_the_node_itself(
     client.silent = set(NODES)
     assert "nothing is known of dns" in runners["cluster.fence_domain"]("dns", "dom0")["error"]
     assert context.pop("retcode") == 1
-    assert "no guard of elsewhere has dns" in runners["cluster.fence_domain"]("dns", "elsewhere")["error"]
+    told = runners["cluster.fence_domain"]("dns", "elsewhere")["error"]
+    assert told == "the topology has no node 'elsewhere'; it has dom0, dom0m"
+    assert runners["cluster.fence_domain"]("nosuch", "dom0")["error"] == "the topology has no domain 'nosuch'"

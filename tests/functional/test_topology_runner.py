@@ -98,6 +98,16 @@ def test_a_remake_is_planned_from_a_former_topology(
     assert named == plan
 
 
+@pytest.mark.parametrize("named", [{"before": "/nowhere"}, {"allocation": "/nowhere"}])
+def test_a_former_topology_that_does_not_exist_is_told_as_that(
+    runners: Any, pillar: Path, named: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = runners["topology.remake"](**{"before": str(pillar / "saltern"), **named})
+    assert told["retcode"] == 1
+    assert told["error"].startswith("/nowhere does not exist; name ")
+    assert "Template" not in capfd.readouterr().err
+
+
 def test_the_entry_of_a_domain_whose_data_were_moved_follows(runners: Any, pillar: Path, allocation: Path) -> None:
     move_router(pillar)
     assert runners["topology.allocate"](moved="router") == {"file": str(allocation), "changed": True}

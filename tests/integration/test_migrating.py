@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from minions import NODES, Salted
 
 from saltern.model.places import operation_file
@@ -74,6 +75,15 @@ def test_what_is_stopped_stays_so_until_it_is_started_elsewhere_or_moved_offline
     assert code == 0, told
     assert migrate(converged, offline=True)[0] == 0
     assert [node for node in NODES if "dns" in converged.domains(node)] == ["dom0m"]
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_a_hook_that_does_not_exist_is_refused_before_anything_is_done(converged: Salted, test: bool) -> None:
+    before = {node: converged.domains(node) for node in NODES}
+    code, told = converged.run("state.orch", "rolling", 'pillar={"hook": "no.such"}', f"test={test}")
+    assert code == 1
+    assert "there is no orchestration no.such; write it as salt://no/such.sls" in json.dumps(told)
+    assert {node: converged.domains(node) for node in NODES} == before
 
 
 def test_one_node_after_the_other_is_emptied_maintained_and_filled_again(converged: Salted) -> None:

@@ -1,5 +1,6 @@
 """Operations as the master has them done: planned, entered, carried out and watched, on simulated nodes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -572,7 +573,8 @@ def test_a_stop_that_nobody_has_carried_out_stops_nothing_later(nodes) -> None:
     prepared(nodes, STOP, domain="dns")
     nodes.world.advance(LEFT_AFTER_S + 5)
     for node in NODES:
-        operations.settle_left(nodes.world.host(node), "dns")
+        told = operations.settle_left(nodes.world.host(node), "dns")
+        assert re.fullmatch("stop of dns on dom0, begun by .* was left half-done: it is over on this node", told)
     assert (kept_stopped(nodes, "dns"), running(nodes.world)) == ([], HOME)
 
 

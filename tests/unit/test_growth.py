@@ -44,6 +44,12 @@ def test_what_the_topology_does_not_say_is_refused_with_the_place_to_write_it(no
         growth.decide(nodes.fleet, "mail", "xvdc")
 
 
+def test_a_size_below_what_the_disk_has_is_no_size_to_write_into_the_topology(nodes) -> None:
+    with pytest.raises(Refused, match=r"never made smaller: .*128M on dom0m.*, and 64M were asked for") as refused:
+        growth.decide(nodes.fleet, "mail", "xvdb", "64M")
+    assert "Write" not in str(refused.value)
+
+
 def test_sides_that_are_apart_or_larger_do_not_grow(nodes) -> None:
     nodes.shares = slices(TOPOLOGY.replace("xvdb: {size: 128M}", "xvdb: {size: 64M}"))
     with pytest.raises(Refused, match="never made smaller"):

@@ -108,3 +108,15 @@ def test_no_function_takes_the_place_of_one_of_salts_own_lvm_module() -> None:
     }
     ours = {function.name for file, function in functions() if file == "_modules/lvm.py"}
     assert not ours & theirs
+
+
+def test_a_step_of_an_orchestration_tells_every_violation_of_the_topology_on_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = load(SALT / "_states" / "saltern_orchestration.py")
+    said = {"return": {"retcode": 1, "valid": False, "violations": ["[unknown-key] one", "[missing-key] other"]}}
+    monkeypatch.setattr(states, "__opts__", {"test": False}, raising=False)
+    monkeypatch.setattr(states, "__salt__", {"saltutil.runner": lambda *_, **__: said}, raising=False)
+    told = states.step("operation.growth", domain="dns")
+    assert (told["result"], told["changes"]) == (False, {})
+    assert told["comment"].splitlines() == ["the topology is invalid:", "[unknown-key] one", "[missing-key] other"]

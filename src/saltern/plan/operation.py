@@ -5,7 +5,7 @@ suspends the guest, gives its name away, and only then allows the receiver to st
 goes on only for a receiver that has destroyed its own.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 from saltern.errors import Refused
@@ -67,9 +67,9 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
     if isinstance(settled, Wait):
         return settled
     return Step(
-        comment=f"{found.operation.kind} of {domain.name} was left by {found.operation.owner}: {_told(settled)}",
+        comment=f"{found.operation.kind} of {domain.name} was left by {found.operation.owner}: {told(settled)}",
         actions=settled,
-        changes={f"{found.operation.kind} of {domain.name}": {"old": "left half-done", "new": _told(settled)}},
+        changes={f"{found.operation.kind} of {domain.name}": {"old": "left half-done", "new": told(settled)}},
     )
 
 
@@ -249,12 +249,13 @@ def _strange(operation: Operation, name: str) -> Refused:
     )
 
 
-def _told(actions: tuple[Action, ...]) -> str:
+def told(actions: Sequence[Action]) -> str:
+    """What settling comes to, in words."""
     words = {
         EndDomain: "its remains are ended",
         UnpauseDomain: "it goes on here",
         WriteFile: "it stays stopped",
         ForgetStop: "it no longer is to stay stopped",
-        EndOperation: "over on this node",
+        EndOperation: "it is over on this node",
     }
     return ", ".join(words[type(action)] for action in actions)

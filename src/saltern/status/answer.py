@@ -12,6 +12,8 @@ NO_OPERATIONS: Final[Tree] = {
     name: {} for name in ("entered", "unreadable", "stopped", "placed", "strange", "maintenance")
 }
 NO_GUARD: Final[Tree] = {"configured": False}
+# How Salt begins what it says in the place of a minion that has said nothing in time, or is not connected.
+_NO_RETURN: Final = "Minion did not return"
 # What Salt makes of a function that a minion does not have, and what stands before the reason of one that failed.
 _MISSING: Final = "TypeError: 'str' object is not callable"
 _FAILED: Final = "salt.exceptions.CommandExecutionError: "
@@ -59,7 +61,9 @@ def answer(said: object) -> Answer:
 def told(said: object, function: str, shape: type) -> tuple[Any, str | None]:
     """What one function of several has returned, or else why it has not, in words."""
     if not isinstance(said, Mapping):
-        return None, said if isinstance(said, str) and said else SILENT
+        if not isinstance(said, str) or not said or said.startswith(_NO_RETURN):
+            return None, SILENT
+        return None, said
     found = said.get(function)
     if isinstance(found, shape):
         return found, None

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from saltern.errors import FileError
+from saltern.errors import FileError, NoTopology
 from saltern.secrets import redact
 from saltern.topology.load import ROOT
 from saltern.topology.read import suggest
@@ -65,17 +65,17 @@ def _yaml(path: Path) -> dict[str, Any]:
         # Not any loader: it is the safe one with one more check.
         found = yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
-        raise FileError(str(path), f"it is not YAML: {_where(error)}", _remedy(error, text)) from error
+        raise NoTopology(str(path), f"it is not YAML: {_where(error)}", _remedy(error, text)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 30th of February
         reason = getattr(
             error, "reason", str(error)
         )  # that of a ReaderError: its text goes on about a "<unicode string>"
-        raise FileError(str(path), f"it is not YAML: {redact(reason)}", "Correct it there") from error
+        raise NoTopology(str(path), f"it is not YAML: {redact(reason)}", "Correct it there") from error
     if not isinstance(found, dict):
-        raise FileError(str(path), "it holds no mapping", f"Begin it with the key `{ROOT}:`")
+        raise NoTopology(str(path), "it holds no mapping", f"Begin it with the key `{ROOT}:`")
     likely = suggest(ROOT, [key for key in found if isinstance(key, str)])
     if ROOT not in found and likely:
-        raise FileError(str(path), f"the file has the key {likely!r}, not {ROOT!r}", "Correct it there")
+        raise NoTopology(str(path), f"the file has the key {likely!r}, not {ROOT!r}", "Correct it there")
     return found
 
 

@@ -29,7 +29,7 @@ from saltern.topology.claims import claim_graph, conflicts
 from saltern.topology.load import DOMAINS, FENCING, NODES, TAKEOVER, TIE_BREAKER, Loaded
 from saltern.topology.lockfile import PATH as ALLOCATION
 from saltern.topology.read import suggest
-from saltern.units import format_size
+from saltern.units import about_size, format_size
 
 # The device mapper's name of a volume, VG-LV with every hyphen doubled, has room for 127 characters (dm-ioctl.h).
 DM_NAME_LENGTH: Final = 127
@@ -752,7 +752,8 @@ def _exceeded(rule: str, path: str, needed_bytes: int, available_bytes: int | No
         yield Violation(
             rule=rule,
             paths=(path,),
-            found=f"{format_size(needed_bytes)} needed for what is placed here",
-            allowed=f"{format_size(available_bytes)} as declared",
+            found=f"{about_size(needed_bytes)} needed for what is placed here, "
+            f"{about_size(needed_bytes - available_bytes)} more than declared",
+            allowed=f"{about_size(available_bytes)} as declared",
             remedy="place something on another node, or declare what the node really has",
         )

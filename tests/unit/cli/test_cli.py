@@ -56,11 +56,13 @@ def test_a_path_without_a_topology_exits_2_and_changes_nothing(command, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["{{ jinja }}", "- a list", "saltern: [", "\0"])
-def test_a_file_that_is_no_plain_yaml_mapping_exits_2(text, tmp_path, capsys) -> None:
+@pytest.mark.parametrize(("text", "code"), [("{{ jinja }}", 2), ("- a list", 1), ("saltern: [", 1), ("\0", 1)])
+def test_a_file_that_is_no_yaml_mapping_is_an_invalid_topology_and_one_for_salt_alone_is_wrong_usage(
+    text, code, tmp_path, capsys
+) -> None:
     path = tmp_path / "init.sls"
     path.write_text(text)
-    assert main(["validate", str(path)]) == 2
+    assert main(["validate", str(path)]) == code
     assert str(path) in capsys.readouterr().err
 
 

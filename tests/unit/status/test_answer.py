@@ -19,6 +19,11 @@ def test_a_node_that_says_all_has_no_trouble() -> None:
 def test_a_node_that_says_nothing_is_silent_and_a_reason_is_kept() -> None:
     for said in (None, False, ""):
         assert answer(said).trouble == answer(said).operations_trouble == SILENT
+    for said in (
+        "Minion did not return. [Not connected]",
+        "Minion did not return. [No response]\nThe minions may not ...",
+    ):
+        assert answer(said).trouble == SILENT, "in one line, with our remedy"
     assert answer("nobody could be asked: no master").trouble == "nobody could be asked: no master"
 
 
