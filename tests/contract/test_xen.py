@@ -97,7 +97,7 @@ def normal(text: str) -> list[str]:
         (r"(?m)^(real|user|sys)\t.*\n", ""),
         (r"(cpu_mhz +: )[\d.]+", r"\1MHZ"),
         (r"(hw_caps +: )[\w:]+", r"\1FEATURES"),
-        (r"(xen_commandline +: ).*", r"\1OPTIONS"),
+        (r"((?:xen_commandline|cc_compile_domain) +: ).*", r"\1WORDS"),
         (r"\bx86 (PV|HVM)\b", "x86 KIND"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5})-[b-]----( +)[\d.]+", r"\g<1>N\g<2>-b----\g<3>T"),
         (r"(?m)^(\S+ +)\d+( +\d+ +\d+ {5}[rbpscd-]{6} +)[\d.]+", r"\g<1>N\g<2>T"),

@@ -1,9 +1,11 @@
 """Guards that states have installed, and a witness that is an engine: a lost node's domain starts on its partner."""
 
 import getpass
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -204,3 +206,25 @@ def test_where_no_agent_can_be_asked_the_word_of_a_person_is_taken_of_a_node_tha
         "her word is taken", lambda: fenced.salted.run("cluster.confirm_dead", "dom0", "dom0", "who=anna") == said
     )
     fenced.eventually("dns runs on dom0m", lambda: fenced.runs("dns", "dom0m"))
+
+
+# The last one of this file: what it leaves is a split-brain.
+def test_what_no_guard_starts_is_started_by_a_person_when_its_guard_is_gone(well: GuardedByStates) -> None:
+    """docs/howto/survive-a-lost-node.md, *Start what no guard starts*"""
+    with well.salted.world() as world:
+        world.cut_link(*NODES)
+    well.eventually("dom0 goes on alone with dns", lambda: well.status("dom0").get("alone") == ["dns"])
+    well.cut_power("dom0")
+    refused = "dom0m does not start dns, though its other node is proven dead: dom0 had gone on alone with it"
+    well.eventually("dom0m says so", lambda: refused in json.dumps(well.salted.run("cluster.explain", "dns")))
+
+    well.write(NONE)
+    gone = well.salted.try_apply(target="dom0m")["dom0m"]["guard is gone guard.absent"]
+    assert gone["changes"], gone
+    assert well.asking()["dom0m"] == set()
+    assert well.live()["dom0m"].keys() == {"mail"}
+    with pytest.raises(CalledProcessError):
+        well.salted.on("dom0m", "drbdadm", "primary", "dns")
+    well.salted.on("dom0m", "drbdadm", "primary", "--force", "dns")
+    well.salted.on("dom0m", "xl", "create", "/etc/xen/dns.cfg")
+    assert well.runs("dns", "dom0m")
