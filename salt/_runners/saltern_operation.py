@@ -81,6 +81,34 @@ def plan(domain=None, target=None, evacuate=None, home=None, kind="migrate"):
     return _core(controller.decide, domain, target, evacuate, home, kind)
 
 
+def destination(domain, target=None):
+    """
+    Return the node where ``state.orch migrate`` is to move a domain: the named one; or that of a migration of which an entry
+    is still there, so that whoever repeats an interrupted command gets its end and not the way back; or none, and it moves to
+    the other one of its two nodes.
+
+    domain
+        The domain
+
+    target
+        The node that was named. Default: none
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.destination dns
+    """
+
+    def found(fleet):
+        what = Selection(kind=OperationKind.MIGRATE, domain=domain, target=target)
+        return {"target": target or controller.destination(fleet, what)}
+
+    return _with_fleet(found)
+
+
 def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
     """
     Enter what is to be done on both nodes of each domain, so that nothing else is done with it: all of it, or nothing.
