@@ -10,7 +10,7 @@ from gate import Gate
 from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, check_safety, converge, empty_world, failures, running, slices
 
-from saltern import controller, operations, start_stop
+from saltern import controller, migration, operations, start_stop
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import OperationKind, Planned
@@ -323,6 +323,16 @@ def moved_but_for_an_entry(nodes: SimFleet) -> None:
     host = nodes.world.host("dom0m")
     operations.begin(host, entries["dom0m"])
     operations.expect(host, "dns", ID)
+
+
+def test_the_target_ends_its_entry_by_itself_also_in_a_world_that_was_put_into_a_file_meanwhile(nodes) -> None:
+    what = Selection(kind=MIGRATE, domain="dns")
+    controller.begin(nodes.fleet, what, identifier=ID, owner="root", since="now")
+    migration.send(nodes.world.host("dom0"), "dns", ID)
+    assert entered(nodes) == ["dom0m"]
+    nodes.world = World.from_json(nodes.world.to_json())
+    nodes.world.advance(2)
+    assert (running(nodes.world)["dns"], entered(nodes), placed(nodes, "dns")) == (["dom0m"], [], ["dom0m"])
 
 
 @pytest.mark.parametrize("silent_s", [0, LEFT_AFTER_S])
