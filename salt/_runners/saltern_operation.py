@@ -506,7 +506,16 @@ def _with_fleet(step):
             return step(fleet)
         except SalternError as error:
             # Not raised: Salt shows a traceback then, with the reason at its end.
-            __context__["retcode"] = 1
-            return {"retcode": 1, "error": str(error)}
+            return _failed(str(error))
+        except (KeyboardInterrupt, SystemExit):  # Salt's own handler of Ctrl-C raises the latter
+            return _failed(
+                "interrupted: what the nodes have begun goes on by itself, the rest is not done. `salt-run cluster.status` "
+                "shows it; before you give the same command again, look there, or name the `target`"
+            )
         finally:
             seen.end()
+
+
+def _failed(reason):
+    __context__["retcode"] = 1
+    return {"retcode": 1, "error": reason}
