@@ -1,11 +1,14 @@
 # Maintenance of one node after the other: salt-run state.orch rolling pillar='{hook: maintenance.reboot}'
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
-{%- from 'operation.jinja' import operation with context %}
+{%- from 'operation.jinja' import needs, operation, reason, refused with context %}
+{%- call needs('rolling', {'hook': 'STATES'}) %}
 {%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
 {%- set before = namespace(step=none) %}
 {%- set shares = salt['saltutil.runner']('topology.shares') %}
-{%- if 'retcode' in shares %}{{ raise(shares.get('error') or shares['violations'] | join('; ')) }}{% endif %}
+{%- if 'retcode' in shares %}
+{{ refused(reason(shares)) }}
+{%- else %}
 {%- for node in pillar.get('nodes') or (shares | list) %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
@@ -31,3 +34,5 @@
 {{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
+{%- endif %}
+{%- endcall %}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pytest
 import yaml
 
 STATES = Path(__file__).parents[2] / "salt/states"
@@ -47,3 +48,53 @@ def test_a_migration_of_what_cannot_be_looked_at_is_no_step_and_tells_why() -> N
     ]
     steps = rendered("migrate", {"domain": "dns"}, destination={"retcode": 1, "violations": ["one", "two"]})
     assert [each["comment"] for each in steps.values()] == ["one; two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar", "told"),
+    [
+        ("migrate", {}, "no domain: salt-run state.orch migrate pillar='{domain: NAME}'"),
+        ("start", {}, "no domain: salt-run state.orch start pillar='{domain: NAME}'"),
+        ("stop", {"target": "dom0"}, "no domain: salt-run state.orch stop pillar='{domain: NAME}'"),
+        ("evacuate", {}, "no node: salt-run state.orch evacuate pillar='{node: NODE}'"),
+        ("grow", {"domain": "dns"}, "no disk: salt-run state.orch grow pillar='{domain: NAME, disk: DISK}'"),
+        ("rolling", {}, "no hook: salt-run state.orch rolling pillar='{hook: STATES}'"),
+        ("remake", {}, "no before: salt-run state.orch remake pillar='{before: FILE}'"),
+        (
+            "replace",
+            {"domain": "dns", "before": "/root/before"},
+            "no from, no to: salt-run state.orch replace pillar='{domain: NAME, from: NODE, to: NODE, before: FILE}'",
+        ),
+    ],
+)
+def test_what_the_pillar_of_the_command_lacks_is_told_with_an_example(
+    name: str, pillar: dict[str, str], told: str
+) -> None:
+    (step,) = rendered(name, pillar).values()
+    assert step["function"] == "test.fail_without_changes"
+    assert step["comment"] == f"the pillar of the command has {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar", "functions"),
+    [
+        ("start", {"domain": "dns"}, ["operation.begin", "operation.synchronise", "operation.carry_out"]),
+        ("stop", {"domain": "dns"}, ["operation.begin", "operation.carry_out"]),
+        ("evacuate", {"node": "dom0"}, ["operation.begin", "operation.synchronise", "operation.carry_out"]),
+        ("remake", {"before": "/root/before"}, ["remake.carry_out"]),
+        ("replace", {"domain": "dns", "from": "a", "to": "b", "before": "/root/before"}, ["remake.replace"]),
+    ],
+)
+def test_what_is_complete_is_rendered_into_its_steps(name: str, pillar: dict[str, str], functions: list[str]) -> None:
+    assert [each["name"] for each in rendered(name, pillar).values()] == functions
+
+
+def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:
+    steps = rendered("grow", {"domain": "dns", "disk": "xvda"}, nodes=["dom0", "dom0m"])
+    assert [each["function"] for each in steps.values()] == ["orchestration.step", "salt.state", "orchestration.step"]
+
+
+def test_one_node_after_the_other_is_maintained() -> None:
+    environment = {"hook": "maintenance", "nodes": ["dom0"]}
+    steps = rendered("rolling", environment, **{"topology.shares": {"dom0": {}, "dom0m": {}}})
+    assert len(steps) == 9
