@@ -31,7 +31,7 @@ def decide(
     if reasons:
         raise Refused(
             f"domain {domain.name}",
-            f"it cannot move from {source} to {other}: {'; '.join(reasons)}",
+            f"it cannot move from {source} to {target or other}: {'; '.join(reasons)}",
             "See to that first",
         )
     waits_for = tuple(waits(surveys[source]))

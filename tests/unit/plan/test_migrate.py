@@ -52,7 +52,7 @@ def test_a_domain_that_runs_there_already_is_left() -> None:
 
 
 def test_a_node_without_its_replica_is_refused() -> None:
-    with pytest.raises(Refused, match="dom7 has no replica of it; dom0m has"):
+    with pytest.raises(Refused, match="cannot move from dom0 to dom7: dom7 has no replica of it; dom0m has"):
         decide(to="dom7")
 
 
