@@ -10,6 +10,8 @@ import salt.client
 import salt.loader
 from saltfactories.utils.functional import Loaders
 
+from saltern import controller
+
 RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
 
 
@@ -22,6 +24,15 @@ def context() -> dict[str, Any]:
 def runners(loaders: dict[str, Loaders], context: dict[str, Any]) -> Any:
     options = copy.deepcopy(loaders["elsewhere"].opts)
     return salt.loader.runner({**options, "timeout": 5, "runner_dirs": [str(RUNNERS)]}, context=context)
+
+
+def test_a_dry_run_of_what_is_in_its_place_says_so(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    monkeypatch.setattr(controller, "decide", lambda fleet, what: ())
+    assert runners["operation.begin"]("0a1b2c3d", domain="dns", target="dom0", test=True)["changes"] == {}
+    assert "dns runs on dom0 already\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("by", [KeyboardInterrupt, SystemExit])  # the latter is what Salt makes of Ctrl-C
