@@ -10,7 +10,9 @@ from pathlib import Path
 def salt_argv(program: str, configuration: Path, python: str = sys.executable) -> list[str]:
     """The command line of one of Salt's programs with its own configuration directory, without arguments."""
     # Salt 3008 reports objects of its own that it did not close, past all settings of its log.
-    code = "import logging, sys; logging.lastResort = None; from salt import scripts; "
+    code = "import logging, sys, warnings; logging.lastResort = None; from salt import scripts; "
+    # Of salt.utils.pycrypto. It comes after Salt's own filters, which have the warnings of its modules shown.
+    code += "warnings.filterwarnings('ignore', '.crypt. is deprecated', DeprecationWarning); "
     main = "salt_main" if program == "salt" else program.replace("-", "_")
     code += f"sys.argv[0] = '{program}'; scripts.{main}()"
     return [python, "-c", code, "-c", str(configuration)]

@@ -14,7 +14,9 @@ which is $D in here; the topology and its allocation are in $P, {pillar}.
   salt-run cluster.status           who runs where, and what is wrong
   salt-run cluster.watch            the same, all the time
   salt-run cluster.explain dns      why it is where it is, and what an apply would do about it
-  salt-run state.orch migrate pillar='{{domain: dns}}'   move it while it runs
+  salt-run state.orch migrate pillar='{{domain: dns, target: {last}}}'
+                                    move it while it runs; without `target` it goes to the
+                                    other node, from wherever it runs: given twice, there and back
   salt-run topology.validate        after you have edited $P/init.sls
   salt-call state.apply drbd        one layer, seen from {first}
   xl list; drbdadm status; lvs      the tools of {first}

@@ -34,7 +34,7 @@ else:
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection, spec_of
+        from saltern.plan.selection import Selection, in_place, spec_of
         from saltern.progress import Progress
 
 __virtualname__ = "operation"
@@ -81,6 +81,34 @@ def plan(domain=None, target=None, evacuate=None, home=None, kind="migrate"):
     return _core(controller.decide, domain, target, evacuate, home, kind)
 
 
+def destination(domain, target=None):
+    """
+    Return the node where ``state.orch migrate`` is to move a domain: the named one; or that of a migration of which an entry
+    is still there, so that whoever repeats an interrupted command gets its end and not the way back; or none, and it moves to
+    the other one of its two nodes.
+
+    domain
+        The domain
+
+    target
+        The node that was named. Default: none
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.destination dns
+    """
+
+    def found(fleet):
+        what = Selection(kind=OperationKind.MIGRATE, domain=domain, target=target)
+        return {"target": target or controller.destination(fleet, what)}
+
+    return _with_fleet(found)
+
+
 def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
     """
     Enter what is to be done on both nodes of each domain, so that nothing else is done with it: all of it, or nothing.
@@ -122,6 +150,8 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
             planned = controller.decide(fleet, what)
             for each in planned:
                 fleet.tell(f"would be done: {each}")
+            if not planned:
+                fleet.tell(in_place(what))
             return planned
         owner, since = _whose()
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
@@ -478,7 +508,16 @@ def _with_fleet(step):
             return step(fleet)
         except SalternError as error:
             # Not raised: Salt shows a traceback then, with the reason at its end.
-            __context__["retcode"] = 1
-            return {"retcode": 1, "error": str(error)}
+            return _failed(str(error))
+        except (KeyboardInterrupt, SystemExit):  # Salt's own handler of Ctrl-C raises the latter
+            return _failed(
+                "interrupted: what the nodes have begun goes on by itself, the rest is not done. `salt-run cluster.status` "
+                "shows it; before you give the same command again, look there, or name the `target`"
+            )
         finally:
             seen.end()
+
+
+def _failed(reason):
+    __context__["retcode"] = 1
+    return {"retcode": 1, "error": reason}

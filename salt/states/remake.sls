@@ -2,6 +2,8 @@
 #   salt-run state.orch remake pillar='{before: /root/before, destroy: [vpn@dom0]}'
 # `allocation` names the allocation file of the former topology, where it is not beside it; `timeout` is how many seconds one step
 # may wait. With test=True the plan is shown. Killed anywhere, the same command again goes on.
+{%- from 'operation.jinja' import needs with context %}
+{%- call needs('remake', {'before': 'FILE'}) %}
 every domain is as the topology says:
   orchestration.step:
     - name: remake.carry_out
@@ -9,3 +11,4 @@ every domain is as the topology says:
     - destroy: {{ pillar.get('destroy', []) | json }}
     - allocation: {{ pillar.get('allocation') | json }}
     - timeout: {{ pillar.get('timeout', 86400) | json }}
+{%- endcall %}

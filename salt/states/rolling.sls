@@ -1,18 +1,18 @@
 # Maintenance of one node after the other: salt-run state.orch rolling pillar='{hook: maintenance.reboot}'
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
-{%- from 'operation.jinja' import operation with context %}
+{%- from 'operation.jinja' import needs, operation, reason, refused with context %}
+{%- call needs('rolling', {'hook': 'STATES'}) %}
 {%- set hook = 'salt://' ~ pillar['hook'] | replace('.', '/') %}
 {%- if not (salt['cp.hash_file'](hook ~ '.sls') or salt['cp.hash_file'](hook ~ '/init.sls')) %}
-the hook is there:
-  test.fail_without_changes:
-    - name: {{ ('there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there') | json }}
-    - comment: nothing was done
+{{ refused('there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there') }}
 {%- else %}
 {%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
 {%- set before = namespace(step=none) %}
 {%- set shares = salt['saltutil.runner']('topology.shares') %}
-{%- if 'retcode' in shares %}{{ raise(shares.get('error') or shares['violations'] | join('; ')) }}{% endif %}
+{%- if 'retcode' in shares %}
+{{ refused(reason(shares)) }}
+{%- else %}
 {%- for node in pillar.get('nodes') or (shares | list) %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
@@ -39,3 +39,5 @@ the hook is there:
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
 {%- endif %}
+{%- endif %}
+{%- endcall %}

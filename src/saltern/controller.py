@@ -14,7 +14,7 @@ from saltern.bridge import plain
 from saltern.desired import part, slice_to_pillar
 from saltern.errors import Refused, SalternError
 from saltern.model.desired import DomainSpec, NodeSlice
-from saltern.model.operation import Operation, OperationKind, Planned
+from saltern.model.operation import Operation, OperationKind, Planned, Standing
 from saltern.model.survey import Survey
 from saltern.plan import migrate
 from saltern.plan import selection as plan
@@ -94,19 +94,33 @@ def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, S
 def decide(fleet: Fleet, selection: Selection) -> tuple[Planned, ...]:
     """What is to be done now; raises ``Refused`` where it cannot. Nothing is changed."""
     specs = plan.concerned(selection, fleet.shares)
-    return plan.decide(selection, specs, look(fleet, specs))
+    surveys = look(fleet, specs)
+    return plan.decide(plan.repeated(selection, surveys), specs, surveys)
+
+
+def destination(fleet: Fleet, selection: Selection) -> str | None:
+    """The node where one domain is to move: the named one, or that of a migration of which an entry is still there.
+
+    ``None`` without either: it then moves away from where it runs.
+    """
+    return plan.repeated(selection, look(fleet, plan.concerned(selection, fleet.shares))).target
 
 
 def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, since: str) -> tuple[Planned, ...]:
     """Have the nodes enter what is to be done, so that nothing else is done with these domains: all of it, or nothing.
 
-    What earlier operations have left half-done is settled first.
+    What earlier operations have left half-done is settled first. A migration that is still entered and begun anew without a
+    target has that of the entry. Where nothing is to be done, it is told why.
     """
     specs = plan.concerned(selection, fleet.shares)
     surveys = look(fleet, specs)
-    if _settle_left(fleet, surveys):
+    selection = plan.repeated(selection, surveys)
+    ended = _settle_left(fleet, surveys)
+    if ended:
         surveys = look(fleet, specs)
     planned = plan.decide(selection, specs, surveys)
+    if not planned:
+        fleet.tell(plan.in_place(selection, ended))
     for line in plan.maintained(selection, planned, surveys):
         fleet.tell(line)
     entries: dict[str, list[object]] = {}
@@ -468,20 +482,25 @@ def _ours(
     return planned, surveys
 
 
-def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> bool:
-    left = [
-        (node, domain, each.standing.operation)
-        for domain, sides in surveys.items()
-        for node, each in sides.items()
-        if each.standing is not None and not each.standing.alive
-    ]
-    for node, domain, operation in left:
-        verb = _seen_over(node, operation, surveys[domain])
-        if verb is None:
-            fleet.ask([node], "operation.settle", domain)
-        else:
-            fleet.ask([node], verb, [domain], operation.id)
-    return bool(left)
+def _settle_left(fleet: Fleet, surveys: Mapping[str, Mapping[str, Survey]]) -> list[Operation]:
+    """End what was left half-done, and the entries of what is done; returns the operations that had them."""
+    ended = []
+    for sides in surveys.values():
+        for node, each in sides.items():
+            standing = each.standing
+            if standing is not None and (not standing.alive or plan.is_done(standing.operation, sides)):
+                _end(fleet, node, standing, sides)
+                ended.append(standing.operation)
+    return ended
+
+
+def _end(fleet: Fleet, node: str, standing: Standing, sides: Mapping[str, Survey]) -> None:
+    operation = standing.operation
+    verb = "operation.finish" if standing.alive else _seen_over(node, operation, sides)
+    if verb is None:
+        fleet.ask([node], "operation.settle", operation.domain)
+    else:
+        fleet.ask([node], verb, [operation.domain], operation.id)
 
 
 def _seen_over(node: str, operation: Operation, sides: Mapping[str, Survey]) -> str | None:

@@ -11,21 +11,22 @@ from gate import Gate
 from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, check_safety, converge, empty_world, failures, running, slices
 
-from saltern import controller, operations, start_stop
+from saltern import controller, migration, operations, start_stop
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
-from saltern.model.operation import OperationKind
+from saltern.model.operation import OperationKind, Planned
 from saltern.model.places import (
     AUTHORIZED_KEYS,
     OPERATION_SCRIPT,
     maintenance_file,
     operation_file,
+    operation_lock,
     operation_log,
     placed_file,
     stopped_file,
 )
 from saltern.plan.operation import LEFT_AFTER_S, over_after_s
-from saltern.plan.selection import Selection
+from saltern.plan.selection import Selection, halves
 from saltern.sim import processes
 from saltern.sim.model import SimDomain
 from saltern.sim.world import World
@@ -305,6 +306,74 @@ def test_a_master_that_dies_leaves_nothing_that_an_apply_does_not_end(nodes) -> 
     nodes.world.advance(LEFT_AFTER_S)
     apply(nodes)
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+def begun_again(nodes: SimFleet, kind: OperationKind = MIGRATE, **what: str) -> list[str]:
+    planned = controller.begin(
+        nodes.fleet, Selection(kind=kind, domain="dns", **what), identifier="ffff", owner="anna", since="later"
+    )
+    return [str(each) for each in planned]
+
+
+def moved_but_for_an_entry(nodes: SimFleet) -> None:
+    """The runner and the process that would have ended the target's entry were killed after all else was done."""
+    do(nodes, MIGRATE, domain="dns")
+    spec = SHARES["dom0"].domains["dns"]
+    planned = Planned(kind=MIGRATE, domain="dns", source="dom0", target="dom0m")
+    entries = halves(planned, spec, SHARES["dom0m"], identifier=ID, owner="root on master", since="now", stays=True)
+    host = nodes.world.host("dom0m")
+    operations.begin(host, entries["dom0m"])
+    operations.expect(host, "dns", ID)
+
+
+def test_the_target_ends_its_entry_by_itself_also_in_a_world_that_was_put_into_a_file_meanwhile(nodes) -> None:
+    what = Selection(kind=MIGRATE, domain="dns")
+    controller.begin(nodes.fleet, what, identifier=ID, owner="root", since="now")
+    migration.send(nodes.world.host("dom0"), "dns", ID)
+    assert entered(nodes) == ["dom0m"]
+    nodes.world = World.from_json(nodes.world.to_json())
+    nodes.world.advance(2)
+    assert (running(nodes.world)["dns"], entered(nodes), placed(nodes, "dns")) == (["dom0m"], [], ["dom0m"])
+
+
+@pytest.mark.parametrize("silent_s", [0, LEFT_AFTER_S])
+def test_the_same_command_again_ends_a_migration_that_is_done_and_plans_no_way_back(nodes, silent_s) -> None:
+    moved_but_for_an_entry(nodes)
+    nodes.world.advance(silent_s)
+    assert begun_again(nodes) == []
+    done = "dns runs on dom0m: the migrate of dns from dom0 to dom0m, begun by root on master at now, is done"
+    assert nodes.told[-1] == done
+    assert (running(nodes.world)["dns"], entered(nodes), placed(nodes, "dns")) == (["dom0m"], [], ["dom0m"])
+
+
+def test_the_same_command_again_leaves_an_entry_to_whoever_is_at_it_and_plans_no_way_back(nodes) -> None:
+    moved_but_for_an_entry(nodes)
+    what = Selection(kind=MIGRATE, domain="dns")
+    with nodes.world.host("dom0m").hold(operation_lock("dns")):
+        assert controller.destination(nodes.fleet, what) == "dom0m"
+        assert controller.decide(nodes.fleet, what) == ()
+        assert begun_again(nodes) == []
+    assert entered(nodes) == ["dom0m"]
+
+
+def test_the_same_command_again_goes_the_same_way_where_nothing_was_moved(nodes) -> None:
+    controller.begin(nodes.fleet, Selection(kind=MIGRATE, domain="dns"), identifier=ID, owner="root", since="now")
+    nodes.world.advance(LEFT_AFTER_S)
+    assert begun_again(nodes, OFFLINE) == ["dns is shut down on dom0, then starts on dom0m"]
+
+
+def test_who_names_the_way_back_gets_it_also_where_an_entry_was_left(nodes) -> None:
+    moved_but_for_an_entry(nodes)
+    assert begun_again(nodes, target="dom0") == ["dns moves from dom0m to dom0"]
+
+
+def test_what_is_in_its_place_is_said_to_be(nodes) -> None:
+    assert begun_again(nodes, target="dom0") == []
+    assert nodes.told[-1] == "dns runs on dom0 already"
+    assert begun_again(nodes, START) == []
+    assert nodes.told[-1] == "dns runs already"
+    assert do(nodes, MIGRATE, home="*") == []
+    assert nodes.told[-1] == "nothing is to be done: everything is in its place"
 
 
 class Dead(BaseException):

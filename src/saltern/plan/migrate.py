@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec
-from saltern.model.operation import OperationKind, Planned
+from saltern.model.operation import Operation, OperationKind, Planned
 from saltern.model.survey import DiskSide, Survey
 from saltern.units import format_size
 
@@ -31,7 +31,7 @@ def decide(
     if reasons:
         raise Refused(
             f"domain {domain.name}",
-            f"it cannot move from {source} to {other}: {'; '.join(reasons)}",
+            f"it cannot move from {source} to {target or other}: {'; '.join(reasons)}",
             "See to that first",
         )
     waits_for = tuple(waits(surveys[source]))
@@ -87,8 +87,14 @@ def others(*surveys: Survey) -> Iterator[str]:
     """What else is being done with the domain."""
     for survey in surveys:
         if survey.standing is not None:
-            left = "somebody works on it" if survey.standing.alive else "it was left half-done"
-            yield f"{survey.node} has the {survey.standing.operation} ({left})"
+            operation, alive = survey.standing.operation, survey.standing.alive
+            yield f"{survey.node} has the {operation} ({'somebody works on it' if alive else _left(operation)})"
+
+
+def _left(operation: Operation) -> str:
+    again = "the same `salt-run state.orch remake` again takes it up"
+    settles = f"`salt-run cluster.recover {operation.domain}` settles it"
+    return f"it was left half-done: {again if operation.kind is OperationKind.REMAKE else settles}"
 
 
 def unfit(domain: DomainSpec, target: Survey) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec, NodeSlice
@@ -11,6 +12,7 @@ from saltern.plan import migrate, start_stop
 
 Specs = Mapping[str, DomainSpec]  # by name, in the order in which domains start
 Surveys = Mapping[str, Mapping[str, Survey]]  # by domain, then by node
+_MOVES: Final = (OperationKind.MIGRATE, OperationKind.OFFLINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Selection:
     home: str | None = None
 
     def __post_init__(self) -> None:
-        moves = self.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+        moves = self.kind in _MOVES
         if self.kind is OperationKind.REMAKE:
             raise Refused("operation remake", "it is no single operation", "Use `salt-run state.orch remake`")
         one = [self.domain, self.evacuate, self.home].count(None) == 2
@@ -49,9 +51,47 @@ class Selection:
 
 def is_placing(selection: Selection) -> bool:
     """Whether a person has named the domain, and with it the node where it goes: that is where it is wanted."""
-    moves = selection.kind in (OperationKind.MIGRATE, OperationKind.OFFLINE)
+    moves = selection.kind in _MOVES
     starts_there = selection.kind is OperationKind.START and selection.target is not None
     return selection.domain is not None and (moves or starts_there)
+
+
+def repeated(selection: Selection, surveys: Surveys) -> Selection:
+    """The same with the target of the migration whose entry is still there, where one domain is to move and no node is named.
+
+    Whoever repeats an interrupted command gets its end, and not the way back. Raises ``Refused`` where two entries lead to
+    different nodes.
+    """
+    if selection.domain is None or selection.target is not None or selection.kind not in _MOVES:
+        return selection
+    standings = [each.standing for each in surveys[selection.domain].values() if each.standing is not None]
+    targets = {each.operation.target for each in standings if each.operation.kind in _MOVES}
+    if len(targets) > 1:
+        found = ", ".join(str(each.operation) for each in standings)
+        raise Refused(f"domain {selection.domain}", f"its nodes have the {found}", "Name the `target`")
+    return replace(selection, target=next(iter(targets), None))
+
+
+def is_done(operation: Operation, sides: Mapping[str, Survey]) -> bool:
+    """Whether a migration was carried out and nobody is at it: what is left is the entry of a node with nothing more to do."""
+    if operation.kind not in _MOVES or not operation.taken or not {operation.source, operation.target} <= sides.keys():
+        return False
+    moved = sides[operation.target].condition == "running" and sides[operation.source].condition is None
+    held = any(each.standing is not None and each.standing.held for each in sides.values())
+    return moved and not held and sides[worker(operation)].standing is None
+
+
+def in_place(selection: Selection, ended: Iterable[Operation] = ()) -> str:
+    """Why nothing is to be done, in words; ``ended`` are the earlier operations that were just settled."""
+    for each in ended:
+        if each.kind in _MOVES and (each.domain, each.target) == (selection.domain, selection.target):
+            return f"{each.domain} runs on {each.target}: the {each}, is done"
+    if selection.domain is None:
+        return "nothing is to be done: everything is in its place"
+    if selection.kind is OperationKind.STOP:
+        return f"{selection.domain} is stopped already, and stays so"
+    where = f" on {selection.target}" if selection.target else ""
+    return f"{selection.domain} runs{where} already"
 
 
 def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str, DomainSpec]:
@@ -193,9 +233,9 @@ def missing(planned: Planned, surveys: Mapping[str, Survey]) -> list[str]:
     return migrate.arrived(surveys, planned.target)
 
 
-def worker(planned: Planned) -> str:
+def worker(operation: Planned | Operation) -> str:
     """The node whose half ends the operation: the other one then has nothing more to do."""
-    return planned.source if planned.kind in (OperationKind.MIGRATE, OperationKind.STOP) else planned.target
+    return operation.source if operation.kind in (OperationKind.MIGRATE, OperationKind.STOP) else operation.target
 
 
 def workers(planned: Planned) -> tuple[str, ...]:

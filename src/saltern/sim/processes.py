@@ -66,7 +66,7 @@ def _run(world: "World", node: "SimNode", process: Process) -> None:
 
 def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
     """What a process does, to its end; yields for how long it sleeps. A world that is read from JSON begins it anew."""
-    from saltern import block_script, migration, start_stop
+    from saltern import block_script, migration, operations, start_stop
     from saltern.sim import xen
     from saltern.sim.drbd import handlers
 
@@ -82,7 +82,10 @@ def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
                 migration.send(host, domain, identifier)
         case (program, "receive", domain, identifier) if program == OPERATION_SCRIPT:
             with suppress(SalternError, OSError):
-                yield from migration.receiving(host, domain, identifier, lambda: process.child or Gone())
+                if process.child is None and operations.require(host, domain, identifier).taken:
+                    _settle_received(host, domain, identifier)
+                else:
+                    yield from migration.receiving(host, domain, identifier, lambda: process.child or Gone())
         case (program, "stop", domain, identifier) if program == OPERATION_SCRIPT:
             with suppress(SalternError, OSError):
                 yield from start_stop.stopping(host, domain, identifier)
@@ -91,3 +94,11 @@ def steps(host: "SimHost", process: Process) -> Generator[float, None, None]:
                 yield from start_stop.starting(host, domain, identifier)
         case _:
             raise NotImplementedError(f"nothing simulates {process.argv}")
+
+
+def _settle_received(host: "SimHost", domain: str, identifier: str) -> None:
+    """The end of a receiver whose world was put into a file: that never happens half-way through xl, so xl has ended."""
+    from saltern import operations
+
+    with operations.held(host, domain):
+        operations.settle_half(host, operations.require(host, domain, identifier))

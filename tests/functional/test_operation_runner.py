@@ -1,0 +1,51 @@
+"""The runner of operations, loaded by Salt's own loader: what a person sees of it."""
+
+import contextlib
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import salt.client
+import salt.loader
+from saltfactories.utils.functional import Loaders
+
+from saltern import controller
+
+RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def runners(loaders: dict[str, Loaders], context: dict[str, Any]) -> Any:
+    options = copy.deepcopy(loaders["elsewhere"].opts)
+    return salt.loader.runner({**options, "timeout": 5, "runner_dirs": [str(RUNNERS)]}, context=context)
+
+
+def test_a_dry_run_of_what_is_in_its_place_says_so(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    monkeypatch.setattr(controller, "decide", lambda fleet, what: ())
+    assert runners["operation.begin"]("0a1b2c3d", domain="dns", target="dom0", test=True)["changes"] == {}
+    assert "dns runs on dom0 already\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", [KeyboardInterrupt, SystemExit])  # the latter is what Salt makes of Ctrl-C
+def test_who_interrupts_an_operation_is_told_in_one_line_that_it_goes_on_and_where_to_look(
+    runners: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, by: type[BaseException]
+) -> None:
+    class Client:
+        def run_job(self, *_args: Any, **_named: Any) -> None:
+            raise by(0)
+
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(Client()))
+    told = runners["operation.carry_out"]("0a1b2c3d", domain="dns")
+    assert (told["retcode"], context["retcode"]) == (1, 1)
+    assert told["error"].startswith("interrupted: what the nodes have begun goes on by itself")
+    assert "`salt-run cluster.status`" in told["error"]
+    assert "\n" not in told["error"]

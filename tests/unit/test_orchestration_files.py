@@ -1,0 +1,109 @@
+"""What `salt-run state.orch` renders on the master: the steps of an operation, or the reason why there are none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+HOOKS = ("salt://maintenance/reboot.sls", "salt://maintenance/init.sls")
+STATES = Path(__file__).parents[2] / "salt/states"
+
+
+def rendered(name: str, pillar: Mapping[str, Any], **answers: Any) -> dict[str, dict[str, Any]]:
+    """The states of an orchestration by their ids, with their arguments; ``answers`` are those of runners."""
+    environment = jinja2.Environment(  # noqa: S701 - YAML, and no page
+        undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(STATES), extensions=["jinja2.ext.do"]
+    )
+    environment.filters["json"] = environment.filters["tojson"]
+    functions = {
+        "saltutil.runner": lambda function, **_given: answers[function.removeprefix("operation.")],
+        "cp.hash_file": lambda path: {"hsum": "0"} if path in HOOKS else "",
+        "random.get_str": lambda *_args, **_given: "0a1b2c3d",
+    }
+    text = environment.get_template(f"{name}.sls").render(pillar=pillar, salt=functions)
+    found = {}
+    for identifier, state in yaml.safe_load(text).items():
+        ((function, given),) = state.items()
+        found[identifier] = {"function": function, **{key: each for pair in given for key, each in pair.items()}}
+    return found
+
+
+def test_all_steps_of_a_migration_lead_to_the_node_of_one_that_is_still_entered() -> None:
+    steps = rendered("migrate", {"domain": "dns"}, destination={"target": "dom0m"})
+    assert [each["name"] for each in steps.values()] == [
+        "operation.begin",
+        "operation.synchronise",
+        "operation.carry_out",
+    ]
+    assert {(each["domain"], each["target"], each["identifier"]) for each in steps.values()} == {
+        ("dns", "dom0m", "0a1b2c3d")
+    }
+
+
+def test_a_migration_of_what_cannot_be_looked_at_is_no_step_and_tells_why() -> None:
+    steps = rendered("migrate", {"domain": "dns"}, destination={"retcode": 1, "error": "dom0: it's silent"})
+    assert [(each["function"], each["name"]) for each in steps.values()] == [
+        ("test.fail_without_changes", "dom0: it's silent")
+    ]
+    steps = rendered("migrate", {"domain": "dns"}, destination={"retcode": 1, "violations": ["one", "two"]})
+    assert [each["name"] for each in steps.values()] == ["one; two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar", "told"),
+    [
+        ("migrate", {}, "no domain: salt-run state.orch migrate pillar='{domain: NAME}'"),
+        ("start", {}, "no domain: salt-run state.orch start pillar='{domain: NAME}'"),
+        ("stop", {"target": "dom0"}, "no domain: salt-run state.orch stop pillar='{domain: NAME}'"),
+        ("evacuate", {}, "no node: salt-run state.orch evacuate pillar='{node: NODE}'"),
+        ("grow", {"domain": "dns"}, "no disk: salt-run state.orch grow pillar='{domain: NAME, disk: DISK}'"),
+        ("rolling", {}, "no hook: salt-run state.orch rolling pillar='{hook: STATES}'"),
+        ("remake", {}, "no before: salt-run state.orch remake pillar='{before: FILE}'"),
+        (
+            "replace",
+            {"domain": "dns", "before": "/root/before"},
+            "no from, no to: salt-run state.orch replace pillar='{domain: NAME, from: NODE, to: NODE, before: FILE}'",
+        ),
+    ],
+)
+def test_what_the_pillar_of_the_command_lacks_is_told_with_an_example(
+    name: str, pillar: dict[str, str], told: str
+) -> None:
+    (step,) = rendered(name, pillar).values()
+    assert step["function"] == "test.fail_without_changes"
+    assert step["name"] == f"the pillar of the command has {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar", "functions"),
+    [
+        ("start", {"domain": "dns"}, ["operation.begin", "operation.synchronise", "operation.carry_out"]),
+        ("stop", {"domain": "dns"}, ["operation.begin", "operation.carry_out"]),
+        ("evacuate", {"node": "dom0"}, ["operation.begin", "operation.synchronise", "operation.carry_out"]),
+        ("remake", {"before": "/root/before"}, ["remake.carry_out"]),
+        ("replace", {"domain": "dns", "from": "a", "to": "b", "before": "/root/before"}, ["remake.replace"]),
+    ],
+)
+def test_what_is_complete_is_rendered_into_its_steps(name: str, pillar: dict[str, str], functions: list[str]) -> None:
+    assert [each["name"] for each in rendered(name, pillar).values()] == functions
+
+
+def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:
+    steps = rendered("grow", {"domain": "dns", "disk": "xvda"}, nodes=["dom0", "dom0m"])
+    assert [each["function"] for each in steps.values()] == ["orchestration.step", "salt.state", "orchestration.step"]
+
+
+@pytest.mark.parametrize("hook", ["maintenance", "maintenance.reboot"])
+def test_one_node_after_the_other_is_maintained(hook: str) -> None:
+    steps = rendered("rolling", {"hook": hook, "nodes": ["dom0"]}, **{"topology.shares": {"dom0": {}, "dom0m": {}}})
+    assert len(steps) == 9
+
+
+def test_a_hook_that_is_not_there_is_told_before_anything() -> None:
+    (step,) = rendered("rolling", {"hook": "maintenance.none"}).values()
+    assert step["name"].startswith(
+        "there is no orchestration maintenance.none; write it as salt://maintenance/none.sls"
+    )
