@@ -214,6 +214,8 @@ def test_what_no_guard_starts_is_started_by_a_person_when_its_guard_is_gone(well
     with well.salted.world() as world:
         world.cut_link(*NODES)
     well.eventually("dom0 goes on alone with dns", lambda: well.status("dom0").get("alone") == ["dns"])
+    marked = ("drbdadm", "dstate", "dns")  # the witness's word alone is enough to go on, and may come first
+    well.eventually("dom0m has marked its copy", lambda: well.salted.on("dom0m", *marked).startswith("Outdated"))
     well.cut_power("dom0")
     refused = "dom0m does not start dns, though its other node is proven dead: dom0 had gone on alone with it"
     well.eventually("dom0m says so", lambda: refused in json.dumps(well.salted.run("cluster.explain", "dns")))

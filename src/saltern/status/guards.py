@@ -111,11 +111,15 @@ def _line(guard: Tree) -> str:
 
 
 def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
-    """What the guards say of one domain: its lease, why it could not be started there, and what was decided of it."""
+    """What the guards say of one domain: its lease, why it could not be started there, and what was decided of it.
+
+    A node whose partner is lost is not protected itself, and has the most to say.
+    """
     lines = []
     for node, guard in guards.items():
         if guard["why"] is not None:
             lines.append(f"{node} is not protected: {guard['why']}")
+        if "domains" not in guard:
             continue
         if domain in guard["refused"]:
             lines += [

@@ -163,7 +163,8 @@ def test_a_domain_is_explained_with_its_lease_its_prospects_and_what_was_decided
 
 def test_what_a_lost_node_ran_and_is_not_started_is_told_with_the_way_out() -> None:
     reason = "dom0 had gone on alone with it, and has not taken that back: what is here is older"
-    left = replace(PARTNER, guard=guard(running=False, decisions=[], dead={"dom0": 3}, refused={"dns": reason}))
+    alone = {"protected": False, "unaware": ["dom0"], "dead": {"dom0": 3}, "refused": {"dns": reason}}
+    left = replace(PARTNER, guard=guard(running=False, decisions=[], **alone))
     lost = replace(HOME, guard=dict(NO_GUARD), guard_trouble="the minion does not answer")
     refusal = f"dom0m does not start dns, though its other node is proven dead: {reason}"
     noticed = cluster_status(GUARDED, {"dom0": lost, "dom0m": left})["noticed"]
@@ -171,7 +172,7 @@ def test_what_a_lost_node_ran_and_is_not_started_is_told_with_the_way_out() -> N
     witnesses = {
         node: Witness(answer=each, survey="unknown", items=[]) for node, each in (("dom0", lost), ("dom0m", left))
     }
-    _, said, way_out = explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)["guards"]
+    *_, said, way_out = explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)["guards"]
     assert said == refusal
     assert way_out.startswith("switch dom0 on again, and `salt dom0 state.apply` when")
 
