@@ -108,13 +108,15 @@ def test_a_guard_that_was_killed_while_it_took_the_disks_from_a_domain_is_gone_o
         host.run(["drbdadm", "primary", "dns"])
         minor = world.nodes["dom0"].drbd.resources["dns"].devices[0].minor
         host.run(["drbdsetup", "detach", str(minor), "--force"])
-    nodes.start("dom0")
 
     def side() -> tuple[str, Disk] | None:
         with nodes.world() as world:
             resource = world.nodes["dom0"].drbd.resources.get("dns")  # down for a moment
             return None if resource is None else (resource.role, resource.devices[0].disk)
 
+    # It is Failed at first; a guard goes on when it is gone.
+    nodes.eventually("the disk is gone", lambda: side() == ("Primary", Disk.DISKLESS))
+    nodes.start("dom0")
     nodes.eventually("it is Secondary and has its disk", lambda: side() == ("Secondary", Disk.UP_TO_DATE))
     assert any("left Primary without a disk. They are up again" in line for line in nodes.log("dom0"))
 
