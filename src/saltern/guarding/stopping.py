@@ -54,7 +54,19 @@ def take_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str,
         sides = [running[name] for name in domain.resources if name in running]
         left = [side.name for side in sides if side.role is Role.PRIMARY and _is_diskless(side)]
         if left and xen.by_uuid(domain.uuid) is None:
-            yield domain.name, f"its resources were left Primary without a disk. {_bring_back(host, domain, left)}"
+            yield domain.name, f"its resources were left Primary without a disk. {_down_and_up(host, domain, left)}"
+
+
+def _down_and_up(host: Host, domain: GuardedDomain, resources: Sequence[str]) -> str:
+    """Not while somebody works on the domain: who starts it has made them Primary as well."""
+    try:
+        with operations.held(host, domain.name):
+            for name in resources:
+                perform(host, TakeDown(resource=name))
+                perform(host, AdjustResource(resource=name))
+    except (SalternError, OSError) as error:
+        return f"They are left to the next `state.apply`: {error}"
+    return "They are up again"
 
 
 def _find(host: Host, domain: GuardedDomain) -> XenDomain | None:

@@ -207,6 +207,17 @@ def test_the_next_guard_goes_on_where_one_was_killed_that_had_taken_the_disks(
     assert records(waiting, "dom0") == records(waiting, "dom0m")
 
 
+def test_what_was_left_is_not_touched_while_somebody_works_on_the_domain(
+    waiting: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_before_taking_down(waiting, monkeypatch)
+    host = waiting.host("dom0")
+    with host.hold(operation_lock("dns")):
+        ((_, told),) = take_up(host, [REAL])
+    assert "They are left to the next `state.apply`: domain dns: another operation" in told
+    assert all(waiting.nodes["dom0"].drbd.resources[name].primary for name in RESOURCES)
+
+
 def test_a_domain_that_runs_without_its_disks_is_left_alone(waiting: World) -> None:
     waiting.heal_link("dom0", "dom0m")
     waiting.advance(60)
