@@ -28,6 +28,8 @@ from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
 
 _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
+# How long the side that does not write may believe in a connection that is gone: DRBD's ping-int and ping-timeout, and a bit more.
+_UNNOTICED_S = 12
 
 
 class Ended(NamedTuple):
@@ -82,11 +84,19 @@ def _require(may_start: Callable[[], bool], domain: GuardedDomain) -> None:
 def outdate(host: Host, domain: GuardedDomain) -> str:
     """Have the copy here count as older than the other one; returns what was done, in words.
 
-    Raises ``Refused``, and what the tools end with: DRBD refuses for a side that is connected, or Primary.
+    The partner, which writes, knows some seconds before this side that they are out of sight of each other; on a side that is
+    connected DRBD marks nothing, and says nothing. Raises ``Refused`` where it stays so, and what the tools end with: DRBD refuses
+    for a Primary.
     """
-    for name in _good(host, domain):
-        host.run(drbd_argv.outdate(name))
-    for name, disk in _good(host, domain).items():
+    good = _good(host, domain)
+    for _ in range(_UNNOTICED_S):
+        for name in good:
+            host.run(drbd_argv.outdate(name))
+        good = _good(host, domain)
+        if not good:
+            break
+        host.sleep(1)
+    for name, disk in good.items():
         raise Refused(f"resource {name}", f"its disk is {disk} after `drbdadm outdate`", "Nothing is to be done")
     return "counts as outdated"
 

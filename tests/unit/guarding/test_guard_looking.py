@@ -191,6 +191,19 @@ def test_what_a_person_has_suspended_stays_so(waiting: World) -> None:
     assert look(host, [DNS], 0.0, witnessed=True).seen.waiting == set()
 
 
+def test_a_copy_is_marked_as_soon_as_it_has_noticed_that_it_is_out_of_sight(world: World) -> None:
+    """The Primary notices first: it writes. Its partner is asked while DRBD still believes to be connected there."""
+    world.cut_link("dom0", "dom0m")
+    assert doing.outdate(world.host("dom0m"), DNS) == "counts as outdated"
+    disks = [world.nodes["dom0m"].drbd.resources[name].devices[0].disk for name in RESOURCES]
+    assert disks == [Disk.OUTDATED] * 2
+
+
+def test_a_copy_that_stays_in_sight_is_not_marked(world: World) -> None:
+    with pytest.raises(Refused, match="UpToDate after `drbdadm outdate`"):
+        doing.outdate(world.host("dom0m"), DNS)
+
+
 def test_what_is_in_sight_again_is_told_nothing(waiting: World) -> None:
     waiting.heal_link("dom0", "dom0m")
     waiting.advance(60)
