@@ -30,6 +30,11 @@ _TOKEN = re.compile(
 _WORDS = {"end": "NEWLINE", "name": "IDENT", "number": "NUMBER", "text": "STRING", "eof": "$end"}
 _NUMBERS = ("memory", "maxmem", "vcpus", "maxvcpus")
 _LISTS = ("disk", "vif")
+# The single values that are read here: a list of anything else may be as xl wants it, and is left as it is.
+_TEXTS = (
+    *("name", "uuid", "type", "builder", "kernel", "ramdisk", "bootloader", "firmware", "root", "extra", "cmdline"),
+    *("on_poweroff", "on_reboot", "on_crash", "tsc_mode"),
+)
 
 
 class ConfigError(Exception):
@@ -142,7 +147,7 @@ def _wrong_kind(key: str, value: Value) -> str:
     if key in _LISTS:
         return "" if isinstance(value, list) else "is a single value but should be a list"
     if isinstance(value, list):
-        return "is a list but should be a single value"
+        return "is a list but should be a single value" if key in (*_TEXTS, *_NUMBERS) else ""
     return "is not a valid number" if key in _NUMBERS and _number(value) is None else ""
 
 

@@ -32,6 +32,13 @@ def test_a_later_assignment_replaces_and_plus_adds() -> None:
     assert xl_config.parse(text, "x") == {"memory": "2", "vif": ["a=b", "c=d"]}
 
 
+def test_a_list_where_xl_wants_a_single_value_counts_as_not_given_and_any_other_is_kept() -> None:
+    text = 'kernel = ["/boot/a"]\ncpus = ["0", "2"]\ndevice_model_args = ["-v"]\n'
+    config, warnings = xl_config.understood(xl_config.parse(text, "x.cfg"))
+    assert config == {"cpus": ["0", "2"], "device_model_args": ["-v"]}
+    assert warnings == ["x.cfg:1: warning: parameter `kernel' is a list but should be a single value"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
