@@ -1,5 +1,9 @@
-"""`salt '*' state.apply` on the nodes of the lab, what it told, and what it has made of the nodes."""
+"""`salt '*' state.apply` and `salt-run state.orch` in the lab, what they told, and what was made of the nodes."""
 
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from guests import HOMES, at_home, running, wait_until_answering
@@ -9,6 +13,8 @@ from lab.cluster import NODES, Lab
 Returned = dict[str, dict[str, Any]]
 NOTHING: Returned = {node: {} for node in NODES}
 SYNCHRONISED_TIMEOUT_S = 600.0
+ORCHESTRATION_TIMEOUT_S = 2400.0
+LEFT_AFTER_S = 130  # an entry counts as left two minutes after its last sign of life
 
 
 def apply(lab: Lab, *layers: str, target: str = "*", test: bool = False) -> Returned:
@@ -56,6 +62,24 @@ def converge(lab: Lab, *, most: int = 3) -> Returned:
         if set(returned) == set(NODES) and not any(failed.values()):
             return made
     raise AssertionError(f"after {most} runs of state.apply: {failed}, answered by {sorted(returned)}")
+
+
+def orchestrate(lab: Lab, name: str, **pillar: object) -> str:
+    """``salt-run state.orch`` to its good end; returns what it told."""
+    answer = lab.salt_run("state.orch", name, f"pillar={json.dumps(pillar)}", timeout_s=ORCHESTRATION_TIMEOUT_S)
+    return answer.stdout + answer.stderr
+
+
+@contextmanager
+def orchestrating(lab: Lab, name: str, **pillar: object) -> Iterator[subprocess.Popen[bytes]]:
+    """``salt-run state.orch`` beside what the test does; it is killed, if it has not ended by itself."""
+    argv = [*lab.master.argv("salt-run"), "state.orch", name, f"pillar={json.dumps(pillar)}"]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def replicas(lab: Lab, node: str) -> dict[str, str]:

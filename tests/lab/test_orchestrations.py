@@ -1,12 +1,9 @@
 """`salt-run state.orch` on real nodes: domains move, stop and start; what is killed half-way is settled by the next apply."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from applying import converge, wait_until_up_to_date
+from applying import LEFT_AFTER_S, converge, orchestrate, orchestrating, wait_until_up_to_date
 from by_hand import Watched, assert_nobody_lives_twice, assert_settled, begin_to_watch, domains, witnessed
 from guests import at_home, gaps, records, running, served, wait_for_another_record, wait_until_answering
 
@@ -14,7 +11,6 @@ from lab.cluster import NODES, Lab
 
 SOURCE, TARGET = NODES
 OPERATION = "/var/lib/saltern/operations/dns.json"
-LEFT_AFTER_S = 130  # an entry counts as left two minutes after its last sign of life
 MOMENTS = {
     "while its memory is copied": "until xl domid dns--incoming; do sleep 0.1; done",
     "while both sides are Primary": "until grep ro:Primary/Primary /proc/drbd; do sleep 0.02; done",
@@ -30,24 +26,6 @@ FAULTS: dict[str, Callable[[Lab], object]] = {
     "the source loses its power": lambda lab: lab.power_cut(SOURCE),
     "the cable is pulled": lambda lab: lab.cut_link(),
 }
-
-
-def orchestrate(lab: Lab, name: str, **pillar: object) -> str:
-    """``salt-run state.orch`` to its good end; returns what it told."""
-    answer = lab.salt_run("state.orch", name, f"pillar={json.dumps(pillar)}")
-    return answer.stdout + answer.stderr
-
-
-@contextmanager
-def migrating(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
-    """``salt-run state.orch migrate`` beside what the test does; it is ended, if it has not by itself."""
-    argv = [*lab.master.argv("salt-run"), "state.orch", "migrate", "pillar={domain: dns}"]
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def entered(lab: Lab) -> list[str]:
@@ -92,7 +70,7 @@ def test_a_stopped_guest_stays_so_and_is_moved_offline(converged: Lab) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_killed_half_way_is_settled_by_the_next_apply(converged: Lab, fault: str, moment: str) -> None:
     begin_to_watch(converged, "dns")
-    with migrating(converged):
+    with orchestrating(converged, "migrate", domain="dns"):
         converged.on(TARGET, f"{{ {MOMENTS[moment]}; }} > /dev/null 2>&1")
         FAULTS[fault](converged)
     assert_nobody_lives_twice(converged)

@@ -22,6 +22,7 @@ from saltern.topology.allocate import (
     DiskNumbers,
     DomainNumbers,
     allocated_ids,
+    former_names,
     has_moved,
     interface_labels,
 )
@@ -100,9 +101,13 @@ def moved_domains(cluster: Cluster, allocation: Allocation, nodes: frozenset[str
 
 
 def changed_volume_groups(cluster: Cluster, allocation: Allocation) -> Iterator[Violation]:
-    """Nodes with another volume group than the one that holds recorded disks, which would be created there once more."""
+    """Nodes with another volume group than the one that holds recorded disks, which would be created there once more.
+
+    What was taken out of the topology is created nowhere.
+    """
     holders: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, entry in sorted(allocation.domains.items()):
+    for name in sorted(former_names(allocation, cluster).values()):
+        entry = allocation.domains[name]
         for node, recorded in entry.volume_groups.items():
             if entry.disks and node in cluster.nodes and cluster.nodes[node].volume_group != recorded:
                 holders[node, recorded].append(name)

@@ -169,6 +169,11 @@ def test_another_volume_group_is_another_place_of_the_copies_of_a_node():
     assert kinds(found, "b") == ["create-volumes", *REPLACE, "remove-replica", "record"]
 
 
+def test_a_domain_goes_from_a_node_whose_volume_group_changes():
+    found = works(f"nodes: {{dom0: {{volume_group: NEW}}}}\ndomains: {{b: {TAKEN_AWAY!r}}}", ["a@dom0", "b"])
+    assert kinds(found, "b") == ["stop", *(2 * ["remove-replica"]), *(2 * ["remove-config"]), "record"]
+
+
 def test_what_a_node_has_room_for_is_nothing_to_do():
     assert works("nodes: {dom0: {memory: 4G, volume_group_size: 10G, network: 10.0.0.0/24}}").steps == ()
 

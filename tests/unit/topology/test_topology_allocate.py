@@ -136,6 +136,16 @@ def test_another_volume_group_is_refused_while_it_is_recorded_to_hold_disks():
     assert numbers(data, ["a", "b"])["a"]["volume_groups"] == {"dom0": "SSD", "dom0m": "XEN"}
 
 
+def test_what_was_taken_out_of_the_topology_holds_no_node_to_its_volume_group():
+    data = allocated(pillar(THREE_NODES))
+    del data["saltern"]["domains"]["b"]
+    data["saltern"]["nodes"]["dom0"]["volume_group"] = "SSD"
+    (violation,) = found_compiling(data)
+    assert "forget=a`" in violation.remedy
+    del data["saltern"]["domains"]["a"]
+    assert found_compiling(data) == ()
+
+
 def test_a_written_number_that_is_taken_out_stays():
     before = allocated(pillar(ALL_WRITTEN))
     disk = {"minor": TAKEN_AWAY, "port": TAKEN_AWAY, "meta_disk": "meta"}
