@@ -28,7 +28,7 @@ from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
 
 _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
-# How long the side that does not write may believe in a connection that is gone: DRBD's ping-int and ping-timeout, and a bit more.
+# How long the side that does not write may believe in a lost connection: DRBD's ping-int and ping-timeout, and a bit more.
 _UNNOTICED_S = 12
 
 
@@ -85,8 +85,8 @@ def outdate(host: Host, domain: GuardedDomain) -> str:
     """Have the copy here count as older than the other one; returns what was done, in words.
 
     The partner, which writes, knows some seconds before this side that they are out of sight of each other; on a side that is
-    connected DRBD marks nothing, and says nothing. Raises ``Refused`` where it stays so, and what the tools end with: DRBD refuses
-    for a Primary.
+    connected DRBD marks nothing, and says nothing. Raises ``Refused`` where it stays so, and what the tools end with: a Primary
+    is refused.
     """
     good = _good(host, domain)
     for _ in range(_UNNOTICED_S):
