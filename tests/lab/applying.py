@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ Returned = dict[str, dict[str, Any]]
 NOTHING: Returned = {node: {} for node in NODES}
 SYNCHRONISED_TIMEOUT_S = 600.0
 ORCHESTRATION_TIMEOUT_S = 2400.0
+JOBS_TIMEOUT_S = 600.0
 LEFT_AFTER_S = 130  # an entry counts as left two minutes after its last sign of life
 
 
@@ -33,6 +34,21 @@ def apply(lab: Lab, *layers: str, target: str = "*", test: bool = False) -> Retu
 def _name(key: str) -> str:
     module, identifier, _, function = key.split("_|-")
     return f"{identifier} {module}.{function}"
+
+
+def begin_apply(lab: Lab) -> None:
+    """``state.apply`` on all nodes, which nobody waits for."""
+    lab.salt("*", "state.apply", "--async")
+
+
+def wait_for_the_end_of_all_jobs(lab: Lab, nodes: Iterable[str] = NODES) -> None:
+    """Until the runs on the nodes that were not touched have ended, since a minion has one run at a time."""
+    for node in nodes:
+        lab.wait_until(
+            lambda node=node: "state.apply" not in lab.salt(node, "saltutil.running").stdout,
+            f"the run on {node} ends",
+            timeout_s=JOBS_TIMEOUT_S,
+        )
 
 
 def changes(returned: Returned) -> Returned:

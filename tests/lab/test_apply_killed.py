@@ -1,7 +1,7 @@
 """A run of state.apply that is ended in the middle of a layer, at its exact moment, is taken up by the next one."""
 
 import pytest
-from applying import assert_converged, converge
+from applying import assert_converged, begin_apply, converge, wait_for_the_end_of_all_jobs
 from guests import at_home
 from stopping import (
     BEFORE,
@@ -15,8 +15,6 @@ from stopping import (
 )
 
 from lab.cluster import NODES, Lab
-
-JOBS_TIMEOUT_S = 600.0
 
 
 def moments(node: str) -> dict[str, Moment]:
@@ -33,20 +31,6 @@ def moments(node: str) -> dict[str, Moment]:
         "domain file written": Moment("xl", "^create -n", nth=2, done=BEFORE),
         "domain being created": Moment("xl", f"^create .*/{first}.cfg", done=while_domain_appears(first)),
     }
-
-
-def begin_apply(lab: Lab) -> None:
-    lab.salt("*", "state.apply", "--async")
-
-
-def wait_for_the_end_of_all_jobs(lab: Lab, nodes: list[str]) -> None:
-    """Until the runs on the nodes that were not touched have ended, since a minion has one run at a time."""
-    for node in nodes:
-        lab.wait_until(
-            lambda node=node: "state.apply" not in lab.salt(node, "saltutil.running").stdout,
-            f"the run on {node} ends",
-            timeout_s=JOBS_TIMEOUT_S,
-        )
 
 
 @pytest.mark.parametrize("victims", [["node1"], ["node1", "node2"]], ids=" and ".join)

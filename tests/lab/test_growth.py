@@ -1,7 +1,20 @@
 """Disks of running domains grow: both volumes first, then DRBD, then what the guest sees; and never one side alone."""
 
-from applying import apply, assert_converged, changes, converge, failures, wait_until_up_to_date
+import pytest
+from applying import (
+    apply,
+    assert_converged,
+    begin_apply,
+    changes,
+    converge,
+    failures,
+    orchestrate,
+    wait_for_the_end_of_all_jobs,
+    wait_until_up_to_date,
+)
 from guests import HOMES, boots, gaps, records, size, wait_for_another_record
+from stopping import BEFORE as NOT_DONE
+from stopping import Moment, arm, at_the_moment, disarm
 
 from lab.cluster import NODES, Lab
 
@@ -99,3 +112,47 @@ def test_disks_that_have_grown_while_their_sides_were_cut_off_grow_when_they_mee
     assert_grown(converged)
     assert_converged(converged)
     assert_never_stopped(converged, before)
+
+
+def test_one_disk_grows_by_its_own_command_and_the_others_stay(converged: Lab) -> None:
+    before = started(converged)
+    enlarge(converged)
+    told = orchestrate(converged, "grow", domain="dns", disk="xvda", size="96M")
+    assert "Failed:    0" in told, told
+    assert bytes_of(converged, "/dev/drbd1") == everywhere(LARGER)
+    assert bytes_of(converged, "/dev/XEN/mail-xvdb") == everywhere(BEFORE)
+    converged.wait_until(lambda: size(converged, "dns") == LARGER, "dns sees that its disk has grown")
+    assert_never_stopped(converged, before)
+
+
+@pytest.mark.parametrize("victims", [["node1"], ["node1", "node2"]], ids=" and ".join)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        Moment("lvextend", "."),
+        Moment("drbdadm", "^resize", done=NOT_DONE),
+        Moment("drbdadm", "^resize"),
+    ],
+    ids=["one volume has grown", "the volumes have grown", "DRBD uses the new room"],
+)
+def test_growth_goes_on_after_a_power_cut_between_any_two_steps(
+    converged: Lab, moment: Moment, victims: list[str]
+) -> None:
+    written = {guest: records(converged, guest) for guest in HOMES}
+    enlarge(converged)
+    arm(converged, victims, [moment] * len(victims))
+    begin_apply(converged)
+    at_the_moment(converged, victims, converged.power_cut)
+    converged.up()
+    disarm(converged, victims)
+    wait_for_the_end_of_all_jobs(converged)
+    wait_until_up_to_date(converged)
+    converge(converged)
+    assert_grown(converged)
+    assert_converged(converged)
+    wait_for_another_record(converged)
+    for guest in HOMES:
+        now = records(converged, guest)
+        assert set(written[guest]) <= set(now)
+        assert gaps(now) == []
+    assert gaps(records(converged, "mail", disk="xvdb")) == []
