@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from saltern.status.answer import Tree
@@ -10,6 +10,8 @@ from saltern.status.faults import ends_what_is_left
 from saltern.status.guards import guard_lines
 
 WIDTH: Final = 100
+_RESOURCE: Final = "resource "
+_MOST_NAMED: Final = 8
 _BAR: Final = 20
 _TIED: Final = "\0"  # a space at which no line ends
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -18,7 +20,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 def status_text(status: Tree, width: int = WIDTH) -> str:
     """What ``cluster_status`` returned, for people."""
     nodes = ", ".join(f"{node} {state}" for node, state in status["nodes"].items())
-    wrong = listed("Wrong:", status["wrong"], width)
+    wrong = listed("Wrong:", together(status["wrong"]), width)
     return "\n".join(
         [
             *wrapped(f"Cluster {status['cluster']}: {nodes}", width),
@@ -36,6 +38,20 @@ def status_text(status: Tree, width: int = WIDTH) -> str:
 def listed(title: str, texts: Sequence[str], width: int = WIDTH) -> list[str]:
     """A title and its points, after an empty line; nothing where there are none."""
     return ["", title, *(line for text in texts for line in wrapped(text, width, "  - "))] if texts else []
+
+
+def together(faults: Iterable[str]) -> list[str]:
+    """What is the same of several resources as one point, where the first of them stands: a link that is cut is all of theirs."""
+    named: dict[tuple[str, bool], list[str]] = {}
+    for fault in faults:
+        about, _, what = fault.partition(": ") if fault.startswith(_RESOURCE) else ("", "", fault)
+        named.setdefault((what, about != ""), []).append(about.removeprefix(_RESOURCE))
+    return [f"{_resources(names)}: {what}" if known else what for (what, known), names in named.items()]
+
+
+def _resources(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{_RESOURCE.strip()}{'s' if len(names) > 1 else ''} {', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def wrapped(text: str, width: int, first: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from saltern.errors import Refused
 from saltern.model.desired import TieBreaker
 from saltern.status.answer import NO_OPERATIONS, Answer
 from saltern.status.state import cluster_status, keepers
-from saltern.status.text import status_text
+from saltern.status.text import status_text, together
 from saltern.units import MIB
 
 
@@ -189,6 +189,16 @@ def test_a_lost_connection_is_told_for_each_side_that_sees_it() -> None:
     assert told == [
         STANDALONE,
         "resource dns: dom0m is not connected to the other side (Connecting); see whether dom0 and the link to it are up",
+    ]
+
+
+def test_what_is_the_same_of_several_resources_is_told_once() -> None:
+    cut = [f"resource d{number}: dom0 is not connected; see the link" for number in range(10)]
+    other = "resource d0: it is not up on dom0m"
+    assert together([*cut[:2], "domain d0: it runs nowhere", other, *cut[2:]]) == [
+        "resources d0, d1, d2, d3, d4, d5, d6, d7 and 2 more: dom0 is not connected; see the link",
+        "domain d0: it runs nowhere",
+        other,
     ]
 
 
