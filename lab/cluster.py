@@ -215,6 +215,7 @@ class Lab:
         """Plug them in again; what was reset meanwhile has them all when it is switched on."""
         if self.runs(node):
             self._machine(node).outside(True)
+            self._unheard_mark.touch()  # its minion connects anew, and does not hear what is published before that
         self.heal_link()
 
     def freeze(self, node: str) -> None:
