@@ -511,7 +511,17 @@ def test_a_selection_names_one_thing(what, told) -> None:
         Selection(kind=STOP, evacuate="dom0")
 
 
-@pytest.mark.parametrize("what", [{"domain": "dnss"}, {"evacuate": "dom7"}, {"home": "dom7"}])
+@pytest.mark.parametrize("key", ["domain", "evacuate", "home"])
+@pytest.mark.parametrize("value", ["", 7, ["dom0"], True])
+def test_what_is_no_name_selects_nothing(key, value) -> None:
+    """An empty variable of somebody's shell once stood for every node."""
+    with pytest.raises(Refused, match=f"{key} is {re.escape(repr(value))}"):
+        Selection(kind=MIGRATE, **{key: value})
+    with pytest.raises(Refused, match="target is ''"):
+        Selection(kind=MIGRATE, domain="dns", target="")
+
+
+@pytest.mark.parametrize("what", [{"domain": "dnss"}, {"evacuate": "dom7"}, {"evacuate": "*"}, {"home": "dom7"}])
 def test_what_the_topology_does_not_have_is_told_with_what_it_has(nodes, what) -> None:
     with pytest.raises(Refused, match=r"the topology has no such (domain|node)\. It has d"):
         controller.decide(nodes.fleet, Selection(kind=MIGRATE, **what))
