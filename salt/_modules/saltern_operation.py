@@ -260,7 +260,7 @@ def settle(domain):
 def withdraw(domains, identifier):
     """
     Take back operations that were entered and came to nothing. What somebody carries out ends by itself; what a process has begun
-    that no longer lives is settled; one that comes only after this is not entered.
+    that no longer lives is settled; one that comes only after this is not entered. Returns the domains whose operation stays.
 
     domains
         The domains

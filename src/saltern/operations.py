@@ -405,11 +405,15 @@ def _has_work(operation: Operation) -> bool:
     return operation.taken and not plan.follows(operation)
 
 
-def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
-    """Withdraw several, as far as it can be done: what somebody carries out ends by itself, what cannot be read stays."""
+def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> list[str]:
+    """Withdraw several, as far as it can be done; returns those that stay: what somebody carries out, and what cannot be read."""
+    stay = []
     for domain in domains:
-        with suppress(SalternError):
+        try:
             withdraw(host, domain, identifier)
+        except SalternError:
+            stay.append(domain)
+    return stay
 
 
 def give_up(host: Host, domains: Iterable[str], identifier: str) -> None:
