@@ -259,8 +259,8 @@ def settle(domain):
 
 def withdraw(domains, identifier):
     """
-    Take back operations that were entered and came to nothing. What somebody carries out ends by itself; one that comes only
-    after this is not entered.
+    Take back operations that were entered and came to nothing. What somebody carries out ends by itself; what a process has begun
+    that no longer lives is settled; one that comes only after this is not entered. Returns the domains whose operation stays.
 
     domains
         The domains
@@ -303,7 +303,8 @@ def give_up(domains, identifier):
 
 def finish(domains, identifier):
     """
-    Take away the entries of halves that had nothing to do, when the other node has done its half.
+    End the halves that had nothing to do, when the other node has done its half; what a process has begun that no longer lives is
+    settled.
 
     domains
         The domains

@@ -341,8 +341,7 @@ class _Work:
                 self._start(each)
             except SalternError as error:
                 self._fail(each, str(error))
-                # What has begun ends by itself.
-                withdraw(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)}, self.identifier)
+                self._take_back(each)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
         self.seen = {}
@@ -442,8 +441,22 @@ class _Work:
         worker = plan.worker(each)
         if held or not standing or (worker in standing and took_s < _UNDER_WAY_S):
             return
-        verb = "operation.finish" if plan.is_there(each, surveys) else "operation.withdraw"
-        self.fleet.ask(list(standing), verb, [each.domain], self.identifier)
+        if plan.is_there(each, surveys):
+            self.fleet.ask(list(standing), "operation.finish", [each.domain], self.identifier)
+        else:
+            self._take_back(each)
+
+    def _take_back(self, each: Planned) -> None:
+        """Take back what nobody has begun. What has begun ends by itself, and so long the other node has to know of it.
+
+        The one that was, or would be, asked last is the one that does it: it may be slow, and begin in this moment.
+        """
+        *_, last = plan.workers(each)
+        others = [node for node in (each.target, each.source) if node != last]
+        with suppress(SalternError):
+            stays = self.fleet.ask([last], "operation.withdraw", [each.domain], self.identifier)[last]
+            if not stays:
+                self.fleet.ask(others, "operation.give_up", [each.domain], self.identifier)
 
     def _fail(self, each: Planned, why: str) -> None:
         self.going.pop(each.domain, None)

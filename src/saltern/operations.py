@@ -379,7 +379,10 @@ def _release_entry(host: Host, domain: str) -> None:
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:
-    """Take back what was entered and came to nothing, or has yet to come; raises ``Refused`` while somebody carries it out."""
+    """Take back what was entered and came to nothing, or has yet to come; raises ``Refused`` while somebody carries it out.
+
+    A half whose process has died is settled: without its entry nobody would know what that has left.
+    """
     if _take_away(host, domain, identifier):
         return
     # It has not come yet, or is over. What comes from now on sees that it is withdrawn; what came in this moment is seen here.
@@ -390,16 +393,27 @@ def withdraw(host: Host, domain: str, identifier: str) -> None:
 def _take_away(host: Host, domain: str, identifier: str) -> bool:
     """Whether the entry was there; it no longer is."""
     with _entered(host, domain, identifier) as found:
-        if found is not None:
+        if found is not None and _has_work(found):
+            settle_half(host, found)
+        elif found is not None:
             host.remove(operation_file(domain))
     return found is not None
 
 
-def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> None:
-    """Withdraw several, as far as it can be done: what somebody carries out ends by itself, what cannot be read stays."""
+def _has_work(operation: Operation) -> bool:
+    """Whether a process has begun this half, so that there may be something of it on this node."""
+    return operation.taken and not plan.follows(operation)
+
+
+def withdraw_all(host: Host, domains: Iterable[str], identifier: str) -> list[str]:
+    """Withdraw several, as far as it can be done; returns those that stay: what somebody carries out, and what cannot be read."""
+    stay = []
     for domain in domains:
-        with suppress(SalternError):
+        try:
             withdraw(host, domain, identifier)
+        except SalternError:
+            stay.append(domain)
+    return stay
 
 
 def give_up(host: Host, domains: Iterable[str], identifier: str) -> None:
@@ -415,7 +429,7 @@ def is_withdrawn(host: Host, operation: Operation) -> bool:
 
 
 def finish(host: Host, domain: str, identifier: str) -> None:
-    """End a half that had nothing to do, when the other one is done; raises ``Refused`` as ``withdraw``.
+    """End a half when the other one is done, or nobody works on either; raises ``Refused`` as ``withdraw``.
 
     What was stopped over there is to stay so here too, which is noted before the entry goes; what was started there is not.
     """
@@ -426,8 +440,11 @@ def finish(host: Host, domain: str, identifier: str) -> None:
             keep_stopped(host, found)
         else:
             host.remove(stopped_file(domain))
-        _note_place(host, found, here=found.half is Half.TARGET and found.kind is not OperationKind.STOP)
-        host.remove(operation_file(domain))
+        if _has_work(found):
+            settle_half(host, found)
+        else:
+            _note_place(host, found, here=found.half is Half.TARGET and found.kind is not OperationKind.STOP)
+            host.remove(operation_file(domain))
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """A migration by Saltern that is interrupted at any moment, by whatever, is finished or undone by the next `state.apply`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from fleet import SimFleet
 from one_domain import RESOURCES, SHARES, Watch, Worlds, converged, decide_split_brain, mend, other, windows
 from pair import NODES, converge, failures
 
-from saltern import migration, operations
+from saltern import controller, migration, operations
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
@@ -22,6 +24,7 @@ from saltern.model.places import (
 )
 from saltern.plan.items import Item, Kind
 from saltern.plan.operation import LEFT_AFTER_S
+from saltern.plan.selection import Selection
 from saltern.sim import processes
 from saltern.sim.host import Killed, SimHost
 from saltern.sim.world import World
@@ -95,8 +98,13 @@ INTERRUPTIONS: dict[str, Callable[[World, SimHost], object]] = {
 
 def moved_until(world: World, moment: int, interrupt: Callable[[World, SimHost], object], source: str) -> bool:
     """A migration from ``source`` that something happens to at that moment; false for one that ends before."""
-    watch = Watch(world)
     begin(world, source)
+    return sent_until(world, moment, interrupt, source)
+
+
+def sent_until(world: World, moment: int, interrupt: Callable[[World, SimHost], object], source: str) -> bool:
+    """The same of one that is entered."""
+    watch = Watch(world)
     mover = world.host(source)
     turns = 0
 
@@ -164,6 +172,44 @@ def test_whatever_interrupts_a_migration_at_any_moment_one_domain_with_all_its_d
         settle_by_apply(world, Watch(world))
         assert len(where(world)) == 1, f"at moment {moment}"
         assert where(world) == ["dom0"] or placed_file("dns") in world.nodes["dom0m"].files, f"at moment {moment}"
+        assert entered(world) == [], f"at moment {moment}"
+        assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
+    assert moment > 10
+
+
+class Unlucky(SimFleet):
+    """A master that lives while something happens to what it has begun, ``moment`` turns later."""
+
+    def __init__(self, world: World, moment: int, interruption: str) -> None:
+        super().__init__(world, SHARES)
+        self.moment = moment
+        self.interrupt = INTERRUPTIONS[interruption]
+        self.came = False
+
+    def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function != "operation.carry_out":
+            return super()._ask(nodes, function, *args)
+        self.came = sent_until(self.world, self.moment, self.interrupt, "dom0")
+        return dict.fromkeys(nodes)
+
+
+@GENERATIONS
+@pytest.mark.parametrize("interruption", ["the sender is killed", "the receiver is killed", "both are killed"])
+def test_a_master_that_lives_has_the_halves_of_killed_processes_settled(drbd, worlds, interruption) -> None:
+    moment = 0
+    while True:
+        moment += 1 if drbd == "8.4" else 3
+        world = World.from_json(worlds[drbd])
+        nodes = Unlucky(world, moment, interruption)
+        selection = Selection(kind=OperationKind.MIGRATE, domain="dns", target="dom0m")
+        controller.begin(nodes.fleet, selection, identifier=ID, owner="root on master", since="2026-11-26 10:00:00")
+        with suppress(SalternError):
+            controller.carry_out(nodes.fleet, selection, identifier=ID, parallel=1, timeout_s=600)
+        if not nodes.came:
+            break
+        world.advance(60)
+        found = {domain.name: domain.running for node in world.nodes.values() for domain in node.domains}
+        assert found in ({}, {"dns": True}), f"at moment {moment}"
         assert entered(world) == [], f"at moment {moment}"
         assert windows(world) == {name: ["no", "no"] for name in RESOURCES}, f"at moment {moment}"
     assert moment > 10

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,7 @@ from one_domain import Worlds, check_disks, exchange_keys
 from pair import NODES, check_safety, converge, empty_world, failures, running, slices
 
 from saltern import controller, migration, operations, start_stop
+from saltern.controller import Unanswered
 from saltern.converge import Converge
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import OperationKind, Planned
@@ -511,7 +513,17 @@ def test_a_selection_names_one_thing(what, told) -> None:
         Selection(kind=STOP, evacuate="dom0")
 
 
-@pytest.mark.parametrize("what", [{"domain": "dnss"}, {"evacuate": "dom7"}, {"home": "dom7"}])
+@pytest.mark.parametrize("key", ["domain", "evacuate", "home"])
+@pytest.mark.parametrize("value", ["", 7, ["dom0"], True])
+def test_what_is_no_name_selects_nothing(key, value) -> None:
+    """An empty variable of somebody's shell once stood for every node."""
+    with pytest.raises(Refused, match=f"{key} is {re.escape(repr(value))}"):
+        Selection(kind=MIGRATE, **{key: value})
+    with pytest.raises(Refused, match="target is ''"):
+        Selection(kind=MIGRATE, domain="dns", target="")
+
+
+@pytest.mark.parametrize("what", [{"domain": "dnss"}, {"evacuate": "dom7"}, {"evacuate": "*"}, {"home": "dom7"}])
 def test_what_the_topology_does_not_have_is_told_with_what_it_has(nodes, what) -> None:
     with pytest.raises(Refused, match=r"the topology has no such (domain|node)\. It has d"):
         controller.decide(nodes.fleet, Selection(kind=MIGRATE, **what))
@@ -583,7 +595,7 @@ def test_a_partner_that_cannot_be_told_of_a_maintenance_is_named_and_holds_nothi
 
     def deaf(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         if function == "operation.begin_maintenance" and on == ["dom0m"]:
-            raise controller.Unanswered({"dom0m": "the minion does not answer"})
+            raise Unanswered({"dom0m": "the minion does not answer"})
         return ask(on, function, *args)
 
     nodes._ask = deaf
@@ -676,6 +688,37 @@ def test_a_process_that_dies_at_once_is_noticed_in_less_than_a_minute(nodes, kin
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
+def begun_late(nodes: SimFleet, before: str, lost: str = "") -> None:
+    """The process on dom0m is slow to begin: it does so when the master asks for ``before``. The answer to ``lost`` is lost."""
+    ask, waits = nodes._ask, []
+
+    def slow(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.carry_out" and on == ["dom0m"]:
+            waits.append(args)
+            if function == lost:
+                raise Unanswered({"dom0m": "the minion does not answer"})
+            return dict.fromkeys(on)
+        while waits and function == before:
+            ask(["dom0m"], "operation.carry_out", *waits.pop())
+            nodes.world.advance(1)
+        return ask(on, function, *args)
+
+    nodes._ask = slow
+
+
+@pytest.mark.parametrize("lost", ["", "operation.carry_out"])
+def test_a_stop_that_begins_late_is_one_of_which_the_home_knows(nodes, lost) -> None:
+    do(nodes, MIGRATE, domain="dns")
+    selection = prepared(nodes, STOP, domain="dns")
+    begun_late(nodes, "operation.withdraw", lost)
+    with suppress(Refused):  # where the answer was lost it is told that this is not known
+        carry_out(nodes, selection)
+    nodes.world.advance(LEFT_AFTER_S)
+    apply(nodes)
+    assert kept_stopped(nodes, "dns") == ["dom0", "dom0m"]
+    assert "dns" not in running(nodes.world)
+
+
 def test_what_a_person_builds_is_not_ended_by_a_start_that_finds_it(nodes) -> None:
     do(nodes, STOP, domain="dns")
     selection = prepared(nodes, START, domain="dns")
@@ -730,7 +773,7 @@ def test_a_node_that_says_nothing_of_a_domain_that_waits_does_not_keep_another_o
 
     def silent(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         if function == "operation.renew" and "dns" in args[0] and "operation.carry_out" not in nodes.asked:
-            raise controller.Unanswered({on[0]: "the minion does not answer"})
+            raise Unanswered({on[0]: "the minion does not answer"})
         return ask(on, function, *args)
 
     nodes._ask = silent
@@ -749,7 +792,7 @@ def test_one_missed_answer_ends_nothing(nodes) -> None:
             and function not in missed
         ):
             missed.add(function)
-            raise controller.Unanswered({on[0]: "the minion does not answer"})
+            raise Unanswered({on[0]: "the minion does not answer"})
         return ask(on, function, *args)
 
     selection = prepared(nodes, MIGRATE, evacuate="dom0")
@@ -766,11 +809,11 @@ def test_an_answer_that_is_lost_after_the_deed_leaves_nothing(nodes) -> None:
     def lossy(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         answers = ask(on, function, *args)
         if function == "operation.begin" and on == ["dom0"]:
-            raise controller.Unanswered({"dom0": "the minion does not answer"})
+            raise Unanswered({"dom0": "the minion does not answer"})
         return answers
 
     nodes._ask = lossy
-    with pytest.raises(controller.Unanswered):
+    with pytest.raises(Unanswered):
         prepared(nodes, STOP, domain="dns")
     assert (entered(nodes), kept_stopped(nodes, "dns")) == ([], [])
 
@@ -781,13 +824,13 @@ def test_what_comes_after_it_was_taken_back_is_not_entered(nodes) -> None:
     def slow(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         if function == "operation.begin" and on == ["dom0"]:
             late.append((on, function, *args))
-            raise controller.Unanswered({"dom0": "the minion does not answer"})
+            raise Unanswered({"dom0": "the minion does not answer"})
         return ask(on, function, *args)
 
     nodes._ask = slow
-    with pytest.raises(controller.Unanswered):
+    with pytest.raises(Unanswered):
         prepared(nodes, MIGRATE, domain="dns")
-    with pytest.raises(controller.Unanswered, match="was taken back before it came here"):
+    with pytest.raises(Unanswered, match="was taken back before it came here"):
         ask(*late.pop())
     assert entered(nodes) == []
 
@@ -825,7 +868,7 @@ def test_a_missed_answer_does_not_end_the_wait_for_the_disks(nodes, function) ->
     def forgetful(on: Sequence[str], asked: str, *args: Any) -> dict[str, Any]:
         if asked == function and not missed:
             missed.append(asked)
-            raise controller.Unanswered({on[0]: "the minion does not answer"})
+            raise Unanswered({on[0]: "the minion does not answer"})
         return ask(on, asked, *args)
 
     nodes._ask = forgetful
@@ -850,7 +893,7 @@ def test_a_node_that_does_not_tell_what_else_is_on_it_hides_nothing_of_what_was_
 
     def silent(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         if function == "xen.domains":
-            raise controller.Unanswered({on[0]: "the minion does not answer"})
+            raise Unanswered({on[0]: "the minion does not answer"})
         return ask(on, function, *args)
 
     nodes._ask = silent

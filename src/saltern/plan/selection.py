@@ -13,6 +13,7 @@ from saltern.plan import migrate, start_stop
 Specs = Mapping[str, DomainSpec]  # by name, in the order in which domains start
 Surveys = Mapping[str, Mapping[str, Survey]]  # by domain, then by node
 _MOVES: Final = (OperationKind.MIGRATE, OperationKind.OFFLINE)
+_NAMES: Final = ("domain", "target", "evacuate", "home")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +33,16 @@ class Selection:
         moves = self.kind in _MOVES
         if self.kind is OperationKind.REMAKE:
             raise Refused("operation remake", "it is no single operation", "Use `salt-run state.orch remake`")
-        one = [self.domain, self.evacuate, self.home].count(None) == 2
+        given = {key: value for key in _NAMES if (value := getattr(self, key)) is not None}
+        for key, value in given.items():
+            if not isinstance(value, str) or not value:
+                raise Refused(f"operation {self.kind}", f"{key} is {value!r}", "Give it a name, or leave it out")
+        one = len(given.keys() - {"target"}) == 1
         if not one or (self.domain is None and (self.target is not None or not moves)):
-            given = (
-                f"{key} {getattr(self, key)}" for key in ("domain", "target", "evacuate", "home") if getattr(self, key)
-            )
+            told = ", ".join(f"{key} {value}" for key, value in given.items())
             raise Refused(
                 f"operation {self.kind}",
-                f"it was asked for with {', '.join(given) or 'nothing'}",
+                f"it was asked for with {told or 'nothing'}",
                 "Name `domain` (with or without `target`); or, to move several, `evacuate` or `home`, with a node",
             )
 
@@ -98,9 +101,9 @@ def concerned(selection: Selection, shares: Mapping[str, NodeSlice]) -> dict[str
     """The domains to look at, in start order; raises ``Refused`` for a domain, or a node, that the topology does not have."""
     if selection.domain is not None:
         return {selection.domain: spec_of(selection.domain, shares)}
-    node = selection.evacuate or selection.home
-    if node in (None, "*"):
+    if selection.home == "*":
         return _every(shares)
+    node = selection.evacuate or selection.home or ""
     if node not in shares:
         raise Refused(f"node {node}", "the topology has no such node", f"It has {', '.join(sorted(shares))}")
     found = shares[node].domains
