@@ -19,7 +19,8 @@ LEFT = {"router": "node1", "dns": "node1", "vpn": "node2"}
 
 def add_volume_group(lab: Lab) -> None:
     """A second volume group on node2. LVM looks into no volume for one, but into a loop device."""
-    lab.on("node2", f"lvcreate -n other -L 440M {FORMER} && vgcreate {OTHER} $(losetup --show -f /dev/{FORMER}/other)")
+    lab.on("node2", f"modprobe loop && lvcreate --name other --size 440M {FORMER}")
+    lab.on("node2", f"vgcreate {OTHER} $(losetup --show --find /dev/{FORMER}/other)")
 
 
 def change(lab: Lab, before: Path) -> None:
