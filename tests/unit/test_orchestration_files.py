@@ -102,6 +102,26 @@ def test_one_node_after_the_other_is_maintained(hook: str) -> None:
     assert len(steps) == 9
 
 
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([], "no node is named in `nodes`"),
+        (None, "no node is named in `nodes`"),
+        ("dom7", "the topology has no node dom7; it has dom0, dom0m"),
+        (["dom0", "dom7"], "the topology has no node dom7; it has dom0, dom0m"),
+    ],
+)
+def test_no_node_is_left_for_a_maintenance_that_cannot_come_to_its_end(nodes: object, told: str) -> None:
+    given = {"hook": "maintenance", "nodes": nodes}
+    (step,) = rendered("rolling", given, **{"topology.shares": {"dom0": {}, "dom0m": {}}}).values()
+    assert step["name"].startswith(told)
+
+
+def test_one_node_may_be_named_without_brackets() -> None:
+    steps = rendered("rolling", {"hook": "maintenance", "nodes": "dom0"}, **{"topology.shares": {"dom0": {}, "b": {}}})
+    assert len(steps) == 9
+
+
 def test_a_hook_that_is_not_there_is_told_before_anything() -> None:
     (step,) = rendered("rolling", {"hook": "maintenance.none"}).values()
     assert step["name"].startswith(
