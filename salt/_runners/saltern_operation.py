@@ -29,7 +29,7 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import asking, controller, inside, returning
+        from saltern import asking, controller, given, inside, returning
         from saltern import growth as growing
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
@@ -109,7 +109,7 @@ def destination(domain, target=None):
     return _with_fleet(found)
 
 
-def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
+def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", parallel=2, test=False):
     """
     Enter what is to be done on both nodes of each domain, so that nothing else is done with it: all of it, or nothing.
 
@@ -133,6 +133,9 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
     kind
         What is done. Default: migrate
 
+    parallel
+        How many domains will move at a time: what is no such number is refused before anything is entered. Default: 2
+
     test
         Tell only what would be done. Default: False
 
@@ -146,6 +149,7 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
     """
 
     def step(fleet, what):
+        given.count("parallel", parallel)
         if test:
             planned = controller.decide(fleet, what)
             for each in planned:
@@ -199,9 +203,10 @@ def synchronise(
     """
 
     def step(fleet, what):
+        timeout_s = given.seconds("timeout", timeout)
         if test:
             return [each for each in controller.decide(fleet, what) if each.waits_for]
-        controller.synchronise(fleet, what, identifier=identifier, timeout_s=float(timeout))
+        controller.synchronise(fleet, what, identifier=identifier, timeout_s=timeout_s)
         return []
 
     otherwise = "every disk is connected and UpToDate"
@@ -254,6 +259,7 @@ def carry_out(
     """
 
     def step(fleet, what):
+        at_a_time, timeout_s = given.count("parallel", parallel), given.seconds("timeout", timeout)
         if test:
             return controller.decide(fleet, what)
         owner, since = _whose()
@@ -261,8 +267,8 @@ def carry_out(
             fleet,
             what,
             identifier=identifier,
-            parallel=int(parallel),
-            timeout_s=float(timeout),
+            parallel=at_a_time,
+            timeout_s=timeout_s,
             mark=f"evacuated by {owner} at {since}",
         )
 
@@ -385,8 +391,9 @@ def ready(node, timeout=3600, test=False):
     """
 
     def wait(fleet):
+        timeout_s = given.seconds("timeout", timeout)
         if not test:
-            controller.ready(fleet, node, timeout_s=timeout)
+            controller.ready(fleet, node, timeout_s=timeout_s)
         return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
 
     return _with_fleet(wait)
@@ -421,6 +428,7 @@ def return_automatic(node, timeout=3600, test=False):
     """
 
     def bring(fleet):
+        timeout_s = given.seconds("timeout", timeout)
         if test:
             found = returning.foreseen(fleet, node)
         else:
@@ -431,7 +439,7 @@ def return_automatic(node, timeout=3600, test=False):
                 identifiers=iter(lambda: uuid.uuid4().hex[:16], None),
                 owner=f"automatic return, {owner}",
                 since=since,
-                timeout_s=float(timeout),
+                timeout_s=timeout_s,
             )
             found = {each.domain: str(each) for each in planned}
         return {"comment": "; ".join(found.values()) or "nothing is to return", "changes": found}

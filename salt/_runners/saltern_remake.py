@@ -25,7 +25,7 @@ except ImportError:
     saltern = None
 else:
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import asking, controller, remaking, topology
+        from saltern import asking, controller, given, remaking, topology
         from saltern.desired import compile_slices, slice_to_pillar
         from saltern.errors import Refused, SalternError, TopologyError
         from saltern.progress import Progress
@@ -130,6 +130,7 @@ def _remake(before, allocation, named, check, timeout, test):
         return read
     pillars = __context__.pop("saltern.change")
     try:
+        timeout_s = given.seconds("timeout", timeout)
         clusters = topology.compile_change(pillars["before"], pillars["after"])
         plan = plan_remake(*clusters, named)
         if plan.refusals:
@@ -139,7 +140,7 @@ def _remake(before, allocation, named, check, timeout, test):
         if test:
             steps = {f"step {number}": step.words for number, step in enumerate(plan.steps, 1)}
             return {"comment": text_of(plan), "changes": steps}
-        done = _carried_out(clusters, plan, named, before, allocation, timeout)
+        done = _carried_out(clusters, plan, named, before, allocation, timeout_s)
     except TopologyError as error:
         return _failed("; ".join(str(each).strip() for each in error.violations))
     except SalternError as error:
@@ -151,7 +152,7 @@ def _remake(before, allocation, named, check, timeout, test):
     }
 
 
-def _carried_out(clusters, plan, named, before, allocation, timeout):
+def _carried_out(clusters, plan, named, before, allocation, timeout_s):
     seen = Progress(sys.stderr, columns=lambda: shutil.get_terminal_size().columns, now=time.monotonic)
     shares = compile_slices(clusters[1])
     with salt.client.get_local_client(mopts=__opts__) as client:
@@ -169,7 +170,7 @@ def _carried_out(clusters, plan, named, before, allocation, timeout):
             run_id=secrets.token_hex(4),
             owner=f"{__opts__.get('user', 'root')} on {__opts__['id'].removesuffix('_master')}",
             since=time.strftime("%Y-%m-%d %H:%M:%S"),
-            timeout_s=float(timeout),
+            timeout_s=timeout_s,
         )
         try:
             return remaking.carry_out(run, *clusters, plan, named)

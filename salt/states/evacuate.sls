@@ -1,10 +1,10 @@
 # Moves all that runs on a node to its partners: salt-run state.orch evacuate pillar='{node: dom0}'
 # `parallel` is how many domains at a time; with `offline: True` they are shut down here and started there.
-{%- from 'operation.jinja' import needs, operation with context %}
+{%- from 'operation.jinja' import moving, needs, operation with context %}
 {%- call needs('evacuate', {'node': 'NODE'}) %}
 {{ operation(
   {'evacuate': pillar['node']},
-  kind='offline migrate' if pillar.get('offline') else 'migrate',
+  kind=moving(),
   options={'parallel': pillar.get('parallel', 2)},
 ) }}
 {%- endcall %}

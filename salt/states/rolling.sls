@@ -13,7 +13,15 @@
 {%- if 'retcode' in shares %}
 {{ refused(reason(shares)) }}
 {%- else %}
-{%- for node in pillar.get('nodes') or (shares | list) %}
+{%- set nodes = pillar.get('nodes', shares | list) %}
+{%- set nodes = [nodes] if nodes is string else nodes %}
+{%- set unknown = (nodes or []) | reject('in', shares) | list %}
+{%- if not nodes %}
+{{ refused('no node is named in `nodes`; name some, or leave it out for all') }}
+{%- elif unknown %}
+{{ refused('the topology has no node ' ~ unknown | join(', ') ~ '; it has ' ~ shares | join(', ')) }}
+{%- else %}
+{%- for node in nodes %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
   orchestration.step:
@@ -38,6 +46,7 @@
 {{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
+{%- endif %}
 {%- endif %}
 {%- endif %}
 {%- endcall %}

@@ -182,7 +182,7 @@ def carry_out(
     except SalternError:
         withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
-    work = _Work(fleet, identifier, planned, max(1, parallel), timeout_s, seen=surveys)
+    work = _Work(fleet, identifier, planned, parallel, timeout_s, seen=surveys)
     try:
         while work.waiting or work.going:
             work.start()

@@ -176,11 +176,17 @@ def renew(host: Host, domain: str, identifier: str) -> None:
 
 
 def renew_all(host: Host, domains: Iterable[str], identifier: str) -> None:
-    """Renew several; those that are over on this node are passed over."""
+    """Renew several; those that are over on this node are passed over. What ``renew`` raises of one comes at the end."""
+    trouble: SalternError | None = None
     for domain in domains:
-        found = read_operation(host, domain)
-        if found is not None and found.operation.id == identifier:
-            renew(host, domain, identifier)
+        try:
+            found = read_operation(host, domain)
+            if found is not None and found.operation.id == identifier:
+                renew(host, domain, identifier)
+        except SalternError as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
 
 
 def require(host: Host, domain: str, identifier: str) -> Operation:

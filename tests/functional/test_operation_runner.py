@@ -49,3 +49,30 @@ def test_who_interrupts_an_operation_is_told_in_one_line_that_it_goes_on_and_whe
     assert told["error"].startswith("interrupted: what the nodes have begun goes on by itself")
     assert "`salt-run cluster.status`" in told["error"]
     assert "\n" not in told["error"]
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "told"),
+    [
+        ("begin", {"parallel": "two"}, "parallel: it is 'two'. Give a whole number from 1 on"),
+        ("begin", {"parallel": 0, "test": True}, "parallel: it is 0"),
+        ("begin", {"kind": "migrate with offline: no"}, "migrate with offline: no: there is no such kind"),
+        ("synchronise", {"timeout": "soon"}, "timeout: it is 'soon'. Give seconds from 0"),
+        ("synchronise", {"timeout": float("nan")}, "timeout: it is nan"),
+        ("carry_out", {"parallel": True}, "parallel: it is True"),
+        ("carry_out", {"timeout": -1}, "timeout: it is -1"),
+    ],
+)
+def test_what_is_no_number_is_refused_before_any_node_is_asked(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, function: str, given: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    assert told in runners[f"operation.{function}"]("0a1b2c3d", domain="dns", **given)["error"]
+
+
+@pytest.mark.parametrize("function", ["ready", "return_automatic"])
+def test_a_time_that_would_never_be_over_is_refused(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    assert "timeout: it is inf" in runners[f"operation.{function}"]("dom0", timeout=float("inf"))["error"]

@@ -53,6 +53,11 @@ def test_what_destroys_and_is_not_named_is_refused_with_an_exit_code(runners: An
         assert "name `vpn@dom0` in `destroy`" in told["error"]
 
 
+def test_what_is_no_time_is_refused_before_anything(runners: Any, before: str) -> None:
+    told = runners["remake.carry_out"](before, destroy="vpn@dom0", timeout="soon", test=True)
+    assert told["error"].startswith("timeout: it is 'soon'")
+
+
 def test_metadata_that_would_move_are_refused_also_with_test(runners: Any, pillar: Path, tmp_path: Path) -> None:
     before = str(shutil.copytree(pillar / "saltern", tmp_path / "before"))
     edit(pillar, "          meta_disk: meta[1]\n", "          meta_disk: meta[2]\n")

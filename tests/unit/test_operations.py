@@ -75,6 +75,17 @@ def test_an_operation_is_entered_once_and_renewed_by_the_nodes_own_clock(host: C
     assert operations.require(host, "dns", "0a1b").renewed_s == 1050.0
 
 
+def test_one_that_is_left_keeps_no_other_one_from_being_renewed(host: Clocked) -> None:
+    for domain in ("dns", "mail"):
+        operations.begin(host, replace(ENTRY, domain=domain))
+    host.now_s = 1100.0
+    operations.renew(host, "mail", "0a1b")
+    host.now_s = 1150.0
+    with pytest.raises(Refused, match="domain dns: left half-done"):
+        operations.renew_all(host, ["dns", "mail"], "0a1b")
+    assert operations.require(host, "mail", "0a1b").renewed_s == 1150.0
+
+
 def test_a_second_operation_is_refused_with_the_owner_of_the_first(host: Clocked) -> None:
     operations.begin(host, ENTRY)
     with pytest.raises(Refused, match=r"it is busy.*root on master"):

@@ -91,6 +91,28 @@ def test_what_is_complete_is_rendered_into_its_steps(name: str, pillar: dict[str
     assert [each["name"] for each in rendered(name, pillar).values()] == functions
 
 
+@pytest.mark.parametrize(
+    ("offline", "kind"),
+    [
+        (True, "offline migrate"),
+        (False, "migrate"),
+        ("no", "migrate with offline: no"),
+        (None, "migrate with offline: None"),
+    ],
+)
+def test_a_guest_is_shut_down_for_a_clear_yes_alone(offline: object, kind: str) -> None:
+    pillar = {"domain": "dns", "node": "dom0", "offline": offline}
+    for name in ("migrate", "evacuate"):
+        steps = rendered(name, pillar, destination={"target": "dom0m"})
+        assert {each["kind"] for each in steps.values()} == {kind}
+
+
+def test_how_many_move_at_a_time_is_known_before_any_is_entered() -> None:
+    for name in ("evacuate", "return"):
+        steps = list(rendered(name, {"node": "dom0", "parallel": 3}).values())
+        assert [each.get("parallel") for each in steps] == [3, None, 3]
+
+
 def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:
     steps = rendered("grow", {"domain": "dns", "disk": "xvda"}, nodes=["dom0", "dom0m"])
     assert [each["function"] for each in steps.values()] == ["orchestration.step", "salt.state", "orchestration.step"]
@@ -99,6 +121,26 @@ def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:
 @pytest.mark.parametrize("hook", ["maintenance", "maintenance.reboot"])
 def test_one_node_after_the_other_is_maintained(hook: str) -> None:
     steps = rendered("rolling", {"hook": hook, "nodes": ["dom0"]}, **{"topology.shares": {"dom0": {}, "dom0m": {}}})
+    assert len(steps) == 9
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([], "no node is named in `nodes`"),
+        (None, "no node is named in `nodes`"),
+        ("dom7", "the topology has no node dom7; it has dom0, dom0m"),
+        (["dom0", "dom7"], "the topology has no node dom7; it has dom0, dom0m"),
+    ],
+)
+def test_no_node_is_left_for_a_maintenance_that_cannot_come_to_its_end(nodes: object, told: str) -> None:
+    given = {"hook": "maintenance", "nodes": nodes}
+    (step,) = rendered("rolling", given, **{"topology.shares": {"dom0": {}, "dom0m": {}}}).values()
+    assert step["name"].startswith(told)
+
+
+def test_one_node_may_be_named_without_brackets() -> None:
+    steps = rendered("rolling", {"hook": "maintenance", "nodes": "dom0"}, **{"topology.shares": {"dom0": {}, "b": {}}})
     assert len(steps) == 9
 
 
