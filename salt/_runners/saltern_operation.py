@@ -209,7 +209,15 @@ def synchronise(
 
 
 def carry_out(
-    identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", parallel=2, timeout=3600, test=False
+    identifier,
+    domain=None,
+    target=None,
+    evacuate=None,
+    home=None,
+    kind="migrate",
+    at_a_time=2,
+    timeout=3600,
+    test=False,
 ):
     """
     Do it, and wait for the end of it, with progress on standard error. One that fails does not hold the others up.
@@ -235,7 +243,7 @@ def carry_out(
     kind
         What is done. Default: migrate
 
-    parallel
+    at_a_time
         How many domains at a time. Default: 2
 
     timeout
@@ -261,7 +269,7 @@ def carry_out(
             fleet,
             what,
             identifier=identifier,
-            parallel=int(parallel),
+            parallel=int(at_a_time),
             timeout_s=float(timeout),
             mark=f"evacuated by {owner} at {since}",
         )
