@@ -273,6 +273,15 @@ def test_an_evacuation_that_does_not_fit_is_refused_and_says_what_would_be_left(
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
+def test_an_evacuation_counts_what_its_domains_have_and_not_what_they_get_at_their_next_start(nodes) -> None:
+    nodes.world.nodes["dom0m"].memory_bytes = (
+        64 + 100
+    ) * MIB  # mail, and the two that are smaller now than in the topology
+    for domain in nodes.world.nodes["dom0"].domains:
+        domain.memory_bytes = 32 * MIB
+    assert do(nodes, MIGRATE, evacuate="dom0") == ["router", "dns"]
+
+
 def test_one_that_fails_does_not_hold_the_others_up(nodes) -> None:
     ask = nodes._ask
     nodes._ask = lambda on, function, *args: ask(
