@@ -34,7 +34,7 @@ else:
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection, in_place, spec_of
+        from saltern.plan.selection import Selection, spec_of
         from saltern.progress import Progress
 
 __virtualname__ = "operation"
@@ -147,12 +147,7 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
 
     def step(fleet, what):
         if test:
-            planned = controller.decide(fleet, what)
-            for each in planned:
-                fleet.tell(f"would be done: {each}")
-            if not planned:
-                fleet.tell(in_place(what))
-            return planned
+            return controller.foresee(fleet, what)
         owner, since = _whose()
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
 

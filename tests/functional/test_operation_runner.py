@@ -30,7 +30,8 @@ def test_a_dry_run_of_what_is_in_its_place_says_so(
     runners: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
-    monkeypatch.setattr(controller, "decide", lambda fleet, what: ())
+    monkeypatch.setattr(controller, "look", lambda fleet, specs: {name: {} for name in specs})
+    monkeypatch.setattr(controller.plan, "decide", lambda selection, specs, surveys: ())
     assert runners["operation.begin"]("0a1b2c3d", domain="dns", target="dom0", test=True)["changes"] == {}
     assert "dns runs on dom0 already\n" in capsys.readouterr().err
 

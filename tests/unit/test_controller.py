@@ -383,6 +383,9 @@ def test_what_is_in_its_place_is_said_to_be(nodes) -> None:
     assert nodes.told[-1] == "dns runs already"
     assert do(nodes, MIGRATE, home="*") == []
     assert nodes.told[-1] == "nothing is to be done: everything is in its place"
+    do(nodes, MIGRATE, evacuate="dom0")
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert nodes.told[-1] == "nothing is to be done: no domain of the topology is on dom0"
 
 
 class Dead(BaseException):
@@ -580,6 +583,10 @@ def test_whoever_sends_domains_to_a_node_that_somebody_else_maintains_is_told(no
     warning = "dom0 is in maintenance, evacuated: what goes there now may go down with it"
     do(nodes, MIGRATE, evacuate="dom0")
     assert warning not in nodes.told
+    foreseen = controller.foresee(nodes.fleet, Selection(kind=MIGRATE, evacuate="dom0m"))
+    assert nodes.told[-len(foreseen) - 1 :] == [warning, *(f"would be done: {each}" for each in foreseen)]
+    assert running(nodes.world)["mail"] == ["dom0m"]
+    nodes.told.clear()
     do(nodes, MIGRATE, evacuate="dom0m")
     assert nodes.told.count(warning) == 1
     do(nodes, MIGRATE, home="dom0m")

@@ -86,6 +86,8 @@ def in_place(selection: Selection, ended: Iterable[Operation] = ()) -> str:
     for each in ended:
         if each.kind in _MOVES and (each.domain, each.target) == (selection.domain, selection.target):
             return f"{each.domain} runs on {each.target}: the {each}, is done"
+    if selection.evacuate is not None:
+        return f"nothing is to be done: no domain of the topology is on {selection.evacuate}"
     if selection.domain is None:
         return "nothing is to be done: everything is in its place"
     if selection.kind is OperationKind.STOP:
