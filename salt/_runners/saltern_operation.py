@@ -34,7 +34,7 @@ else:
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused, SalternError
         from saltern.model.operation import OperationKind
-        from saltern.plan.selection import Selection, in_place, spec_of
+        from saltern.plan.selection import Selection, spec_of
         from saltern.progress import Progress
 
 __virtualname__ = "operation"
@@ -109,7 +109,7 @@ def destination(domain, target=None):
     return _with_fleet(found)
 
 
-def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", parallel=2, test=False):
+def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", test=False):
     """
     Enter what is to be done on both nodes of each domain, so that nothing else is done with it: all of it, or nothing.
 
@@ -133,9 +133,6 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
     kind
         What is done. Default: migrate
 
-    parallel
-        How many domains will move at a time: what is no such number is refused before anything is entered. Default: 2
-
     test
         Tell only what would be done. Default: False
 
@@ -149,14 +146,8 @@ def begin(identifier, domain=None, target=None, evacuate=None, home=None, kind="
     """
 
     def step(fleet, what):
-        given.count("parallel", parallel)
         if test:
-            planned = controller.decide(fleet, what)
-            for each in planned:
-                fleet.tell(f"would be done: {each}")
-            if not planned:
-                fleet.tell(in_place(what))
-            return planned
+            return controller.foresee(fleet, what)
         owner, since = _whose()
         return controller.begin(fleet, what, identifier=str(identifier), owner=owner, since=since)
 
@@ -214,7 +205,15 @@ def synchronise(
 
 
 def carry_out(
-    identifier, domain=None, target=None, evacuate=None, home=None, kind="migrate", parallel=2, timeout=3600, test=False
+    identifier,
+    domain=None,
+    target=None,
+    evacuate=None,
+    home=None,
+    kind="migrate",
+    at_a_time=2,
+    timeout=3600,
+    test=False,
 ):
     """
     Do it, and wait for the end of it, with progress on standard error. One that fails does not hold the others up.
@@ -240,7 +239,7 @@ def carry_out(
     kind
         What is done. Default: migrate
 
-    parallel
+    at_a_time
         How many domains at a time. Default: 2
 
     timeout
@@ -259,7 +258,7 @@ def carry_out(
     """
 
     def step(fleet, what):
-        at_a_time, timeout_s = given.count("parallel", parallel), given.seconds("timeout", timeout)
+        parallel, timeout_s = given.count("at_a_time", at_a_time), given.seconds("timeout", timeout)
         if test:
             return controller.decide(fleet, what)
         owner, since = _whose()
@@ -267,7 +266,7 @@ def carry_out(
             fleet,
             what,
             identifier=identifier,
-            parallel=at_a_time,
+            parallel=parallel,
             timeout_s=timeout_s,
             mark=f"evacuated by {owner} at {since}",
         )

@@ -1,13 +1,13 @@
 # Maintenance of one node after the other: salt-run state.orch rolling pillar='{hook: maintenance.reboot}'
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
-{%- from 'operation.jinja' import needs, operation, reason, refused with context %}
+{%- from 'operation.jinja' import needs, operation, reason, refused, several with context %}
 {%- call needs('rolling', {'hook': 'STATES'}) %}
 {%- set hook = 'salt://' ~ pillar['hook'] | replace('.', '/') %}
 {%- if not (salt['cp.hash_file'](hook ~ '.sls') or salt['cp.hash_file'](hook ~ '/init.sls')) %}
 {{ refused('there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there') }}
 {%- else %}
-{%- set parallel = {'parallel': pillar.get('parallel', 2)} %}
+{%- call(options) several() %}
 {%- set before = namespace(step=none) %}
 {%- set shares = salt['saltutil.runner']('topology.shares') %}
 {%- if 'retcode' in shares %}
@@ -22,7 +22,7 @@
 {{ refused('the topology has no node ' ~ unknown | join(', ') ~ '; it has ' ~ shares | join(', ')) }}
 {%- else %}
 {%- for node in nodes %}
-{{ operation({'evacuate': node}, title=node ~ ' is left: ', options=parallel, after=before.step) }}
+{{ operation({'evacuate': node}, title=node ~ ' is left: ', options=options, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
   orchestration.step:
     - name: operation.empty
@@ -43,10 +43,11 @@
     - node: {{ node | json }}
     - require:
       - salt: {{ (node ~ ' is maintained') | json }}
-{{ operation({'home': node}, title=node ~ ' has its own again: ', options=parallel, after=node ~ ' is back') }}
+{{ operation({'home': node}, title=node ~ ' has its own again: ', options=options, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
 {%- endif %}
 {%- endif %}
+{%- endcall %}
 {%- endif %}
 {%- endcall %}

@@ -106,6 +106,18 @@ def destination(fleet: Fleet, selection: Selection) -> str | None:
     return plan.repeated(selection, look(fleet, plan.concerned(selection, fleet.shares))).target
 
 
+def foresee(fleet: Fleet, selection: Selection) -> tuple[Planned, ...]:
+    """The same as ``decide``; it is told as well, with all that ``begin`` would tell of it."""
+    specs = plan.concerned(selection, fleet.shares)
+    surveys = look(fleet, specs)
+    selection = plan.repeated(selection, surveys)
+    planned = plan.decide(selection, specs, surveys)
+    _tell_planned(fleet, selection, planned, surveys)
+    for each in planned:
+        fleet.tell(f"would be done: {each}")
+    return planned
+
+
 def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, since: str) -> tuple[Planned, ...]:
     """Have the nodes enter what is to be done, so that nothing else is done with these domains: all of it, or nothing.
 
@@ -119,10 +131,7 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
     if ended:
         surveys = look(fleet, specs)
     planned = plan.decide(selection, specs, surveys)
-    if not planned:
-        fleet.tell(plan.in_place(selection, ended))
-    for line in plan.maintained(selection, planned, surveys):
-        fleet.tell(line)
+    _tell_planned(fleet, selection, planned, surveys, ended)
     entries: dict[str, list[object]] = {}
     for each in planned:
         spec = specs[each.domain]
@@ -138,6 +147,20 @@ def begin(fleet: Fleet, selection: Selection, *, identifier: str, owner: str, si
         withdraw(fleet, specs, identifier)
         raise
     return planned
+
+
+def _tell_planned(
+    fleet: Fleet,
+    selection: Selection,
+    planned: Sequence[Planned],
+    surveys: plan.Surveys,
+    ended: Sequence[Operation] = (),
+) -> None:
+    """Why nothing is to be done, and what speaks against the nodes where something goes, without being in its way."""
+    if not planned:
+        fleet.tell(plan.in_place(selection, ended))
+    for line in plan.maintained(selection, planned, surveys):
+        fleet.tell(line)
 
 
 def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_s: float) -> tuple[Planned, ...]:

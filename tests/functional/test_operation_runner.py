@@ -30,7 +30,8 @@ def test_a_dry_run_of_what_is_in_its_place_says_so(
     runners: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
-    monkeypatch.setattr(controller, "decide", lambda fleet, what: ())
+    monkeypatch.setattr(controller, "look", lambda fleet, specs: {name: {} for name in specs})
+    monkeypatch.setattr(controller.plan, "decide", lambda selection, specs, surveys: ())
     assert runners["operation.begin"]("0a1b2c3d", domain="dns", target="dom0", test=True)["changes"] == {}
     assert "dns runs on dom0 already\n" in capsys.readouterr().err
 
@@ -54,12 +55,10 @@ def test_who_interrupts_an_operation_is_told_in_one_line_that_it_goes_on_and_whe
 @pytest.mark.parametrize(
     ("function", "given", "told"),
     [
-        ("begin", {"parallel": "two"}, "parallel: it is 'two'. Give a whole number from 1 on"),
-        ("begin", {"parallel": 0, "test": True}, "parallel: it is 0"),
         ("begin", {"kind": "migrate with offline: no"}, "migrate with offline: no: there is no such kind"),
         ("synchronise", {"timeout": "soon"}, "timeout: it is 'soon'. Give seconds from 0"),
         ("synchronise", {"timeout": float("nan")}, "timeout: it is nan"),
-        ("carry_out", {"parallel": True}, "parallel: it is True"),
+        ("carry_out", {"at_a_time": "two"}, "at_a_time: it is 'two'. Give a whole number from 1 on"),
         ("carry_out", {"timeout": -1}, "timeout: it is -1"),
     ],
 )

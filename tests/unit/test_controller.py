@@ -275,6 +275,15 @@ def test_an_evacuation_that_does_not_fit_is_refused_and_says_what_would_be_left(
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
+def test_an_evacuation_counts_what_its_domains_have_and_not_what_they_get_at_their_next_start(nodes) -> None:
+    nodes.world.nodes["dom0m"].memory_bytes = (
+        64 + 100
+    ) * MIB  # mail, and the two that are smaller now than in the topology
+    for domain in nodes.world.nodes["dom0"].domains:
+        domain.memory_bytes = 32 * MIB
+    assert do(nodes, MIGRATE, evacuate="dom0") == ["router", "dns"]
+
+
 def test_one_that_fails_does_not_hold_the_others_up(nodes) -> None:
     ask = nodes._ask
     nodes._ask = lambda on, function, *args: ask(
@@ -376,6 +385,9 @@ def test_what_is_in_its_place_is_said_to_be(nodes) -> None:
     assert nodes.told[-1] == "dns runs already"
     assert do(nodes, MIGRATE, home="*") == []
     assert nodes.told[-1] == "nothing is to be done: everything is in its place"
+    do(nodes, MIGRATE, evacuate="dom0")
+    do(nodes, MIGRATE, evacuate="dom0")
+    assert nodes.told[-1] == "nothing is to be done: no domain of the topology is on dom0"
 
 
 class Dead(BaseException):
@@ -583,6 +595,10 @@ def test_whoever_sends_domains_to_a_node_that_somebody_else_maintains_is_told(no
     warning = "dom0 is in maintenance, evacuated: what goes there now may go down with it"
     do(nodes, MIGRATE, evacuate="dom0")
     assert warning not in nodes.told
+    foreseen = controller.foresee(nodes.fleet, Selection(kind=MIGRATE, evacuate="dom0m"))
+    assert nodes.told[-len(foreseen) - 1 :] == [warning, *(f"would be done: {each}" for each in foreseen)]
+    assert running(nodes.world)["mail"] == ["dom0m"]
+    nodes.told.clear()
     do(nodes, MIGRATE, evacuate="dom0m")
     assert nodes.told.count(warning) == 1
     do(nodes, MIGRATE, home="dom0m")

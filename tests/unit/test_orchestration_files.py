@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from salt.state import STATE_INTERNAL_KEYWORDS
 
 HOOKS = ("salt://maintenance/reboot.sls", "salt://maintenance/init.sls")
 STATES = Path(__file__).parents[2] / "salt/states"
@@ -107,10 +108,43 @@ def test_a_guest_is_shut_down_for_a_clear_yes_alone(offline: object, kind: str) 
         assert {each["kind"] for each in steps.values()} == {kind}
 
 
-def test_how_many_move_at_a_time_is_known_before_any_is_entered() -> None:
-    for name in ("evacuate", "return"):
-        steps = list(rendered(name, {"node": "dom0", "parallel": 3}).values())
-        assert [each.get("parallel") for each in steps] == [3, None, 3]
+@pytest.mark.parametrize(
+    ("name", "pillar"),
+    [
+        ("migrate", {"domain": "dns"}),
+        ("start", {"domain": "dns"}),
+        ("stop", {"domain": "dns"}),
+        ("evacuate", {"node": "dom0"}),
+        ("return", {}),
+        ("rolling", {"hook": "maintenance"}),
+        ("grow", {"domain": "dns", "disk": "xvda"}),
+        ("remake", {"before": "/root/before"}),
+        ("replace", {"domain": "dns", "from": "a", "to": "b", "before": "/root/before"}),
+    ],
+)
+def test_no_step_is_given_a_word_that_salt_keeps_for_itself(name: str, pillar: dict[str, str]) -> None:
+    answers = {"destination": {"target": "dom0m"}, "nodes": ["dom0"], "topology.shares": {"dom0": {}}}
+    steps = rendered(name, pillar, **answers)
+    own = [each for each in steps.values() if each["function"] == "orchestration.step"]
+    assert own
+    assert not {key for each in own for key in each} & (STATE_INTERNAL_KEYWORDS - {"require"})
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar"), [("evacuate", {"node": "dom0"}), ("return", {}), ("rolling", {"hook": "maintenance"})]
+)
+def test_so_many_domains_at_a_time_are_moved_as_the_pillar_of_the_command_says(
+    name: str, pillar: dict[str, str]
+) -> None:
+    for given, expected in (({}, 2), ({"parallel": 4}, 4)):
+        steps = rendered(name, {**pillar, **given}, **{"topology.shares": {"dom0": {}}})
+        moves = [each["at_a_time"] for each in steps.values() if each["name"] == "operation.carry_out"]
+        assert moves
+        assert set(moves) == {expected}
+    for wrong in (0, -1, "many", True):
+        (step,) = rendered(name, {**pillar, "parallel": wrong}, **{"topology.shares": {"dom0": {}}}).values()
+        assert step["function"] == "test.fail_without_changes"
+        assert "allowed: how many domains at a time, 1 or more" in step["name"]
 
 
 def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:

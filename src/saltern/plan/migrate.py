@@ -1,12 +1,16 @@
 """Whether a domain can be moved to its partner now: decided on the master, from what both nodes told."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from saltern.errors import Refused
 from saltern.model.desired import DomainSpec
 from saltern.model.operation import Operation, OperationKind, Planned
 from saltern.model.survey import DiskSide, Survey
 from saltern.units import format_size
+
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def decide(
@@ -15,17 +19,22 @@ def decide(
     *,
     target: str | None = None,
     kind: OperationKind = OperationKind.MIGRATE,
+    promised_bytes: Mapping[str, int] = _NOTHING,
 ) -> Planned | None:
     """The migration of a domain to ``target``, or away from where it runs; ``None`` when it runs there already.
 
-    ``surveys`` are those of both its nodes. Raises ``Refused`` with every reason at once for what time will not heal.
+    ``surveys`` are those of both its nodes, ``promised_bytes`` is the memory by node that others need who go there before it.
+    Raises ``Refused`` with every reason at once for what time will not heal.
     """
     source = runs_on(domain, surveys)
     other = domain.partner if source == domain.home else domain.home
     if target == source:
         return None
     reasons = [] if target in (None, other) else [f"{target} has no replica of it; {other} has"]
-    reasons += _reasons(domain, surveys[source], surveys[other])
+    reasons += others(surveys[source], surveys[other])
+    reasons += unfit(surveys[other], needed_bytes(domain, surveys[source], kind), promised_bytes.get(other, 0))
+    for name, side in surveys[source].sides.items():
+        reasons += _disk_reasons(name, side, source, other)
     if kind is OperationKind.MIGRATE:
         reasons += _not_while_it_runs(surveys[source])
     if reasons:
@@ -67,11 +76,11 @@ def runs_on(domain: DomainSpec, surveys: Mapping[str, Survey]) -> str:
     raise Refused(f"domain {domain.name}", f"only what runs on one node can be moved or stopped; it is {found}", remedy)
 
 
-def _reasons(domain: DomainSpec, source: Survey, target: Survey) -> Iterator[str]:
-    yield from others(source, target)
-    yield from unfit(domain, target)
-    for name, side in source.sides.items():
-        yield from _disk_reasons(name, side, source.node, target.node)
+def needed_bytes(domain: DomainSpec, source: Survey, kind: OperationKind) -> int:
+    """The memory that a move takes on its target: what the domain has, or what it is started there with."""
+    if kind is OperationKind.MIGRATE and source.memory_bytes is not None:
+        return source.memory_bytes
+    return domain.memory_bytes
 
 
 def _not_while_it_runs(source: Survey) -> Iterator[str]:
@@ -97,14 +106,15 @@ def _left(operation: Operation) -> str:
     return f"it was left half-done: {again if operation.kind is OperationKind.REMAKE else settles}"
 
 
-def unfit(domain: DomainSpec, target: Survey) -> Iterator[str]:
-    """Why a node cannot run the domain, apart from its disks."""
+def unfit(target: Survey, needed_bytes: int, promised_bytes: int = 0) -> Iterator[str]:
+    """Why a node cannot run a domain that needs so much memory there, apart from its disks."""
     yield from (f"{target.node}: {obstacle}" for obstacle in target.obstacles)
     yield from unguarded(target)
-    if domain.memory_bytes > target.free_memory_bytes:
+    if needed_bytes + promised_bytes > target.free_memory_bytes:
+        before = f", {format_size(promised_bytes)} of that for what goes there before it" if promised_bytes else ""
         yield (
-            f"it needs {format_size(domain.memory_bytes)}, the hypervisor of {target.node} has "
-            f"{format_size(target.free_memory_bytes)} free"
+            f"it needs {format_size(needed_bytes)}, the hypervisor of {target.node} has "
+            f"{format_size(target.free_memory_bytes)} free{before}"
         )
 
 

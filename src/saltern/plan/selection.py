@@ -89,6 +89,8 @@ def in_place(selection: Selection, ended: Iterable[Operation] = ()) -> str:
     for each in ended:
         if each.kind in _MOVES and (each.domain, each.target) == (selection.domain, selection.target):
             return f"{each.domain} runs on {each.target}: the {each}, is done"
+    if selection.evacuate is not None:
+        return f"nothing is to be done: no domain of the topology is on {selection.evacuate}"
     if selection.domain is None:
         return "nothing is to be done: everything is in its place"
     if selection.kind is OperationKind.STOP:
@@ -130,18 +132,19 @@ def decide(selection: Selection, specs: Specs, surveys: Surveys) -> tuple[Planne
     """
     planned: list[Planned] = []
     against: list[Refused] = []
-    taken_bytes: dict[str, int] = {}
+    promised_bytes: dict[str, int] = {}
     for name, spec in specs.items():
         if not _selected(selection, spec, surveys[name]):
             continue
         try:
-            found = _decide_one(selection, spec, _with_less(surveys[name], taken_bytes))
+            found = _decide_one(selection, spec, surveys[name], promised_bytes)
         except Refused as refused:
             against.append(refused)
             continue
         if found is not None:
             planned.append(found)
-            taken_bytes[found.target] = taken_bytes.get(found.target, 0) + spec.memory_bytes
+            needed_bytes = migrate.needed_bytes(spec, surveys[name][found.source], selection.kind)
+            promised_bytes[found.target] = promised_bytes.get(found.target, 0) + needed_bytes
     if against:
         raise _refusal(selection, against)
     return tuple(planned)
@@ -294,7 +297,9 @@ def progress(planned: Planned, spec: DomainSpec, surveys: Mapping[str, Survey]) 
     return f"{spec.name}: starting on {target.node}" if planned.kind is not OperationKind.STOP else ""
 
 
-def _decide_one(selection: Selection, spec: DomainSpec, surveys: Mapping[str, Survey]) -> Planned | None:
+def _decide_one(
+    selection: Selection, spec: DomainSpec, surveys: Mapping[str, Survey], promised_bytes: Mapping[str, int]
+) -> Planned | None:
     match selection.kind:
         case OperationKind.START:
             return start_stop.decide_start(spec, surveys, target=selection.target)
@@ -302,7 +307,7 @@ def _decide_one(selection: Selection, spec: DomainSpec, surveys: Mapping[str, Su
             return start_stop.decide_stop(spec, surveys)
         case kind:
             target = spec.home if selection.home else selection.target
-            return migrate.decide(spec, surveys, target=target, kind=kind)
+            return migrate.decide(spec, surveys, target=target, kind=kind, promised_bytes=promised_bytes)
 
 
 def _without(survey: Survey, identifier: str) -> Survey:
@@ -317,13 +322,6 @@ def _selected(selection: Selection, spec: DomainSpec, surveys: Mapping[str, Surv
     if selection.home:
         return surveys[spec.partner].condition is not None
     return True
-
-
-def _with_less(surveys: Mapping[str, Survey], taken_bytes: Mapping[str, int]) -> dict[str, Survey]:
-    return {
-        node: replace(each, free_memory_bytes=each.free_memory_bytes - taken_bytes.get(node, 0))
-        for node, each in surveys.items()
-    }
 
 
 def _refusal(selection: Selection, against: list[Refused]) -> Refused:

@@ -27,7 +27,7 @@ def decide_start(domain: DomainSpec, surveys: Mapping[str, Survey], *, target: s
             f"domain {domain.name}", f"{where} has no replica of it; {' and '.join(surveys)} have", "Name one of these"
         )
     other = next(node for node in surveys if node != where)
-    reasons = list(migrate.others(*surveys.values())) + list(migrate.unfit(domain, surveys[where]))
+    reasons = list(migrate.others(*surveys.values())) + list(migrate.unfit(surveys[where], domain.memory_bytes))
     for name, side in surveys[where].sides.items():
         reasons += _disk_reasons(name, side, where, other)
     if reasons:

@@ -9,7 +9,7 @@ from saltern.errors import Refused
 from saltern.model.operation import Half, OperationKind, Planned, Standing
 from saltern.model.survey import DiskSide, Survey
 from saltern.plan import migrate, selection
-from saltern.units import GIB
+from saltern.units import GIB, MIB
 
 SHARE = slices()["dom0"]
 DNS = SHARE.domains["dns"]
@@ -97,6 +97,26 @@ def test_every_reason_is_told_at_once() -> None:
         decide(outdated, poor, to="dom7")
     for reason in ("no replica", "Outdated on dom0m", "Primary on dom0m", "it needs 64M", "dns.cfg is not"):
         assert reason in str(refused.value)
+
+
+def test_what_moves_as_it_runs_needs_the_memory_that_it_has_and_else_that_of_the_topology() -> None:
+    """Another size in the topology takes effect at the next start only."""
+    source, poor = (
+        replace(SOURCE, memory_bytes=DNS.memory_bytes * 2),
+        replace(TARGET, free_memory_bytes=DNS.memory_bytes),
+    )
+    with pytest.raises(Refused, match="it needs 128M, the hypervisor of dom0m has 64M free"):
+        decide(source, poor)
+    assert migrate.decide(DNS, {"dom0": source, "dom0m": poor}, kind=OperationKind.OFFLINE) is not None
+    assert decide(replace(SOURCE, memory_bytes=1), replace(TARGET, free_memory_bytes=1)) is not None
+
+
+def test_memory_that_others_need_who_go_there_first_is_told_apart_from_what_is_free() -> None:
+    surveys = {"dom0": SOURCE, "dom0m": replace(TARGET, free_memory_bytes=DNS.memory_bytes + 1)}
+    assert migrate.decide(DNS, surveys, promised_bytes={"dom0m": 1}) is not None
+    with pytest.raises(Refused, match="has 65M free, 2M of that for what goes there before it"):
+        surveys["dom0m"] = replace(TARGET, free_memory_bytes=65 * MIB)
+        migrate.decide(DNS, surveys, promised_bytes={"dom0m": 2 * MIB})
 
 
 @pytest.mark.parametrize(
