@@ -393,7 +393,7 @@ def ready(node, timeout=3600, test=False):
         timeout_s = given.seconds("timeout", timeout)
         if not test:
             controller.ready(fleet, node, timeout_s=timeout_s)
-        return {"comment": f"every disk of {node} is connected and UpToDate", "changes": {}}
+        return _made_sure(f"every disk of {node} is connected and UpToDate", test)
 
     return _with_fleet(wait)
 
@@ -468,7 +468,7 @@ def empty(node, test=False):
     def look(fleet):
         if not test:
             controller.require_empty(fleet, node)
-        return {"comment": f"no domain is on {node}", "changes": {}}
+        return _made_sure(f"no domain is on {node}", test)
 
     return _with_fleet(look)
 
@@ -488,6 +488,11 @@ def _core(step, domain, target, evacuate, home, kind, otherwise="nothing is to b
         }
 
     return _with_fleet(with_selection)
+
+
+def _made_sure(words, test):
+    """What is shown of a step that changes nothing: a dry run, which does not look, says only what would be made sure."""
+    return {"comment": f"it would be made sure that {words}" if test else words, "changes": {}}
 
 
 def _whose():

@@ -374,14 +374,18 @@ def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> No
 
 
 def _release_entry(host: Host, domain: str) -> None:
+    files = operation_file(domain), remake_file(domain)
+    seen = [host.read_text(path) for path in files]
     for read in (read_operation, read_remade):
         with suppress(ParseError):
             found = read(host, domain)
             if found is not None and found.alive:
                 raise busy(found, domain)
     with held(host, domain):
-        host.remove(operation_file(domain))
-        host.remove(remake_file(domain))  # also the note of one that is over
+        if [host.read_text(path) for path in files] != seen:
+            raise Refused(f"domain {domain}", "its entry has changed in this moment", "Look at it again")
+        for path in files:  # also the note of a remake that is over
+            host.remove(path)
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:

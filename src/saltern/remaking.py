@@ -247,12 +247,13 @@ class _Remaker:
     def _enter(self) -> None:
         """Enter everything, so that nothing else is done with these domains; or find out how far an earlier run came."""
         fresh, run = [], self.run
+        self.renewed_s = run.fleet.now()
         for each in self.parts:
             seen = _entries(self.run.fleet, each)
             ours = [entry for entry in seen if entry.plan == each.plan]
             open_ = [entry for entry in ours if not entry.over]  # what is over may be from long before
             self.reached[each.plan] = max((entry.reached for entry in open_), default=0)
-            if not open_ and len(ours) == len(each.names) * len(each.nodes):
+            if not open_ and len(ours) == len(each.names) * len(each.nodes) and not self._was_undone(each):
                 self._over.add(each.plan)
                 run.fleet.tell(f"{' and '.join(each.names)}: done, by the {ours[0].operation}")
             elif not open_:
@@ -268,6 +269,16 @@ class _Remaker:
                 self._withdraw(each)
             raise
         self.renewed_s = self.run.fleet.now()
+
+    def _was_undone(self, each: Part) -> bool:
+        """Whether what was carried out once is as it was before, by an apply perhaps, which needs no remake for much of it."""
+        was = {domain.uuid: self._misfits(self.shares[0], domain.name, each) for domain in each.old}
+        now = {domain.uuid: self._misfits(self.shares[1], domain.name, each) for domain in each.new}
+        return _holds(was, now) and not _holds(now, was)
+
+    def _misfits(self, shares: Mapping[str, NodeSlice], name: str, each: Part) -> list[bool]:
+        """Of each node of a domain, whether it has that otherwise."""
+        return [bool(survey.obstacles) for survey in self._look(shares, name, self._id(each)).values()]
 
     def _enter_part(self, each: Part) -> None:
         entries = [plain(entry) for entry in self._entered(each)]
@@ -567,6 +578,12 @@ def _entries(fleet: Fleet, each: Part) -> list[Remaking]:
                     f"`salt '*' operation.release {entry.operation.domain}` gives it up, and leaves all as it is",
                 )
     return found
+
+
+def _holds(mine: Mapping[str | None, list[bool]], others: Mapping[str | None, list[bool]]) -> bool:
+    """Whether no node misfits these domains, by UUID, and every one those that only the others are."""
+    absent = [misfits for uuid, misfits in others.items() if uuid not in mine]
+    return not any(map(any, mine.values())) and all(map(all, absent))
 
 
 def _recorded(part: Part, name: str) -> bool:

@@ -75,3 +75,13 @@ def test_a_time_that_would_never_be_over_is_refused(
 ) -> None:
     monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
     assert "timeout: it is inf" in runners[f"operation.{function}"]("dom0", timeout=float("inf"))["error"]
+
+
+@pytest.mark.parametrize("function", ["ready", "empty"])
+def test_a_dry_run_that_looks_at_nothing_does_not_say_what_is_so(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    told = runners[f"operation.{function}"]("dom0", test=True)
+    assert told["comment"].startswith("it would be made sure that ")
+    assert told["changes"] == {}

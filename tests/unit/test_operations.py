@@ -188,6 +188,25 @@ def test_an_entry_that_cannot_be_read_is_released_and_not_settled(host: Clocked)
     assert read_operation(host, "dns") is None
 
 
+def test_what_is_begun_while_an_entry_is_released_is_not_released_with_it(host: Clocked) -> None:
+    class Beginning(Clocked):
+        """Somebody settles what was left and begins anew, between a look and the lock."""
+
+        @contextmanager
+        def hold(self, path: str) -> Iterator[None]:
+            with LocalHost.hold(self, path):
+                self.remove(operation_file("dns"))
+                operations.begin(self, replace(ENTRY, id="ffff"))
+                yield
+
+    operations.begin(host, ENTRY)
+    late = Beginning(Path(host._root))
+    late.now_s += 1000
+    with pytest.raises(Refused, match="domain dns: its entry has changed in this moment"):
+        release(late, "dns")
+    assert operations.require(host, "dns", "ffff")
+
+
 def test_an_operation_that_was_left_is_not_revived(host: Clocked) -> None:
     operations.begin(host, ENTRY)
     host.now_s += 1000
