@@ -13,7 +13,11 @@
 {%- if 'retcode' in shares %}
 {{ refused(reason(shares)) }}
 {%- else %}
-{%- for node in pillar.get('nodes') or (shares | list) %}
+{%- set nodes = pillar.get('nodes') or (shares | list) %}
+{%- if nodes is string or nodes | reject('in', shares) | list %}
+{{ refused('`nodes` of the pillar of the command is ' ~ (nodes | json) ~ '; allowed: a list of ' ~ shares | join(', ')) }}
+{%- else %}
+{%- for node in nodes %}
 {{ operation({'evacuate': node}, title=node ~ ' is left: ', options=options, after=before.step) }}
 {{ (node ~ ' is empty') | json }}:
   orchestration.step:
@@ -38,6 +42,7 @@
 {{ operation({'home': node}, title=node ~ ' has its own again: ', options=options, after=node ~ ' is back') }}
 {%- set before.step = node ~ ' has its own again: it is done' %}
 {%- endfor %}
+{%- endif %}
 {%- endif %}
 {%- endcall %}
 {%- endif %}

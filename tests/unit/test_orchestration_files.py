@@ -142,6 +142,14 @@ def test_one_node_after_the_other_is_maintained(hook: str) -> None:
     assert len(steps) == 9
 
 
+def test_a_node_that_the_topology_does_not_have_is_told_before_anything() -> None:
+    shares = {"topology.shares": {"dom0": {}, "dom0m": {}}}
+    for nodes, told in (["dom0", "dom7"], '["dom0", "dom7"]'), ("dom0", '"dom0"'):
+        (step,) = rendered("rolling", {"hook": "maintenance", "nodes": nodes}, **shares).values()
+        assert step["function"] == "test.fail_without_changes"
+        assert step["name"] == f"`nodes` of the pillar of the command is {told}; allowed: a list of dom0, dom0m"
+
+
 def test_a_hook_that_is_not_there_is_told_before_anything() -> None:
     (step,) = rendered("rolling", {"hook": "maintenance.none"}).values()
     assert step["name"].startswith(
