@@ -329,17 +329,9 @@ def grown(domain, disk, test=False):
         found = growing.seen(fleet, domain, disk)
         if not found.is_done and not test:
             raise Refused(f"disk {domain}/{disk}", str(found), "See what state.apply says on both nodes")
-        minion = spec_of(domain, fleet.shares).minion
-        if test:
-            words = inside.by_hand(disk) if minion is None else f"then {minion} grows the file system on /dev/{disk}"
-            return {
-                "comment": f"{found}; {words}",
-                "changes": {} if found.is_done else {f"{domain}/{disk}": str(found)},
-            }
-        if minion is None:
-            return {"comment": f"{found}; {inside.by_hand(disk)}", "changes": {}}
-        grown = inside.grow(fleet, minion, disk, found.size_bytes)
-        return {"comment": f"{found}; {grown.words}", "changes": {disk: grown.words} if grown.changed else {}}
+        told = _file_system(fleet, found, spec_of(domain, fleet.shares).minion, test)
+        fleet.tell(told["comment"])
+        return told
 
     return _with_fleet(look)
 
@@ -493,6 +485,19 @@ def _core(step, domain, target, evacuate, home, kind, otherwise="nothing is to b
 def _made_sure(words, test):
     """What is shown of a step that changes nothing: a dry run, which does not look, says only what would be made sure."""
     return {"comment": f"it would be made sure that {words}" if test else words, "changes": {}}
+
+
+def _file_system(fleet, found, minion, test):
+    """Have the minion of a guest grow what is on a disk that has grown, or tell what is to be run there."""
+    disk = found.device
+    if test:
+        words = inside.by_hand(disk) if minion is None else f"then {minion} grows the file system on /dev/{disk}"
+        changes = {} if found.is_done else {f"{found.domain}/{disk}": str(found)}
+        return {"comment": f"{found}; {words}", "changes": changes}
+    if minion is None:
+        return {"comment": f"{found}; {inside.by_hand(disk)}", "changes": {}}
+    grown = inside.grow(fleet, minion, disk, found.size_bytes)
+    return {"comment": f"{found}; {grown.words}", "changes": {disk: grown.words} if grown.changed else {}}
 
 
 def _whose():

@@ -25,6 +25,8 @@ def through(client: Any, *, timeout_s: float, error: type[Exception]) -> AskEach
             said = _answer(client, node, job, timeout_s)
             if not said or "ret" not in said:
                 trouble[node] = SILENT
+            elif said.get("retcode") and said["ret"] == f"'{function}' is not available.":
+                trouble[node] = f"it has no {function} yet; state.apply brings it"
             elif said.get("retcode"):
                 trouble[node] = str(said["ret"]).removeprefix("ERROR: ")
             else:

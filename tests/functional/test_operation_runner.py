@@ -10,7 +10,8 @@ import salt.client
 import salt.loader
 from saltfactories.utils.functional import Loaders
 
-from saltern import controller
+from saltern import controller, growth
+from saltern.units import GIB
 
 RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
 
@@ -34,6 +35,21 @@ def test_a_dry_run_of_what_is_in_its_place_says_so(
     monkeypatch.setattr(controller.plan, "decide", lambda selection, specs, surveys: ())
     assert runners["operation.begin"]("0a1b2c3d", domain="dns", target="dom0", test=True)["changes"] == {}
     assert "dns runs on dom0 already\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_what_a_disk_has_and_what_is_to_be_run_in_the_guest_is_seen_also_where_nothing_has_changed(
+    runners: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], test: bool
+) -> None:
+    """Outputs that leave out what has changed nothing show no comment of a state."""
+    has = growth.Growth(domain="dns", device="xvda", resource="dns", has_bytes={"dom0": GIB}, size_bytes=GIB)
+    monkeypatch.setattr(salt.client, "get_local_client", lambda mopts: contextlib.nullcontext(None))
+    monkeypatch.setattr(growth, "seen", lambda fleet, domain, disk: has)
+    told = runners["operation.grown"]("dns", "xvda", test=test)
+    assert told["changes"] == {}
+    said = capsys.readouterr().err
+    assert said == f"{told['comment']}\n"
+    assert said.startswith("dns/xvda: 1G on dom0; the topology gives it 1G; ")
 
 
 @pytest.mark.parametrize("by", [KeyboardInterrupt, SystemExit])  # the latter is what Salt makes of Ctrl-C

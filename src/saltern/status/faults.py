@@ -89,8 +89,8 @@ def _whereabouts(name: str, domain: Tree, *, busy: bool) -> Iterator[Fault]:
         what = f"it runs on {' and on '.join(runs_on)} at once"
         yield Fault(about=about, what=what, remedy="stop one of them, and compare the disks")
     elif not runs_on and unseen:
-        what = f"nobody can tell whether it runs, {' and '.join(unseen)} did not answer"
-        yield Fault(about=about, what=what, remedy="bring the node or its minion back")
+        what = f"nobody can tell whether it runs: nothing is known from {' and '.join(unseen)}"
+        yield Fault(about=about, what=what, remedy="see what is told of these nodes")
     elif not runs_on and domain["stopped"] is None:
         yield Fault(about=about, what="it runs nowhere", remedy="`salt '*' state.apply` starts it, or tells why not")
     if busy:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from saltern.errors import Refused
 from saltern.model.desired import DomainDisk, DomainSpec, NodeSlice, Resource
 from saltern.status import faults, guards
-from saltern.status.answer import Answer, Tree, told
+from saltern.status.answer import SILENT, Answer, Tree, told
 
 _CONDITIONS: Final = ("dying", "crashed", "suspended", "shut_down", "paused")
 _SOURCES: Final = ("SyncSource", "PausedSyncS")
@@ -33,7 +33,7 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
     noticed = [text for spec in specs.values() for text in faults.noticed(spec, answers)]
     return {
         "cluster": ", ".join(sorted({share.cluster for share in shares.values()})),
-        "nodes": {node: "does not answer" if answer.trouble else "answers" for node, answer in answers.items()},
+        "nodes": {node: _speech(answer) for node, answer in answers.items()},
         "maintenance": maintenance(answers),
         "guards": guards_found,
         "domains": domains,
@@ -47,6 +47,13 @@ def cluster_status(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer
             *guards.noticed(guards_found),
         ],
     }
+
+
+def _speech(answer: Answer) -> str:
+    """A node that was never applied answers, and cannot tell what is asked for."""
+    if answer.trouble is None:
+        return "answers"
+    return "does not answer" if answer.trouble == SILENT else "cannot tell"
 
 
 def domain_state(domain: DomainSpec, share: NodeSlice, answers: Mapping[str, Answer]) -> dict[str, Any]:

@@ -233,6 +233,16 @@ def test_a_silent_node_says_why() -> None:
     assert status["wrong"] == ["dom0m: the minion does not answer; see whether the node and its minion are up"]
 
 
+def test_a_node_that_was_never_applied_is_not_said_to_be_silent() -> None:
+    new = Answer(
+        resources={}, domains=[], operations=NO_OPERATIONS, trouble="it has no drbd.status yet; state.apply brings it"
+    )
+    status = cluster_status(SHARES, {"dom0": new, "dom0m": new})
+    assert status["nodes"] == {"dom0": "cannot tell", "dom0m": "cannot tell"}
+    (told,) = [text for text in status["wrong"] if text.startswith("domain dns")]
+    assert told.endswith("nothing is known from dom0 and dom0m; see what is told of these nodes")
+
+
 @pytest.mark.parametrize(
     ("partner", "told"),
     [
