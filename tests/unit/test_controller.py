@@ -704,6 +704,15 @@ def test_a_process_that_dies_at_once_is_noticed_in_less_than_a_minute(nodes, kin
     assert (running(nodes.world), entered(nodes)) == (HOME, [])
 
 
+@pytest.mark.parametrize(("entered_as", "carried_out_as"), [(MIGRATE, STOP), (OFFLINE, STOP), (OFFLINE, MIGRATE)])
+def test_what_was_entered_is_not_carried_out_as_something_else(nodes, entered_as, carried_out_as) -> None:
+    prepared(nodes, entered_as, domain="dns")
+    with pytest.raises(Refused, match=f"the {carried_out_as} of dns is not entered"):
+        carry_out(nodes, Selection(kind=carried_out_as, domain="dns"))
+    assert "operation.carry_out" not in nodes.asked
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
 def begun_late(nodes: SimFleet, before: str, lost: str = "") -> None:
     """The process on dom0m is slow to begin: it does so when the master asks for ``before``. The answer to ``lost`` is lost."""
     ask, waits = nodes._ask, []

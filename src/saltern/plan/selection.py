@@ -173,10 +173,11 @@ def entered(surveys: Surveys, identifier: str) -> tuple[Planned, ...]:
 
 
 def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier: str) -> None:
-    """Raises ``Refused`` unless both nodes have the operation of that id, for the same way."""
+    """Raises ``Refused`` unless both nodes have the operation of that id, of the same kind and for the same way."""
+    wanted = (identifier, planned.kind, planned.source, planned.target)
     for node, each in surveys.items():
         found = each.standing.operation if each.standing is not None else None
-        if found is None or found.id != identifier or (found.source, found.target) != (planned.source, planned.target):
+        if found is None or (found.id, found.kind, found.source, found.target) != wanted:
             raise Refused(
                 f"node {node}",
                 f"the {planned.kind} of {planned.domain} is not entered, or no longer",
