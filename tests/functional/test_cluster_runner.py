@@ -162,7 +162,7 @@ def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_shown_settl
     converged.world.advance(LEFT_AFTER_S)
     assert runners["cluster.recover"]("ghost") == {"dom0m": f"{ghost} was left half-done: it is over on this node"}
     assert "dom0m keeps a note about a domain ghost" in " ".join(runners["cluster.status"]().split())
-    assert runners["cluster.release"]("ghost") == {"dom0m": "done"}
+    assert runners["cluster.release"]("ghost") == {"dom0m": "taken away: /var/lib/saltern/operations/ghost.stopped"}
     assert "ghost" not in runners["cluster.status"]()
     assert "retcode" not in context
     assert "no node has an entry of it" in runners["cluster.recover"]("ghost")["error"]
