@@ -17,6 +17,7 @@ from saltern.model.topology import Cluster
 from saltern.remaking import Run
 from saltern.sim.drbd.kernel import Disk
 from saltern.sim.host import SimHost
+from saltern.sim.model import BlockDevice
 from saltern.sim.world import NodeSpec, World
 from saltern.topology.remake import Kind, remake
 from saltern.units import GIB
@@ -61,6 +62,11 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
         "nodes: {dom0m: '<taken away>'}\ndomains: {dns: {partner: dom1}, mail: {home: dom1}}",
         ["dns@dom0m", "mail@dom0m"],
     ),
+    "another volume group": ("nodes: {dom0m: {volume_group: FAST}}", ["dns@dom0m", "mail@dom0m"]),
+    "another volume group, and a domain goes": (
+        "nodes: {dom0m: {volume_group: FAST}}\ndomains: {mail: '<taken away>'}",
+        ["dns@dom0m", "mail"],
+    ),
     "a disk is made anew": ("domains: {mail: {disks: {xvdb: {size: 16M}}}}", ["mail/xvdb"]),
 }
 
@@ -97,6 +103,8 @@ def as_before() -> Worlds:
             ],
             seed=0,
         )
+        world.nodes["dom0m"].devices["/dev/nvme0n1"] = BlockDevice(8 * GIB)
+        world.host("dom0m").run(["vgcreate", "FAST", "/dev/nvme0n1"])
         for outcomes in converge(world, shares).values():
             assert failures(outcomes) == []
         exchange_keys(world, {node: share for node, share in shares.items() if share.domains})

@@ -4,6 +4,7 @@ from saltern.errors import Refused
 from saltern.model.action import CreateVolume, ExtendVolume
 from saltern.model.desired import NodeSlice, Purpose, Resource, Volume, volume_key
 from saltern.model.observed import LogicalVolume, MetadataState, VolumeGroup
+from saltern.model.running import DiskState
 from saltern.plan.step import Step
 from saltern.plan.view import View
 from saltern.units import format_size, round_up
@@ -46,7 +47,7 @@ def _create(volume: Volume, wanted_bytes: int, group: VolumeGroup, node_slice: N
     users = _users(volume, node_slice)
     if volume.purpose is Purpose.DATA:
         for resource in users:
-            _refuse_to_replace_a_lost_volume(volume, resource, view)
+            _refuse_to_replace_a_lost_volume(volume, resource, node_slice.node, view)
     _require_free(volume, wanted_bytes, group)
     shared = any(resource.on(node_slice.node).meta_index is not None for resource in users)
     tag = None if volume.purpose is Purpose.META and shared else BLANK_TAG
@@ -96,10 +97,14 @@ def _users(volume: Volume, node_slice: NodeSlice) -> list[Resource]:
     ]
 
 
-def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, view: View) -> None:
+def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, node: str, view: View) -> None:
     # A new, empty volume under metadata that say UpToDate would be served, and replicated, as good data.
     metadata = view.metadata(resource)
-    if metadata.state is MetadataState.VALID and not metadata.just_created:
+    if (
+        metadata.state is MetadataState.VALID
+        and not metadata.just_created
+        and not _runs_elsewhere(volume, resource, node, view)
+    ):
         raise Refused(
             f"volume {volume.path}",
             f"it is missing, but the metadata of {resource.name} (generation {metadata.current:016X}) say that it held "
@@ -107,6 +112,16 @@ def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, view: V
             f"To rebuild it from the partner, run `drbd.metadata_wipe {resource.name} confirm={resource.name}` on this "
             "node and apply again",
         )
+
+
+def _runs_elsewhere(volume: Volume, resource: Resource, node: str, view: View) -> bool:
+    """Whether the kernel tells of another disk under this name: the one of before a remake, which is attached still."""
+    running, configured = view.running.get(resource.name), view.configured.get(resource.name)
+    device = running.devices.get(0) if running is not None else None
+    if configured is None or device is None or device.disk is DiskState.DISKLESS:
+        return False
+    disks = {host.volumes[0].disk for host in configured.hosts if host.node == node and 0 in host.volumes}
+    return bool(disks) and volume.path not in disks
 
 
 def _refuse_to_hide_a_reduction(volume: Volume, present: LogicalVolume, resource: Resource, view: View) -> None:
