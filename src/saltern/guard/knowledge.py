@@ -60,6 +60,7 @@ class Knowledge:
         self._quorate_s = (
             dict(renewed or {}) if proof.quorum else {}
         )  # when a look began that has found quorum, by domain
+        self._never_quorate = self._guarded if proof.quorum else frozenset()  # since it began
         self._promoting: set[str] = set()  # domains for which ``promoted`` was not told yet
         self._held_s: dict[str, float] = {}  # those that are Primary for a takeover, and since when that was known
         self._taken: set[str] = set()  # those that run here since they were held

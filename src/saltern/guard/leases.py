@@ -29,6 +29,13 @@ class Leases(Knowledge):
             return dict(self._quorate_s)
         return {name: peer.renewed_s for name, peer in self._peers.items() if peer.renewed_s is not None}
 
+    @property
+    def never_quorate(self) -> frozenset[str]:
+        """Where there is quorum: the domains that no look of this guard has found with it. Their lease is an older one, or one
+        that is not renewed.
+        """
+        return self._never_quorate
+
     def lease_until_s(self, domain: str) -> float:
         """Until when a domain may run here. For ever, while nobody has answered since the boot: then nobody takes it over.
 
@@ -86,6 +93,7 @@ class Leases(Knowledge):
     def _renew(self, seen: Seen, now_s: float) -> None:
         """By quorum: from when a look began that has found it. What was not seen with quorum yet has one lease from now."""
         if self._proof.quorum:
+            self._never_quorate -= seen.quorate
             for domain in seen.quorate & self._guarded:
                 self._quorate_s[domain] = max(seen.began_s, self._quorate_s.get(domain, seen.began_s))
             for domain in self._held(seen):

@@ -509,12 +509,13 @@ class GuardService:
             "unaware": unaware,
             "unfenced": self._guard.unfenced,
             "quorum": self._proof.quorum,
+            "leases": self._proof.ends,
             "ending": self._ending,
             "aside": self._guard.aside,
             "current": self._is_current() and not self._guard.leaving,
             "paused": self._paused(),
             "seen": look is not None,
-            "renewed_s_ago": {name: round(now_s - at_s, 1) for name, at_s in sorted(self._guard.renewed.items())},
+            "renewed_s_ago": self._renewed_s_ago(now_s),
             "met": sorted(facts.met),
             "dead": {node: each.boot for node, each in sorted(facts.declared.items())},
             "alone": sorted(facts.alone),
@@ -524,6 +525,11 @@ class GuardService:
             "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
         }
+
+    def _renewed_s_ago(self, now_s: float) -> dict[str, float]:
+        """By quorum, of what was seen with it: the one lease that everything has comes from nobody."""
+        renewed_s, never = self._guard.renewed, self._guard.never_quorate
+        return {name: round(now_s - at_s, 1) for name, at_s in sorted(renewed_s.items()) if name not in never}
 
     def _is_current(self) -> bool:
         """Whether it works with the core and the settings that are on the disk."""
@@ -538,5 +544,6 @@ class GuardService:
             "partner": self._domains[name].partner,
             "running": None if look is None else name in look.seen.running,
             "lease_left_s": None if math.isinf(left_s) else round(left_s, 1),
+            "never_quorate": name in self._guard.never_quorate,
             "not_startable": "it cannot be seen" if look is None else look.reasons.get(name),
         }

@@ -692,3 +692,25 @@ def test_by_quorum_nobody_is_asked_who_goes_on(bench: Bench) -> None:
     assert not [message for _, message in bench.sent if isinstance(message, GoOn)]
     assert {beat.alone for beat in bench.beats("dom0m")} == {frozenset()}
     assert {beat.covered for beat in bench.beats("dom0m")} == {True}
+
+
+def test_by_quorum_what_was_never_seen_with_it_has_one_lease_and_the_status_does_not_take_that_for_quorum(
+    bench: Bench,
+) -> None:
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.see(replace(QUORATE, began_s=bench.now_s))
+    bench.turn()
+    status = bench.service._answer({"ask": "status"})
+    told = status["domains"]["dns"]
+    assert (told["never_quorate"], told["lease_left_s"], status["renewed_s_ago"]) == (True, TIMES.lease_s, {})
+    bench.see(quorate(bench))
+    bench.turn(1.0)
+    status = bench.service._answer({"ask": "status"})
+    assert (status["domains"]["dns"]["never_quorate"], status["renewed_s_ago"]) == (False, {"dns": 1.0})
+
+
+def test_a_status_tells_whether_there_are_leases(bench: Bench) -> None:
+    assert bench.service._answer({"ask": "status"})["leases"]
+    silent(bench)
+    assert not bench.service._answer({"ask": "status"})["leases"]
