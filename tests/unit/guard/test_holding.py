@@ -1,5 +1,6 @@
 """The proof by quorum, one thing at a time; whole clusters are in tests/property/test_takeover.py."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -163,6 +164,29 @@ def test_what_was_not_seen_with_quorum_yet_has_one_lease() -> None:
     nothing_is_known = Seen(running=frozenset({"dns", "web"}), replicating=None, unfenced=None)
     assert not [act for act in one.act(nothing_is_known, 5.0) if isinstance(act, Stop)]
     assert [act for act in one.act(nothing_is_known, 13.0) if isinstance(act, Stop)] == [Stop("dns"), Stop("web")]
+
+
+def test_what_a_look_does_not_find_here_has_no_lease_that_could_end() -> None:
+    """A node that has just booted: nothing is known at first, then that nothing runs; its resources are down until an apply."""
+    one = guard()
+    nothing_is_known = Seen(running=frozenset({"dns", "web"}), replicating=None, unfenced=None)
+    one.act(nothing_is_known, 5.0)
+    one.act(Seen(began_s=4.9), 5.5)
+    assert one.lease_until_s("dns") == 5.0 + TIMES.lease_s, "it began before"
+    one.act(Seen(running=frozenset({"web"}), began_s=5.0), 6.0)
+    assert (one.lease_until_s("dns"), one.lease_until_s("web")) == (math.inf, 5.0 + TIMES.lease_s)
+    one.act(Seen(running=frozenset({"dns", "web"}), began_s=6.0), 7.0)
+    assert one.lease_until_s("dns") == 7.0 + TIMES.lease_s
+
+
+def test_what_had_quorum_and_neither_has_it_nor_runs_has_no_lease_and_is_not_started() -> None:
+    one = guard()
+    at(one, ALONE, 5.0)
+    heard(one, 5.0)
+    assert one.against_start("web", 5.0) is None
+    at(one, replace(ALONE, quorate=frozenset()), 6.0)
+    assert (one.lease_until_s("dns"), one.lease_until_s("web")) == (4.5 + TIMES.lease_s, math.inf)
+    assert "quorum" in str(one.against_start("web", 6.0))
 
 
 def test_a_domain_starts_only_where_its_resources_had_quorum_of_late() -> None:

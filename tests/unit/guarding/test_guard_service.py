@@ -714,3 +714,14 @@ def test_a_status_tells_whether_there_are_leases(bench: Bench) -> None:
     assert bench.service._answer({"ask": "status"})["leases"]
     silent(bench)
     assert not bench.service._answer({"ask": "status"})["leases"]
+
+
+def test_by_quorum_a_node_that_runs_nothing_has_nothing_to_end_however_long_its_looks_take(bench: Bench) -> None:
+    """As after a boot: the resources are down, so that nothing is seen with quorum."""
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.turn()
+    bench.see(Seen(began_s=bench.now_s))
+    for _ in range(4):
+        bench.turn(TIMES.dead_s)
+        assert (bench.did, bench.wound_s[-1]) == ([], bench.now_s)
