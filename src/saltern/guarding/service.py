@@ -404,8 +404,8 @@ class GuardService:
                 return self._may_start(domain)
             case {"ask": "confirm dead", "node": str(node), "who": str(who)}:
                 return self._confirm_dead(node, who)
-            case {"ask": "attach", "resource": str(resource), "arrives": bool(arrives)}:
-                return self._may_attach(resource, arrives)
+            case {"ask": "attach", "resource": str(resource), "arrives": bool(arrives), "apart": bool(apart)}:
+                return self._may_attach(resource, arrives, apart)
             case {"ask": "end", "domain": str(domain), "node": str(node)}:
                 return self._end_domain(domain, node)
             case {"ask": "ended", "number": int(number)}:
@@ -477,22 +477,22 @@ class GuardService:
             }
         return {"answer": "no", "why": f"{domain.name} is not here, and {domain.partner} not proven dead"}
 
-    def _may_start(self, domain: str, arrives: bool = False) -> Reply:
+    def _may_start(self, domain: str, arrives: bool = False, apart: bool = False) -> Reply:
         if domain not in self._domains:
             return {"allowed": True, "why": f"{domain} is not guarded"}
         against = self._guard.against_arrival if arrives else self._guard.against_start
-        reason = against(domain, self._clock())
+        reason = against(domain, self._clock()) or (self._guard.against_apart(domain) if apart else None)
         return {"allowed": reason is None, "why": reason or f"nobody takes {domain} over from this node"}
 
-    def _may_attach(self, resource: str, arrives: bool) -> Reply:
+    def _may_attach(self, resource: str, arrives: bool, apart: bool) -> Reply:
         """The same of a domain that Xen has already, and gives a disk to: from now on it runs here, whatever was seen before.
 
-        It ``arrives`` when it runs on its other node until then.
+        It ``arrives`` when it runs on its other node until then. The disk is ``apart`` when its other copy is out of sight.
         """
         domain = self._settings.domain_of(resource)
         if domain is None:
             return {"allowed": True, "why": f"{resource} is no disk of a domain that is guarded here"}
-        reply = self._may_start(domain.name, arrives)
+        reply = self._may_start(domain.name, arrives, apart)
         if reply["allowed"]:
             self._attached_s[domain.name] = self._clock()
             self._looking.again()

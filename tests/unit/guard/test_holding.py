@@ -216,6 +216,34 @@ def test_nobody_starts_here_what_a_silent_node_may_still_run() -> None:
     assert "silent" in str(one.against_start("web", 60.0)), "it has ended, and the proof is used up"
 
 
+def test_what_is_out_of_sight_starts_only_where_it_was_held_or_ran_without_a_break() -> None:
+    """However well its other node is heard: that may not have noticed yet that it has no quorum."""
+    one = guard()
+    heard(one, 1.0)
+    at(one, replace(HELD, running=frozenset()), 2.0)
+    assert "out of sight" in str(one.against_apart("web"))
+    at(one, replace(HELD, running=frozenset({"web"})), 3.0)
+    at(one, HELD, 4.0)
+    assert one.against_apart("web") is None, "it reboots"
+    at(one, ALONE, 5.0)
+    at(one, HELD, 6.0)
+    assert "out of sight" in str(one.against_apart("web")), "it was Secondary in between"
+    at(one, replace(HELD, running=frozenset({"web"}), quorate=frozenset()), 7.0)
+    at(one, HELD, 8.0)
+    assert "out of sight" in str(one.against_apart("web")), "it had no quorum when it ran"
+
+
+def test_what_was_held_for_long_enough_starts_though_it_is_out_of_sight() -> None:
+    one = guard()
+    holding(one)
+    at(one, HELD, 55.0)
+    assert "out of sight" in str(one.against_apart("web"))
+    at(one, HELD, 55.6)
+    assert one.against_apart("web") is None
+    at(one, replace(HELD, running=frozenset({"dns", "web"})), 57.0)
+    assert one.against_apart("web") is None, "Xen has it, and gives it its second disk"
+
+
 def test_a_node_whose_guard_was_stopped_on_purpose_is_a_matter_of_persons() -> None:
     one = guard()
     heard(one, 1.0, leaving=True)
