@@ -133,8 +133,8 @@ def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
     for _ in range(dice.randint(2, 7)):
         at_s = _when(dice, at_s, within_s)
         events += swarm.fault(at_s)
-    events += list(_orders(random.Random(f"{seed} orders"), nodes, events, within_s))  # noqa: S311 - the same
-    return sorted([*events, *_people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
+    events += list(orders(random.Random(f"{seed} orders"), nodes, events, within_s))  # noqa: S311 - the same
+    return sorted([*events, *people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
 
 
 def _adopted(dice: random.Random, nodes: int) -> Iterator[Event]:
@@ -147,13 +147,14 @@ def _adopted(dice: random.Random, nodes: int) -> Iterator[Event]:
                 yield Event(dice.uniform(5, 60), "more", (node, domain))
 
 
-def _people(dice: random.Random, events: list[Event]) -> Iterator[Event]:
+def people(dice: random.Random, events: Sequence[Event]) -> Iterator[Event]:
+    """They look after some of the nodes that have lost their power, and say so."""
     for event in events:
         if event.what == "power_off" and dice.random() < 0.5:
             yield Event(event.at_s + dice.uniform(3, 50), "confirm", event.who)
 
 
-def _orders(dice: random.Random, nodes: int, events: Sequence[Event], within_s: float) -> Iterator[Event]:
+def orders(dice: random.Random, nodes: int, events: Sequence[Event], within_s: float) -> Iterator[Event]:
     """Often none; else up to three, many when something befalls the cluster, and many from the other node of a domain.
 
     What is on its way may find that one of both was restarted, or has slept.

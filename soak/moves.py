@@ -47,6 +47,8 @@ class Moves:
             return
         if world.machines[target].part.against_arrival(domain, world.clock(world.machines[target])) is not None:
             return
+        if not world.allow_two_primaries(domain, target):
+            return
         world.note(f"{domain} begins to move from {source} to {target}")
         move = Move(domain, source, target, (world.machines[source].boots, world.machines[target].boots))
         self.going[domain] = move
@@ -109,6 +111,7 @@ class Moves:
             return
         del self.going[move.domain]
         self._world.note(f"{move.domain} {how}")
+        self._world.allow_one_primary(move.domain, move.target)
         side, target = self._world.sides[move.domain, move.target], self._world.machines[move.target]
         if move.domain not in target.running:
             side.suspended = False

@@ -342,6 +342,24 @@ class Oblivious(Guard):
         return super().act(replace(seen, met=frozenset()), now_s)
 
 
+class Hearing(Guard):
+    """Takes a node that is heard for one that does not run what is out of sight here."""
+
+    def against_apart(self, domain: str) -> str | None:
+        return None
+
+
+class Believing(Guard):
+    """Takes a person's word where quorum is the proof."""
+
+    def confirm_dead(self, node: str, now_s: float) -> tuple[str | None, list[Act]]:
+        proof = self._proof
+        self._proof = proof._replace(quorum=False)
+        told = super().confirm_dead(node, now_s)
+        self._proof = proof
+        return told
+
+
 RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "the lease counts from the answer": {"guard": Hasty},
     "the witness forgets what it has promised": {"witness": Forgetful},
@@ -387,9 +405,14 @@ BY_QUORUM: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "a lease is renewed by a look that began before": {"guard": Stale},
     "what has met in between is held": {"guard": Oblivious},
+    "by quorum a paused node takes over": {"guard": Restless},
+    "what is not to be started is promoted": {"guard": Desperate},
+    "a person starts what is out of sight, since its node is heard": {"guard": Hearing},
+    "a person's word takes the place of quorum": {"guard": Believing},
     "DRBD writes alone before all have answered": {"drbd": Drbd(asks_before_it_writes=False)},
     "DRBD promotes beside a Primary behind the tie-breaker": {"drbd": Drbd(refuses_a_second_primary=False)},
     "DRBD has quorum back from the tie-breaker": {"drbd": Drbd(tie_breaker_gives_none=False)},
+    "DRBD outdates no Primary behind the tie-breaker": {"drbd": Drbd(outdates_primaries=False)},
 }
 
 

@@ -155,7 +155,7 @@ class Orders:
     def _end(self, machine: "Machine", domain: str) -> None:
         self._world.moves.cancel(domain, machine.name)
         machine.starting.discard(domain)
-        if domain in machine.running and not machine.stuck:
+        if domain in machine.running and self._world.dies(machine, domain):
             self._world.note(f"{machine.name} has stopped {domain}, as was ordered")
             machine.running.discard(domain)
             self._world.sides[domain, machine.name].suspended = False

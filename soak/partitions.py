@@ -1,11 +1,11 @@
 """What befalls a cluster with a tie-breaker: links that go and come back one by one, nodes that are lost or stand still."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Final
 
-from soak.faults import Event
+from soak.faults import Event, orders, people
 from soak.quorum import TIE_BREAKER
 from soak.world import homes, node_names
 
@@ -14,7 +14,7 @@ _LONG_S: Final = 60.0  # for long enough that a lost node is taken over from
 
 
 def schedule(seed: int, nodes: int, within_s: float) -> list[Event]:
-    """One to seven faults that begin within so long, in any order, each of which may end again."""
+    """One to seven faults that begin within so long, in any order, each of which may end again; and what people do meanwhile."""
     dice = random.Random(f"{seed} partitions")  # noqa: S311 - a schedule, no secret
     names = node_names(nodes)
     kinds = {kind: weight for kind, weight in _KINDS.items() if dice.random() < 0.6} or _KINDS
@@ -24,7 +24,26 @@ def schedule(seed: int, nodes: int, within_s: float) -> list[Event]:
         kind = dice.choices(list(kinds), weights=list(kinds.values()))[0]
         events += kind(dice, at_s, names)
         at_s = min(at_s + dice.choice(_WAITS_S) * dice.uniform(0.1, 1), within_s)
-    return sorted(events)
+    events += list(orders(random.Random(f"{seed} orders by quorum"), nodes, events, within_s))  # noqa: S311 - the same
+    events += list(_work(random.Random(f"{seed} work"), nodes, events, within_s))  # noqa: S311 - the same
+    return sorted([*events, *people(random.Random(f"{seed} people by quorum"), events)])  # noqa: S311 - the same
+
+
+def _work(dice: random.Random, nodes: int, events: Sequence[Event], within_s: float) -> Iterator[Event]:
+    """Often none; else up to three migrations, starts and ends of domains by people, many right before something befalls them.
+
+    What is lost is started by hand some time later.
+    """
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        domain, pair = dice.choice(sorted(homes(nodes).items()))
+        at_s = max(
+            dice.choice(events).at_s + dice.uniform(-15, 2) if dice.random() < 0.7 else dice.uniform(3, within_s), 0.5
+        )
+        what = dice.choice(("move", "move", "start", "start", "shut"))
+        if what == "start":
+            yield Event(at_s + dice.choice((0, *_WAITS_S)) * dice.uniform(0.5, 1.5), what, (domain, dice.choice(pair)))
+        else:
+            yield Event(at_s, what, (domain,))
 
 
 def _links(dice: random.Random, at_s: float, names: list[str]) -> Iterator[Event]:

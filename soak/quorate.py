@@ -12,6 +12,7 @@ from saltern.guard.facts import Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.times import Times
 from soak.quorum import TIE_BREAKER, UNANSWERED, Drbd, Resource
+from soak.violation import Violation
 from soak.world import STEP_S, Copies, Machine, Noise, World
 
 BY_QUORUM: Final = Proof(lease=False, quorum=True)
@@ -96,6 +97,7 @@ class QuorumWorld(World):
         delay_s = self.noise["promote", machine.name].uniform(*_PROMOTES_S)
         match act:
             case Promote():
+                self._check_promotion(machine, act.domain)
                 self.at(delay_s, self._promote, machine, machine.part, machine.boots, act.domain, _UNANSWERED)
             case Demote():
                 self.at(delay_s, self._demote, machine, machine.boots, act.domain)
@@ -133,8 +135,16 @@ class QuorumWorld(World):
         if machine.frozen:
             self.at(1.0, self._demote, machine, boots, domain)
             return
+        if domain in machine.running | self.moves.receives(machine.name):
+            return  # its disks are in use
         self.note(f"{machine.name} is Secondary for {domain}")
         self.resources[domain].held.discard(machine.name)
+
+    def _check_promotion(self, machine: Machine, domain: str) -> None:
+        """Not even Primary: what a person has stopped, what is on its way, and copies that are not good."""
+        against = self._looks[machine.name].against.get(domain)
+        if against is not None:
+            raise Violation("what is not to be started is not promoted", f"{machine.name} promotes {domain}: {against}")
 
     def _let_go_on(self, machine: Machine, guard: Guard) -> None:
         """DRBD asks no guard who goes on: quorum says it."""
@@ -144,10 +154,9 @@ class QuorumWorld(World):
         return super()._primaries(node) | {domain for domain, each in self.resources.items() if node in each.held}
 
     def _take_over(self, machine: Machine, domain: str, boots: int) -> None:
-        """The block script lets a disk be attached that has quorum and is Primary, or can be."""
-        resource = self.resources[domain]
+        """It is looked once more whether a person has stopped it; and the block script lets a disk be attached, or not."""
         if domain in machine.starting and machine.powered and not machine.frozen and machine.boots == boots:
-            refused = resource.promote(machine.name) or (None if resource.ends[machine.name].quorum else "no quorum")
+            refused = "it stays stopped" if domain in machine.stopped else self._against_attaching(machine, domain)
             if refused:
                 machine.starting.discard(domain)
                 self.note(f"{machine.name} cannot start {domain}: {refused}")
@@ -156,16 +165,48 @@ class QuorumWorld(World):
                 return
         super()._take_over(machine, domain, boots)
 
+    def _against_attaching(self, machine: Machine, domain: str) -> str | None:
+        """The block script takes a disk that has quorum and is Primary, or can be."""
+        resource = self.resources[domain]
+        return resource.promote(machine.name) or (None if resource.ends[machine.name].quorum else "no quorum")
+
     def live(self, machine: Machine, domain: str) -> None:
-        """From now on it runs there, and is Primary for as long."""
+        """From now on it runs there, is Primary for as long, and reads what is there: of a copy that is not good, nothing."""
+        side = self.sides[domain, machine.name]
+        if side.disk == "UpToDate" and side.version < self.acknowledged[domain]:
+            read = f"{domain} reads {side.version} on {machine.name}; {self.acknowledged[domain]} was acknowledged"
+            raise Violation("old data are never read", read)
         self.resources[domain].held.discard(machine.name)
         super().live(machine, domain)
 
+    def dies(self, machine: Machine, domain: str) -> bool:
+        """Seldom it does not where its disks wait."""
+        hangs = (
+            self.sides[domain, machine.name].suspended and self.noise["stop", machine.name].random() > _SUSPENDED_DIES
+        )
+        return super().dies(machine, domain) and not hangs
+
     def _end(self, machine: Machine, domain: str, boots: int) -> None:
-        side = self.sides[domain, machine.name]
-        hangs = side.suspended and self.noise["stop", machine.name].random() > _SUSPENDED_DIES
-        if not (hangs and domain in machine.running):
+        if domain not in machine.running or self.dies(machine, domain):
             super()._end(machine, domain, boots)
+
+    def allow_two_primaries(self, domain: str, target: str) -> bool:
+        """For the time of the migration, in which the target is Primary as well."""
+        resource = self.resources[domain]
+        resource.two_primaries = True
+        if (refused := resource.promote(target)) is None:
+            return True
+        self.note(f"{domain} does not move to {target}: {refused}")
+        resource.two_primaries = False
+        return False
+
+    def allow_one_primary(self, domain: str, target: str) -> None:
+        """On each of both nodes: where one of them cannot be reached, two are still allowed there."""
+        resource, machine = self.resources[domain], self.machines[target]
+        if machine.powered and not machine.frozen:
+            resource.held.discard(target)
+        if self.reachable(*self.homes[domain]):
+            resource.two_primaries = False
 
     def apply(self, domain: str) -> None:
         """As ever, and only where the home can be promoted."""
@@ -186,6 +227,49 @@ class QuorumWorld(World):
         return self.time_s - machine.thawed_s <= within_s
 
     # --- Events ----------------------------------------------------------------------------------------------------
+    def start(self, domain: str, name: str) -> None:
+        """A person has a domain started there: makes its disks Primary, and some seconds later has Xen create it."""
+        machine = self.machines[name]
+        if not machine.powered or machine.frozen or domain in self._held_here(machine):
+            return
+        refused = self.resources[domain].promote(name)
+        self.note(f"a person makes {domain} Primary on {name}" + (f": {refused}" if refused else ""))
+        if refused is None:
+            self.at(self.noise["person", name].uniform(0.5, 5), self._create, machine, domain, machine.boots)
+
+    def _create(self, machine: Machine, domain: str, boots: int) -> None:
+        """What was made Primary stays so where the domain is not started, until the guard finds it."""
+        if not machine.powered or machine.frozen or machine.boots != boots or domain in self._held_here(machine):
+            return
+        against = self._against_creating(machine, domain)
+        if against is None:
+            self._start(machine, domain, "starts for a person")
+        else:
+            self.note(f"{machine.name} does not start {domain} for a person: {against}")
+
+    def _against_creating(self, machine: Machine, domain: str) -> str | None:
+        """The block script looks at the disk, and asks the guard, whom it tells whether it sees the other copy."""
+        side, guard = self.sides[domain, machine.name], machine.part
+        if side.disk != "UpToDate" or self.free(machine) < 1:
+            return f"its disk is {side.disk}, and there is memory for {self.free(machine)}"
+        if side.connected and self._other(domain, machine.name) in self.resources[domain].primaries():
+            return "it is Primary over there"
+        if guard is None:
+            return "no guard answers"
+        asked = guard.against_start(domain, self.clock(machine))
+        apart = None if side.connected else guard.against_apart(domain)
+        return asked or apart or self._against_attaching(machine, domain)
+
+    def _held_here(self, machine: Machine) -> frozenset[str]:
+        return frozenset(machine.running | machine.starting) | self.moves.receives(machine.name)
+
+    def confirm(self, name: str) -> None:
+        """Nobody's word takes the place of quorum."""
+        super().confirm(name)
+        believing = [each.name for each in self.machines.values() if each.facts.declared]
+        if believing:
+            raise Violation("no proof comes from a person's word", f"{believing} about {name}")
+
     def kill(self, name: str) -> None:
         """Its guard is killed, with what it has seen."""
         super().kill(name)

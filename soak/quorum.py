@@ -19,12 +19,13 @@ _SYNCHRONISES_S: Final = (1.0, 20.0)
 
 
 class Drbd(NamedTuple):
-    """What DRBD does. A takeover by quorum rests on the first three, as a world shows that is without one of them.
+    """What DRBD does. A takeover by quorum rests on the first four, as a world shows that is without one of them.
 
     ``asks_before_it_writes``: a Primary that has lost the other copy acknowledges nothing before all that it still sees have
     answered, and have told those behind them, so that a copy behind the tie-breaker is outdated. ``refuses_a_second_primary``,
     also where the first one is seen by way of the tie-breaker only. ``tie_breaker_gives_none``: it keeps quorum, and gives none
-    back.
+    back. ``outdates_primaries``: where two are allowed, for a migration, one that sees the other behind the tie-breaker only is
+    outdated too.
 
     Of the rest there are versions: one that ``remembers`` who cannot have quorum, and gives that one no vote (9.1.13, 9.2.2); one
     whose quorum ``outlasts_boots`` (9.2.7). ``None``: a world has the one or the other.
@@ -33,6 +34,7 @@ class Drbd(NamedTuple):
     asks_before_it_writes: bool = True
     refuses_a_second_primary: bool = True
     tie_breaker_gives_none: bool = True
+    outdates_primaries: bool = True
     remembers: bool | None = None
     outlasts_boots: bool | None = None
 
@@ -266,6 +268,8 @@ class Resource:
         """A copy that reaches a Primary by way of the tie-breaker only is outdated. The Primary may know of it, or not."""
         for node, other in (self._pair, self._pair[::-1]):
             if not {node, other} <= reached or other not in self.primaries() or other in self.ends[node].sees:
+                continue
+            if node in self.primaries() and not self._drbd.outdates_primaries:
                 continue
             if self.ends[other].quorum and self._side(other).disk == "UpToDate":
                 side = self._side(node)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
+from saltern.guard.acts import Disarm, Fence, Keep, Outdate, Promote, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -541,6 +541,17 @@ class World:
         if domain in self.machines[self._other(domain, machine.name)].running:
             self._twice.add(domain)
 
+    def allow_two_primaries(self, domain: str, target: str) -> bool:
+        """It begins to move there: whether its disks are Primary on both nodes now, as here they are without a word."""
+        return True
+
+    def allow_one_primary(self, domain: str, target: str) -> None:
+        """It moves no longer, wherever it runs now."""
+
+    def dies(self, machine: Machine, domain: str) -> bool:
+        """Whether `xl destroy` ends it."""
+        return not machine.stuck
+
     def _stop(self, machine: Machine, domain: str) -> None:
         if domain in EVERYWHERE:
             raise Violation("what runs on several nodes goes on", f"{machine.name} stops {domain}")
@@ -929,5 +940,5 @@ class World:
 
 
 def _check_pause(machine: Machine, act: Any) -> None:
-    if isinstance(act, Start | Fence) or (isinstance(act, Send) and isinstance(act.message, Deny)):
+    if isinstance(act, Start | Promote | Fence) or (isinstance(act, Send) and isinstance(act.message, Deny)):
         raise Violation("a paused node takes nothing over", machine.name)

@@ -184,7 +184,7 @@ def _attach(host: Host, xenbus_path: str) -> None:
     shown = drbd.show()
     acts = attach.decide(before, incoming=incoming, window=drbdsetup_show.parse_two_primaries(shown))
     attach.require_own(before, _others(host, xenbus_path, resource))
-    _require_lease(host, resource, arrives=incoming)
+    _require_lease(host, resource, arrives=incoming, apart=not attach.connected(before))
     done: list[Act] = []
     try:
         for act in acts:
@@ -203,14 +203,14 @@ def _attach(host: Host, xenbus_path: str) -> None:
     _log(host, hotplug.arriving(resource) if incoming else f"add {resource}: Primary")
 
 
-def _require_lease(host: Host, resource: str, *, arrives: bool) -> None:
+def _require_lease(host: Host, resource: str, *, arrives: bool, apart: bool) -> None:
     """Raises ``Refused`` unless the guard of this node, where it has one, lets a domain run here.
 
     One that arrives is subject to the lease as one that starts: without it, it would be ended at once. A guard that is just being
     started again is waited for, but not by a guest that stands still meanwhile, and goes on where it was.
     """
     deadline_s = host.now() + (0.0 if arrives else _LEASE_S)
-    while (against := may_start.against_attach(host, resource, arrives=arrives)) is not None:
+    while (against := may_start.against_attach(host, resource, arrives=arrives, apart=apart)) is not None:
         if host.now() >= deadline_s:
             raise Refused(
                 resource, against, "See `guard.status` of this node, and whether its partner and the witness are there"

@@ -18,12 +18,12 @@ def against_start(host: Host, domain: str) -> str | None:
     return _against(host, {"ask": "start", "domain": domain})
 
 
-def against_attach(host: Host, resource: str, *, arrives: bool) -> str | None:
+def against_attach(host: Host, resource: str, *, arrives: bool, apart: bool) -> str | None:
     """The same, for whoever is being given a disk: it is here already, and counts as running from now on.
 
-    It ``arrives`` when it is on its way here from its other node.
+    It ``arrives`` when it is on its way here from its other node. The disk is ``apart`` from its other copy.
     """
-    return _against(host, {"ask": "attach", "resource": resource, "arrives": arrives})
+    return _against(host, {"ask": "attach", "resource": resource, "arrives": arrives, "apart": apart})
 
 
 def _against(host: Host, question: dict[str, str | bool]) -> str | None:

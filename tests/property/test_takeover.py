@@ -67,6 +67,49 @@ def test_by_quorum_a_side_behind_the_tie_breaker_is_outdated_and_takes_nothing_o
     assert {world.sides["a0", "node2"].disk, world.sides["b0", "node1"].disk} == {"Outdated"}
 
 
+def by_themselves(events: list[Event]) -> QuorumWorld:
+    """What comes of these in a cluster by quorum, where no message is lost."""
+    world = run(3, events=events, kind=QuorumWorld, without=frozenset(NOISE))
+    assert isinstance(world, QuorumWorld)
+    return world
+
+
+def told_of_a0(world: World) -> list[str]:
+    return [line[9:] for line in world.log if "a0" in line]
+
+
+def test_by_quorum_a_domain_moves_and_two_primaries_are_allowed_for_that_time_alone() -> None:
+    world = by_themselves([Event(20, "move", ("a0",))])
+    assert [*told_of_a0(world)] == [
+        "a0 begins to move from node1 to node2",
+        "node1 gives a0 away",
+        "a0 has moved to node2",
+    ]
+    resource = world.resources["a0"]
+    assert (resource.primaries(), resource.two_primaries) == ({"node2"}, False)
+
+
+def test_by_quorum_a_migration_that_loses_its_link_leaves_two_primaries_allowed_and_one_primary() -> None:
+    """It was asked of both nodes, and the source could not be reached any more from where it ends."""
+    world = by_themselves([Event(20, "move", ("a0",)), Event(20.2, "part", ("node1", "node2"))])
+    assert told_of_a0(world)[-1] == "a0 loses its way"
+    resource = world.resources["a0"]
+    assert (resource.primaries(), resource.two_primaries) == ({"node1"}, True)
+
+
+def test_by_quorum_what_a_silent_node_may_still_run_is_started_by_its_guard_alone_whatever_a_person_does() -> None:
+    world = by_themselves([Event(20, "power_off", ("node1",)), Event(33, "start", ("a0", "node2"))])
+    silent = "node1 is silent, and may still run it: the guard of this node starts it when that is over"
+    told = told_of_a0(world)
+    assert f"node2 does not start a0 for a person: {silent}" in told
+    assert [line for line in told if "takes over" in line or "starts for" in line] == ["node2 takes over: a0"]
+
+
+def test_by_quorum_a_person_starts_a_domain_where_its_other_node_is_heard() -> None:
+    world = by_themselves([Event(20, "shut", ("a0",)), Event(30, "start", ("a0", "node2"))])
+    assert told_of_a0(world)[-1] == "node2 starts for a person: a0"
+
+
 def test_without_a_proof_nothing_is_ever_taken_over() -> None:
     assert sum(without_people(seed).taken_over for seed in range(10)) == 0
 
@@ -363,6 +406,22 @@ MISSED |= {
     "what has met in between is held": by_quorum(
         [ALLOWED, UNDYING, *CUT_OFF, *for_a_moment(36.9, 51.9)], noise_of(look_node2=THREE_S, **UNEVEN)
     ),
+    "by quorum a paused node takes over": by_quorum(
+        [Event(10, "pause", ("node2",)), Event(20, "power_off", ("node1",))]
+    ),
+    "what is not to be started is promoted": by_quorum(
+        [Event(15, "shut", ("a0",)), Event(20, "power_off", ("node1",))]
+    ),
+    "a person starts what is out of sight, since its node is heard": by_quorum(
+        [
+            *(Event(20, "part", ("node1", other)) for other in ("node2", TIE_BREAKER)),
+            Event(24, "start", ("a0", "node2")),
+        ],
+        noise_of(**UNEVEN),
+    ),
+    "a person's word takes the place of quorum": by_quorum(
+        [Event(20, "power_off", ("node1",)), Event(30, "confirm", ("node1",))]
+    ),
     # The partner stands still, is given up, and goes on in the moment in which the Primary is cut off from the tie-breaker too.
     "DRBD writes alone before all have answered": by_quorum(
         [
@@ -383,6 +442,11 @@ MISSED |= {
             Event(40.2, "power_off", ("node1",)),
             Event(41, "join", ("node2", TIE_BREAKER)),
         ]
+    ),
+    # Both are Primary when they lose each other; the migration is broken off, and its source is lost a while later.
+    "DRBD outdates no Primary behind the tie-breaker": by_quorum(
+        [Event(19, "move", ("a0",)), Event(19.5, "part", ("node1", "node2")), Event(60, "power_off", ("node1",))],
+        noise_of(move_a0=_Fixed(0.5, 1.0)),
     ),
 }
 

@@ -136,7 +136,12 @@ class Node:
     def ask(self, path: str, question: str, timeout_s: float) -> str:
         incoming = self.store["/local/domain/7/name"].endswith("--incoming")
         assert path == GUARD_SOCKET
-        assert json.loads(question) == {"ask": "attach", "resource": "dns", "arrives": incoming}
+        assert json.loads(question) == {
+            "ask": "attach",
+            "resource": "dns",
+            "arrives": incoming,
+            "apart": self.connection != "Connected",
+        }
         assert "drbdsetup primary" not in self.programs
         if self.clock_s < self.silent_s:
             self.clock_s += timeout_s

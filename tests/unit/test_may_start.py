@@ -23,7 +23,7 @@ def world() -> World:
 def test_where_there_is_no_guard_nobody_is_asked(world: World) -> None:
     host = world.host("dom0")
     assert against_start(host, "dns") is None
-    assert against_attach(host, "dns", arrives=True) is None
+    assert against_attach(host, "dns", arrives=True, apart=False) is None
     assert host.commands == []
 
 
@@ -31,8 +31,10 @@ def test_where_there_is_no_guard_nobody_is_asked(world: World) -> None:
     ("against", "question"),
     [
         (against_start, {"ask": "start", "domain": "dns"}),
-        (partial(against_attach, arrives=False), {"ask": "attach", "resource": "dns", "arrives": False}),
-        (partial(against_attach, arrives=True), {"ask": "attach", "resource": "dns", "arrives": True}),
+        *(
+            (partial(against_attach, **how), {"ask": "attach", "resource": "dns", **how})
+            for how in ({"arrives": False, "apart": True}, {"arrives": True, "apart": False})
+        ),
     ],
 )
 def test_the_guard_of_the_node_decides_and_no_process_is_started(

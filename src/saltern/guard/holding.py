@@ -26,11 +26,22 @@ class Holding(Proofs):
         else:
             self._promotions.setdefault(domain, Retry()).failed(now_s)
 
+    def against_apart(self, domain: str) -> str | None:
+        """By quorum: what speaks against giving a disk whose other copy is out of sight to a domain, in words.
+
+        Its other node may be heard, and run it until it has noticed that it has no quorum. Not so while the domain has been
+        Primary here without a break since it ran here, as when it reboots, or when it was held for long enough.
+        """
+        if not self._proof.quorum or domain in self._taken | self._ours or self._was_held(domain):
+            return None
+        return f"its copy on {self._partners[domain]} is out of sight, and it may still run there"
+
     def _keep_primary(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """What is Primary already when this guard begins was not promoted by it, and proves nothing: it is demoted first."""
         if not self._proof.quorum:
             return
         self._taken &= seen.running | seen.starting
+        self._ours = (self._ours | (seen.running & self._guarded)) & seen.primary & seen.quorate
         for domain in sorted(self._guarded - self._promoting - seen.starting):
             if domain in seen.running:
                 self._runs(domain)

@@ -29,6 +29,13 @@ class Leases(Knowledge):
             return dict(self._quorate_s)
         return {name: peer.renewed_s for name, peer in self._peers.items() if peer.renewed_s is not None}
 
+    @property
+    def never_quorate(self) -> frozenset[str]:
+        """Where there is quorum: the domains that no look of this guard has found with it. Their lease is an older one, or one
+        that is not renewed.
+        """
+        return self._never_quorate
+
     def lease_until_s(self, domain: str) -> float:
         """Until when a domain may run here. For ever, while nobody has answered since the boot: then nobody takes it over.
 
@@ -84,12 +91,20 @@ class Leases(Knowledge):
         return self.known_off and all(peer.knows_off for name, peer in self._nodes if name in partners)
 
     def _renew(self, seen: Seen, now_s: float) -> None:
-        """By quorum: from when a look began that has found it. What was not seen with quorum yet has one lease from now."""
-        if self._proof.quorum:
-            for domain in seen.quorate & self._guarded:
-                self._quorate_s[domain] = max(seen.began_s, self._quorate_s.get(domain, seen.began_s))
-            for domain in self._held(seen):
-                self._quorate_s.setdefault(domain, now_s)
+        """By quorum: from when a look began that has found it. What runs here and was not seen with quorum yet has one lease from
+        now; what neither runs here nor has quorum has none that could end.
+        """
+        if not self._proof.quorum:
+            return
+        held = self._held(seen)
+        self._never_quorate -= seen.quorate
+        for domain in seen.quorate & self._guarded:
+            self._quorate_s[domain] = max(seen.began_s, self._quorate_s.get(domain, seen.began_s))
+        for domain in held:
+            self._quorate_s.setdefault(domain, now_s)
+        for domain in self._quorate_s.keys() - held - seen.quorate:
+            if seen.began_s >= self._quorate_s[domain]:
+                del self._quorate_s[domain]
 
     def _renewed_s(self, partner: str) -> float | None:
         by_partner_s, by_witness_s = self._peers[partner].renewed_s, self._peers[WITNESS].renewed_s

@@ -404,8 +404,8 @@ class GuardService:
                 return self._may_start(domain)
             case {"ask": "confirm dead", "node": str(node), "who": str(who)}:
                 return self._confirm_dead(node, who)
-            case {"ask": "attach", "resource": str(resource), "arrives": bool(arrives)}:
-                return self._may_attach(resource, arrives)
+            case {"ask": "attach", "resource": str(resource), "arrives": bool(arrives), "apart": bool(apart)}:
+                return self._may_attach(resource, arrives, apart)
             case {"ask": "end", "domain": str(domain), "node": str(node)}:
                 return self._end_domain(domain, node)
             case {"ask": "ended", "number": int(number)}:
@@ -477,22 +477,22 @@ class GuardService:
             }
         return {"answer": "no", "why": f"{domain.name} is not here, and {domain.partner} not proven dead"}
 
-    def _may_start(self, domain: str, arrives: bool = False) -> Reply:
+    def _may_start(self, domain: str, arrives: bool = False, apart: bool = False) -> Reply:
         if domain not in self._domains:
             return {"allowed": True, "why": f"{domain} is not guarded"}
         against = self._guard.against_arrival if arrives else self._guard.against_start
-        reason = against(domain, self._clock())
+        reason = against(domain, self._clock()) or (self._guard.against_apart(domain) if apart else None)
         return {"allowed": reason is None, "why": reason or f"nobody takes {domain} over from this node"}
 
-    def _may_attach(self, resource: str, arrives: bool) -> Reply:
+    def _may_attach(self, resource: str, arrives: bool, apart: bool) -> Reply:
         """The same of a domain that Xen has already, and gives a disk to: from now on it runs here, whatever was seen before.
 
-        It ``arrives`` when it runs on its other node until then.
+        It ``arrives`` when it runs on its other node until then. The disk is ``apart`` when its other copy is out of sight.
         """
         domain = self._settings.domain_of(resource)
         if domain is None:
             return {"allowed": True, "why": f"{resource} is no disk of a domain that is guarded here"}
-        reply = self._may_start(domain.name, arrives)
+        reply = self._may_start(domain.name, arrives, apart)
         if reply["allowed"]:
             self._attached_s[domain.name] = self._clock()
             self._looking.again()
@@ -509,12 +509,13 @@ class GuardService:
             "unaware": unaware,
             "unfenced": self._guard.unfenced,
             "quorum": self._proof.quorum,
+            "leases": self._proof.ends,
             "ending": self._ending,
             "aside": self._guard.aside,
             "current": self._is_current() and not self._guard.leaving,
             "paused": self._paused(),
             "seen": look is not None,
-            "renewed_s_ago": {name: round(now_s - at_s, 1) for name, at_s in sorted(self._guard.renewed.items())},
+            "renewed_s_ago": self._renewed_s_ago(now_s),
             "met": sorted(facts.met),
             "dead": {node: each.boot for node, each in sorted(facts.declared.items())},
             "alone": sorted(facts.alone),
@@ -524,6 +525,11 @@ class GuardService:
             "refused": dict(self._guard.refused),
             "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
         }
+
+    def _renewed_s_ago(self, now_s: float) -> dict[str, float]:
+        """By quorum, of what was seen with it: the one lease that everything has comes from nobody."""
+        renewed_s, never = self._guard.renewed, self._guard.never_quorate
+        return {name: round(now_s - at_s, 1) for name, at_s in sorted(renewed_s.items()) if name not in never}
 
     def _is_current(self) -> bool:
         """Whether it works with the core and the settings that are on the disk."""
@@ -538,5 +544,6 @@ class GuardService:
             "partner": self._domains[name].partner,
             "running": None if look is None else name in look.seen.running,
             "lease_left_s": None if math.isinf(left_s) else round(left_s, 1),
+            "never_quorate": name in self._guard.never_quorate,
             "not_startable": "it cannot be seen" if look is None else look.reasons.get(name),
         }

@@ -106,8 +106,9 @@ def _line(guard: Tree) -> str:
         return "not protected"
     renewed = ", ".join(f"{name} {ago_s:g} s ago" for name, ago_s in guard["renewed_s_ago"].items())
     paused = ", paused" if guard["paused"] is not None else ""
-    by = "had quorum for" if guard.get("quorum") else "answered by"
-    return f"protected{paused}; {by} {renewed or 'nobody yet'}"
+    if guard.get("quorum"):
+        return f"protected{paused}; {f'had quorum for {renewed}' if renewed else 'nothing was seen with quorum yet'}"
+    return f"protected{paused}; answered by {renewed or 'nobody yet'}"
 
 
 def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
@@ -127,7 +128,7 @@ def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
                 _way_out(node, guard["domains"][domain]["partner"]),
             ]
         else:
-            lines += _of_domain(node, guard["domains"].get(domain))
+            lines += _of_domain(node, guard, domain)
         about = [each for each in guard["decisions"] if domain in each["subject"].split()]
         lines += [f"{node}, {each['at']}: {each['subject']}: {each['words']}" for each in about[-_SHOWN:]]
     return lines
@@ -145,15 +146,24 @@ def _way_out(node: str, lost: str) -> str:
     )
 
 
-def _of_domain(node: str, told: Tree | None) -> Iterator[str]:
+def _of_domain(node: str, guard: Tree, domain: str) -> Iterator[str]:
+    told = guard["domains"].get(domain)
     if told is None:
         yield f"the guard of {node} does not know it yet; {_apply(node)}"
         return
     if told["running"]:
-        left_s = told["lease_left_s"]
-        lease = "nobody has answered yet" if left_s is None else f"its lease has {left_s:g} s left"
-        yield f"it is guarded on {node}: {lease}"
+        yield f"it is guarded on {node}: {_lease(guard, told)}"
     elif told["not_startable"]:
         yield f"were the other node lost, {node} would not start it now: {told['not_startable']}"
     else:
         yield f"were the other node lost, {node} would start it"
+
+
+def _lease(guard: Tree, told: Tree) -> str:
+    left_s = told["lease_left_s"]
+    left = None if left_s is None else f"its lease has {left_s:g} s left"
+    if told["never_quorate"]:
+        return "it was never seen with quorum since the guard began" + (f"; {left}" if left else "")
+    if not guard["leases"]:
+        return "no lease ends it, since fence agents are the proof of death"
+    return left or "nobody has answered yet"

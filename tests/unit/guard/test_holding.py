@@ -1,5 +1,6 @@
 """The proof by quorum, one thing at a time; whole clusters are in tests/property/test_takeover.py."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -165,6 +166,29 @@ def test_what_was_not_seen_with_quorum_yet_has_one_lease() -> None:
     assert [act for act in one.act(nothing_is_known, 13.0) if isinstance(act, Stop)] == [Stop("dns"), Stop("web")]
 
 
+def test_what_a_look_does_not_find_here_has_no_lease_that_could_end() -> None:
+    """A node that has just booted: nothing is known at first, then that nothing runs; its resources are down until an apply."""
+    one = guard()
+    nothing_is_known = Seen(running=frozenset({"dns", "web"}), replicating=None, unfenced=None)
+    one.act(nothing_is_known, 5.0)
+    one.act(Seen(began_s=4.9), 5.5)
+    assert one.lease_until_s("dns") == 5.0 + TIMES.lease_s, "it began before"
+    one.act(Seen(running=frozenset({"web"}), began_s=5.0), 6.0)
+    assert (one.lease_until_s("dns"), one.lease_until_s("web")) == (math.inf, 5.0 + TIMES.lease_s)
+    one.act(Seen(running=frozenset({"dns", "web"}), began_s=6.0), 7.0)
+    assert one.lease_until_s("dns") == 7.0 + TIMES.lease_s
+
+
+def test_what_had_quorum_and_neither_has_it_nor_runs_has_no_lease_and_is_not_started() -> None:
+    one = guard()
+    at(one, ALONE, 5.0)
+    heard(one, 5.0)
+    assert one.against_start("web", 5.0) is None
+    at(one, replace(ALONE, quorate=frozenset()), 6.0)
+    assert (one.lease_until_s("dns"), one.lease_until_s("web")) == (4.5 + TIMES.lease_s, math.inf)
+    assert "quorum" in str(one.against_start("web", 6.0))
+
+
 def test_a_domain_starts_only_where_its_resources_had_quorum_of_late() -> None:
     one = guard()
     assert "quorum" in str(one.against_start("dns", 1.0))
@@ -190,6 +214,34 @@ def test_nobody_starts_here_what_a_silent_node_may_still_run() -> None:
     assert one.against_start("web", 57.0) is None, "Xen has it, and gives it its second disk"
     at(one, HELD, 60.0)
     assert "silent" in str(one.against_start("web", 60.0)), "it has ended, and the proof is used up"
+
+
+def test_what_is_out_of_sight_starts_only_where_it_was_held_or_ran_without_a_break() -> None:
+    """However well its other node is heard: that may not have noticed yet that it has no quorum."""
+    one = guard()
+    heard(one, 1.0)
+    at(one, replace(HELD, running=frozenset()), 2.0)
+    assert "out of sight" in str(one.against_apart("web"))
+    at(one, replace(HELD, running=frozenset({"web"})), 3.0)
+    at(one, HELD, 4.0)
+    assert one.against_apart("web") is None, "it reboots"
+    at(one, ALONE, 5.0)
+    at(one, HELD, 6.0)
+    assert "out of sight" in str(one.against_apart("web")), "it was Secondary in between"
+    at(one, replace(HELD, running=frozenset({"web"}), quorate=frozenset()), 7.0)
+    at(one, HELD, 8.0)
+    assert "out of sight" in str(one.against_apart("web")), "it had no quorum when it ran"
+
+
+def test_what_was_held_for_long_enough_starts_though_it_is_out_of_sight() -> None:
+    one = guard()
+    holding(one)
+    at(one, HELD, 55.0)
+    assert "out of sight" in str(one.against_apart("web"))
+    at(one, HELD, 55.6)
+    assert one.against_apart("web") is None
+    at(one, replace(HELD, running=frozenset({"dns", "web"})), 57.0)
+    assert one.against_apart("web") is None, "Xen has it, and gives it its second disk"
 
 
 def test_a_node_whose_guard_was_stopped_on_purpose_is_a_matter_of_persons() -> None:

@@ -400,7 +400,7 @@ def test_who_has_just_started_something_does_not_end_on_an_older_look(bench: Ben
 def test_who_has_just_let_a_disk_be_attached_does_not_end_on_an_older_look(bench: Bench) -> None:
     leased(bench)
     bench.see(Seen(), ago_s=1)
-    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False})["allowed"]
+    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False, "apart": False})["allowed"]
     bench.service.end()
     bench.service._ends_from_s -= TIMES.dead_s
     assert not bench.service._may_end()
@@ -413,14 +413,16 @@ def test_what_was_let_in_just_before_its_lease_has_ended_is_ended_with_it(bench:
     leased(bench)
     bench.now_s += TIMES.lease_s - 0.1
     bench.see(Seen())
-    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False})["allowed"]
+    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False, "apart": False})["allowed"]
     bench.turn(0.2)
     assert bench.did == [("stop", "dns")]
 
 
 def test_no_disk_is_attached_without_a_lease_nor_by_a_guard_that_ends(bench: Bench) -> None:
     def allowed(resource: str) -> Any:
-        return bench.service._answer({"ask": "attach", "resource": resource, "arrives": False})["allowed"]
+        return bench.service._answer({"ask": "attach", "resource": resource, "arrives": False, "apart": False})[
+            "allowed"
+        ]
 
     assert not allowed("dns")
     leased(bench)
@@ -692,3 +694,58 @@ def test_by_quorum_nobody_is_asked_who_goes_on(bench: Bench) -> None:
     assert not [message for _, message in bench.sent if isinstance(message, GoOn)]
     assert {beat.alone for beat in bench.beats("dom0m")} == {frozenset()}
     assert {beat.covered for beat in bench.beats("dom0m")} == {True}
+
+
+def test_by_quorum_what_was_never_seen_with_it_has_one_lease_and_the_status_does_not_take_that_for_quorum(
+    bench: Bench,
+) -> None:
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.see(replace(QUORATE, began_s=bench.now_s))
+    bench.turn()
+    status = bench.service._answer({"ask": "status"})
+    told = status["domains"]["dns"]
+    assert (told["never_quorate"], told["lease_left_s"], status["renewed_s_ago"]) == (True, TIMES.lease_s, {})
+    bench.see(quorate(bench))
+    bench.turn(1.0)
+    status = bench.service._answer({"ask": "status"})
+    assert (status["domains"]["dns"]["never_quorate"], status["renewed_s_ago"]) == (False, {"dns": 1.0})
+
+
+def test_a_status_tells_whether_there_are_leases(bench: Bench) -> None:
+    assert bench.service._answer({"ask": "status"})["leases"]
+    silent(bench)
+    assert not bench.service._answer({"ask": "status"})["leases"]
+
+
+def test_by_quorum_a_node_that_runs_nothing_has_nothing_to_end_however_long_its_looks_take(bench: Bench) -> None:
+    """As after a boot: the resources are down, so that nothing is seen with quorum."""
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.turn()
+    bench.see(Seen(began_s=bench.now_s))
+    for _ in range(4):
+        bench.turn(TIMES.dead_s)
+        assert (bench.did, bench.wound_s[-1]) == ([], bench.now_s)
+
+
+def test_by_quorum_a_disk_that_is_apart_is_attached_where_nobody_else_runs_its_domain(bench: Bench) -> None:
+    """Its other node is heard, and may run it until it has noticed that it has no quorum."""
+    question = {"ask": "attach", "resource": "dns", "arrives": False}
+    bench.service._door.close()
+    bench.begin(settings=BY_QUORUM)
+    bench.see(replace(quorate(bench), running=frozenset()))
+    bench.hear("dom0m", Beat("dom0m", 1, 1, covered=True))
+    bench.turn(0.1)
+    bench.hear("dom0m", Beat("dom0m", 1, 2, covered=True))
+    assert bench.service._answer({**question, "apart": False})["allowed"]
+    refused = bench.service._answer({**question, "apart": True})
+    assert (refused["allowed"], "out of sight" in refused["why"]) == (False, True)
+    bench.see(quorate(bench))
+    bench.turn(0.1)
+    assert bench.service._answer({**question, "apart": True})["allowed"], "it ran here until now, and reboots"
+
+
+def test_by_leases_a_disk_that_is_apart_is_attached_by_the_lease_alone(bench: Bench) -> None:
+    leased(bench)
+    assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False, "apart": True})["allowed"]

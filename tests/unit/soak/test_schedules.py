@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from soak import trial
+from soak import partitions, trial
 from soak.faults import EVENTS, Ambush, Event, ambushes, schedule
 from soak.trial import Case
 
@@ -42,3 +42,9 @@ def test_schedules_leave_things_out_and_leave_out_nothing_always():
 def test_many_schedules_lie_in_wait_and_many_do_not():
     waiting = sum(bool(ambushes(seed, 2)) for seed in SEEDS)
     assert len(SEEDS) / 3 < waiting < len(SEEDS) * 2 / 3
+
+
+def test_by_quorum_too_people_order_ends_start_and_stop_domains_and_have_them_move():
+    kinds = [{event.what for event in partitions.schedule(seed, 2, 75.0)} for seed in SEEDS]
+    for what in ("order", "move", "start", "shut", "pause", "confirm"):
+        assert len(SEEDS) / 20 < sum(what in found for found in kinds) < len(SEEDS)

@@ -31,6 +31,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "partner": "dom0m" if running else "dom0",
         "running": running,
         "lease_left_s": 7.5,
+        "never_quorate": False,
         "not_startable": "it is here" if running else None,
     }
     decisions = [{"at": "10:00", "subject": "domain dns", "words": "started"}]
@@ -41,6 +42,8 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "ending": False,
         "aside": False,
         "unfenced": [],
+        "quorum": False,
+        "leases": True,
         "current": True,
         "paused": None,
         "seen": True,
@@ -78,6 +81,8 @@ def test_protected_nodes_are_shown_with_who_answers_them() -> None:
 def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
     found = status(guard(quorum=True, renewed_s_ago={"dns": 0.5}))
     assert "dom0: protected; had quorum for dns 0.5 s ago" in status_text(found)
+    found = status(guard(quorum=True, renewed_s_ago={}))
+    assert "dom0: protected; nothing was seen with quorum yet" in status_text(found)
 
 
 @pytest.mark.parametrize(
@@ -144,15 +149,46 @@ def test_what_is_old_what_is_blind_and_what_is_paused_is_told() -> None:
     assert "goes on alone with the data of dns" in noticed
 
 
-def test_a_domain_is_explained_with_its_lease_its_prospects_and_what_was_decided_of_it() -> None:
+def explained(home: dict[str, Any]) -> dict[str, Any]:
     witnesses = {
         node: Witness(answer=each, survey="unknown", items=[])
         for node, each in {
-            "dom0": replace(HOME, guard=guard()),
+            "dom0": replace(HOME, guard=home),
             "dom0m": replace(PARTNER, guard=guard(running=False, decisions=[])),
         }.items()
     }
-    told = explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)
+    return explain(SHARES["dom0"].domains["dns"], GUARDED["dom0"], witnesses)
+
+
+@pytest.mark.parametrize(
+    ("of_domain", "of_guard", "words"),
+    [
+        ({}, {}, "its lease has 7.5 s left"),
+        ({"lease_left_s": None}, {}, "nobody has answered yet"),
+        ({"lease_left_s": None}, {"leases": False}, "no lease ends it, since fence agents are the proof of death"),
+        ({}, {"quorum": True}, "its lease has 7.5 s left"),
+        (
+            {"never_quorate": True},
+            {"quorum": True},
+            "it was never seen with quorum since the guard began; its lease has 7.5 s left",
+        ),
+        (
+            {"never_quorate": True, "lease_left_s": None},
+            {"quorum": True},
+            "it was never seen with quorum since the guard began",
+        ),
+    ],
+)
+def test_what_is_told_of_a_lease_is_what_the_proof_makes_of_it(
+    of_domain: dict[str, Any], of_guard: dict[str, Any], words: str
+) -> None:
+    home = guard(**of_guard)
+    home["domains"]["dns"].update(of_domain)
+    assert explained(home)["guards"][0] == f"it is guarded on dom0: {words}"
+
+
+def test_a_domain_is_explained_with_its_lease_its_prospects_and_what_was_decided_of_it() -> None:
+    told = explained(guard())
     assert told["guards"] == [
         "it is guarded on dom0: its lease has 7.5 s left",
         "dom0, 10:00: domain dns: started",
