@@ -64,9 +64,8 @@ class Knowledge:
         self._promoting: set[str] = set()  # domains for which ``promoted`` was not told yet
         self._held_s: dict[str, float] = {}  # those that are Primary for a takeover, and since when that was known
         self._taken: set[str] = set()  # those that run here since they were held
-        self._ours: frozenset[str] = (
-            frozenset()
-        )  # those that are Primary with quorum since a look that found them running
+        # Those that are Primary with quorum since a look that found them running.
+        self._ours: frozenset[str] = frozenset()
         self._let_go_s: dict[str, float] = {}
         self._promotions: dict[str, Retry] = {}  # where they were refused
         self._asked: dict[str, int] = {}  # the first request of this loss to go on alone, by domain
