@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from one_domain import Worlds
-from pair import running
+from pair import converge, running
 from remade import ADDRESSES, Killed, Remade, as_before
 
 from saltern import operations, remake_entries
@@ -107,6 +107,37 @@ def test_a_note_that_is_left_of_the_same_plan_does_not_count_when_it_is_carried_
     remake_entries.enter(nodes.world.host("dom0"), remaking(f"{part.plan}-00000009", steps=len(part.steps)))
     nodes.sleep(LEFT_AFTER_S + 30)
     nodes.carry_out()
+    nodes.assert_is_after()
+
+
+# --- A copy that has missed something ----------------------------------------------------------------------------
+class Booting(Remade):
+    """The node whose copy is about to be replaced loses its power, and comes back without its resources."""
+
+    lacks: set[int] | None = None
+
+    def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        freezes = function == "remake.take" and args[0]["kind"] == "freeze"
+        if freezes and self.lacks is None:
+            self.world.power_cut("dom0m")
+            self.sleep(30)
+            self.world.boot("dom0m", drbd_service=False)
+            self.sleep(5)
+            self.lacks = set()
+        answers = super()._ask(nodes, function, *args)
+        if freezes and not answers["dom0m"]["waits"]:
+            records = self.world.nodes["dom0m"].device("/dev/XEN/dns").records
+            (disk,) = next(each for each in self.world.nodes["dom0"].domains if each.name == "dns").disks
+            self.lacks = {block for block, value in disk.acknowledged.items() if records.get(block) != value}
+        return answers
+
+
+@pytest.mark.parametrize("drbd", ["8.4", "9"])
+def test_a_copy_that_has_missed_something_catches_up_before_it_is_frozen(worlds: Worlds, drbd: str) -> None:
+    nodes = Booting(World.from_json(worlds[drbd]), "a partner is replaced")
+    nodes.carry_out()
+    assert nodes.lacks == set()
+    converge(nodes.world, compile_slices(nodes.after), wait_s=30)  # a domain that is not remade
     nodes.assert_is_after()
 
 

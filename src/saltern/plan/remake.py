@@ -13,6 +13,7 @@ from saltern.model.action import (
     AdjustResource,
     Disconnect,
     ForgetPeer,
+    LoadDrbd,
     MarkOutdated,
     RemoveFile,
     RemoveVolume,
@@ -33,14 +34,24 @@ _AGAIN: Final = "See to that, then give the same command again"
 
 
 # --- Resources ---------------------------------------------------------------------------------------------------
-def freeze(was: Resource, node: str, view: View) -> Step:
+def freeze(was: Resource, node: str, view: View) -> Step | Wait:
     """Take a copy out of service that is complete at this moment: its peer has the same, and follows alone from now on.
 
     It is Outdated from here on, whatever becomes of the remake: what the other one writes now is not in it. Where fencing is on
-    DRBD marks it by itself, as its connection ends.
+    DRBD marks it by itself, as its connection ends. One that is found down, since its node was without power or whoever took it
+    down was killed, may have missed something: it is brought up again, and catches up first.
     """
     side = view.running.get(was.name)
+    has_file = view.file(resource_file(was.name)) is not None
+    if side is None and has_file:
+        _require_file(was, view)
+        words = "brought up again, to see that its copy is complete"
+        load = () if view.version.loaded else (LoadDrbd(),)
+        return _step([*load, AdjustResource(resource=was.name)], "", {f"resource {was.name}": words})
     if side is not None and _is_up_as(was, node, view):
+        catches_up = _catches_up(was, side)
+        if catches_up is not None:
+            return Wait(reason=catches_up, remedy="See to the replication network")
         _require_complete(was, side)
         if not attach.connected(side) or _partner_disk(side) is not DiskState.UP_TO_DATE:
             raise Refused(
@@ -48,13 +59,22 @@ def freeze(was: Resource, node: str, view: View) -> Step:
                 f"it is not connected to an UpToDate copy ({_connection_words(side)}), so that this one may be the only one",
                 f"It has to be connected and UpToDate on both nodes. {_AGAIN}",
             )
-        if view.file(resource_file(was.name)) is None:
+        if not has_file:
             raise Refused(
                 f"resource {was.name}",
                 f"it is up and has no file {resource_file(was.name)}, by which drbdadm finds its metadata to mark them Outdated",
                 f"Put the file back, as it was when the resource was brought up. {_AGAIN}",
             )
     return take_down(was, node, view, mark=(MarkOutdated(resource=was.name),))
+
+
+def _catches_up(was: Resource, side: RunningResource) -> str | None:
+    """What time has to bring before it is seen whether a copy is complete."""
+    if attach.given_up(side):
+        return None
+    if not attach.connected(side):
+        return f"{was.name} is not connected to the other copy ({side.connections[0].state})"
+    return _synchronising(was, side)
 
 
 def down(was: Resource, node: str, view: View) -> Step:
@@ -158,7 +178,11 @@ def _unseen(was: Resource, side: RunningResource) -> str | None:
             f"{was.name} is not connected to the other copy ({connection.state}), so that it is not known whether that is "
             "written to"
         )
-    peer = connection.volumes.get(0)
+    return _synchronising(was, side)
+
+
+def _synchronising(was: Resource, side: RunningResource) -> str | None:
+    peer = side.connections[0].volumes.get(0)
     if peer is not None and peer.replication not in (ReplicationState.ESTABLISHED, ReplicationState.OFF):
         return f"{was.name} is being synchronised ({peer.replication})"
     return None
