@@ -20,7 +20,11 @@ def fitting(xl: Path) -> Times:
     command_s = median(end_s - begun_s for begun_s, end_s in pairwise(ends_s))
     beat_s = round(max(1.0, 5 * command_s), 3)
     lease_s = math.ceil(5 * beat_s)
-    found = Times(beat_s=beat_s, dead_s=3.5 * beat_s, lease_s=lease_s, watchdog_s=lease_s, margin_s=1.0)
+    return soonest(Times(beat_s=beat_s, dead_s=3.5 * beat_s, lease_s=lease_s, watchdog_s=lease_s, margin_s=1.0))
+
+
+def soonest(found: Times) -> Times:
+    """The same times with the shortest takeover that they allow, in whole seconds."""
     return replace(found, takeover_s=math.ceil(found.needed_s))
 
 

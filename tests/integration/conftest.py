@@ -3,7 +3,6 @@
 The Python of a minion finds Salt, but neither Saltern nor pip: the core can only come from the master.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from typing import Any
 
 import pytest
 import salt._logging
-from minions import CHECKOUT, NODES, START_S, Salted, common, master_daemon, minion_python
-from saltfactories.daemons.master import SaltMaster
-from saltfactories.daemons.minion import SaltMinion
+from minions import CHECKOUT, NODES, Salted, master_daemon, node_daemon
 from saltfactories.manager import FactoriesManager
 
 # What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
@@ -56,7 +53,7 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
     site = directory / "site"  # states of the user's own
     site.mkdir()
     master = master_daemon(salt_factories, "master", pillar, site)
-    minions = {name: _minion(master, directory, name) for name in NODES}
+    minions = {name: node_daemon(master, directory, name) for name in NODES}
     salted = Salted(directory, pillar, master, minions)
     salted.empty()
     with master.started():
@@ -66,18 +63,6 @@ def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salte
         yield salted
         for minion in minions.values():
             minion.terminate()
-
-
-def _minion(master: SaltMaster, directory: Path, name: str) -> SaltMinion:
-    root = directory / "nodes" / name
-    minion = master.salt_minion_daemon(
-        name,
-        overrides={**common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
-        start_timeout=START_S,
-    )
-    minion.python_executable = minion_python(directory / "python" / name)
-    minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
-    return minion
 
 
 @pytest.fixture
@@ -127,15 +112,10 @@ def three(salted: Salted) -> Iterator[Salted]:
     assert salted.run("topology.allocate")[0] == 0
     shutil.rmtree(salted.directory / "before", ignore_errors=True)
     shutil.copytree(topology.parent, salted.directory / "before")
-    minion = _minion(salted.master, salted.directory, "dom1")
-    minion.start()
-    salted.bootstrap()
-    salted.apply_layers()
-    salted.synchronise()
-    yield salted
-    minion.terminate()
-    salted.master.salt_key_cli().run("--delete", "dom1", "--yes")
-    shutil.rmtree(salted.directory / "python" / "dom1")
+    with salted.joined("dom1"):
+        salted.apply_layers()
+        salted.synchronise()
+        yield salted
 
 
 THREE = """

@@ -1,6 +1,5 @@
 """Guards as real processes on three simulated nodes with DRBD 9: quorum by a tie-breaker is the proof, and nothing else."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,22 +11,17 @@ from guarded import NODES, TOPOLOGY, Guarded
 from pair import slices
 from tied import ALL, THIRD, tied, tied_world
 
-from saltern.guard.times import Times
+from demo.pace import soonest
 
 SHARES = slices(tied(TOPOLOGY))
 _DETECT_S = 2.0  # the simulated DRBD notices at once
-
-
-def by_quorum() -> Times:
-    found = replace(guarded.times(), detect_s=_DETECT_S)
-    return replace(found, takeover_s=math.ceil(found.needed_s))
 
 
 class Tied(Guarded):
     """The two nodes that run what belongs there, and their guards; the tie-breaker has none."""
 
     def __init__(self, folder: Any) -> None:
-        self.times = by_quorum()
+        self.times = soonest(replace(guarded.times(), detect_s=_DETECT_S))
         super().__init__(folder, {name: SHARES[name] for name in NODES}, self.times)
 
     def write_settings(self, node: str, **changed: Any) -> None:

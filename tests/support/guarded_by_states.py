@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from demo.pace import lease_section
 from demo.ports import free_ports
 from saltern import topology
 from saltern.argv import systemd
+from saltern.guard.times import Times
 from saltern.guarding import following
 from saltern.guarding.asked import log_names
 from saltern.guarding.local import NoGuard, ask
@@ -29,7 +31,7 @@ from saltern.sim import cluster, fence_agent
 from saltern.sim.systemctl import keeper
 
 WITNESS = "witness"
-_DOMAINS = """
+TOPOLOGY = """
 saltern:
   nodes:
     dom0: {address: 192.168.1.190, volume_group: XEN}
@@ -49,18 +51,20 @@ _CONNECTED = {"engines": ["pytest", {"saltern_guard": {}}], "beacons": {"saltern
 
 
 class GuardedByStates:
-    """Two nodes, a master, and whatever of takeover the topology says."""
+    """Two nodes, a master, and whatever of takeover is added to what is written in the topology."""
 
-    def __init__(self, salted: Salted) -> None:
+    def __init__(self, salted: Salted, written: str = TOPOLOGY, times: Times | None = None) -> None:
         self.salted = salted
+        self.times = times or guarded.times()
+        self._written = written
         self.world_file = str(salted.directory / "nodes" / cluster.WORLD)
         self._port, self._witness_port = free_ports(2)
-        self._lease = lease_section(guarded.times())
+        self._lease = lease_section(replace(self.times, detect_s=0.0))  # of which the options of DRBD tell
         self._takeover: Mapping[str, Any] | None = None
         self._since_s = 0.0
 
     def eventually(self, what: str, found: Callable[[], Any]) -> Any:
-        deadline_s = time.monotonic() + 60 + 8 * guarded.times().takeover_s
+        deadline_s = time.monotonic() + 60 + 8 * self.times.takeover_s
         while time.monotonic() < deadline_s:
             value = found()
             if value:
@@ -72,7 +76,7 @@ class GuardedByStates:
     # --- Topology ----------------------------------------------------------------------------------------------------
     def write(self, takeover: Mapping[str, Any]) -> None:
         """Have the topology say that of takeover; nothing is applied."""
-        pillar = yaml.safe_load(_DOMAINS)
+        pillar = yaml.safe_load(self._written)
         if takeover:
             pillar["saltern"]["takeover"] = {**takeover, "port": self._port, "lease": self._lease}
             if "witness" in takeover:
@@ -129,8 +133,8 @@ class GuardedByStates:
         with self.salted.world() as world:
             return all(
                 resource.connected and all(device.disk.word == "UpToDate" for device in resource.devices.values())
-                for node in world.nodes.values()
-                for resource in node.drbd.resources.values()
+                for node in NODES
+                for resource in world.nodes[node].drbd.resources.values()
             )
 
     def runs(self, domain: str, node: str) -> bool:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -66,6 +67,19 @@ def minion_python(home: Path) -> str:
     return str(home / "bin" / "python")
 
 
+def node_daemon(master: SaltMaster, directory: Path, name: str) -> SaltMinion:
+    """The minion of a node, with the tools of that on its PATH; it is not started."""
+    root = directory / "nodes" / name
+    minion = master.salt_minion_daemon(
+        name,
+        overrides={**common(), "enable_gpu_grains": False, "saltern": {"root": str(root)}},
+        start_timeout=START_S,
+    )
+    minion.python_executable = minion_python(directory / "python" / name)
+    minion.environ = {**os.environ, "PATH": f"{root}/bin:{os.environ['PATH']}"}
+    return minion
+
+
 class Salted:
     """What a test can do with the master, the minions and the nodes under them."""
 
@@ -83,14 +97,14 @@ class Salted:
         with store.opened(str(self._nodes / cluster.WORLD)) as world:
             yield world
 
-    def empty(self, nodes: dict[str, str] = NODES) -> None:
-        """Make the nodes anew, each with an empty volume group; the core is left to those that have it."""
+    def empty(self, nodes: dict[str, str] = NODES, *, drbd: str = "8.4") -> None:
+        """Make the nodes anew, each with an empty volume group and that DRBD; the core is left to those that have it."""
         cores = {node: self.directory / f"core-{node}" for node in nodes if self.core(node).exists()}
         for node, aside in cores.items():
             self.core(node).rename(aside)
         shutil.rmtree(self._nodes, ignore_errors=True)
         specs = [
-            NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB)
+            NodeSpec(name=name, address=address, volume_group_size_bytes=24 * GIB, memory_bytes=4 * GIB, drbd=drbd)
             for name, address in nodes.items()
         ]
         cluster.create(str(self._nodes), specs)
@@ -141,6 +155,19 @@ class Salted:
         return self._nodes / node / "var" / "log" / "commands.log"
 
     # --- Salt ----------------------------------------------------------------------------------------------------
+    @contextmanager
+    def joined(self, node: str) -> Iterator[None]:
+        """One more node has a minion meanwhile, with modules and core."""
+        minion = node_daemon(self.master, self.directory, node)
+        minion.start()
+        try:
+            self.bootstrap()
+            yield
+        finally:
+            minion.terminate()
+            self.master.salt_key_cli().run("--yes", "--delete", node)  # or whatever comes next waits for it
+            shutil.rmtree(self.directory / "python" / node)
+
     def salt(self, function: str, *arguments: str, target: str = "*", **named: Any) -> dict[str, Any]:
         """What the minions return, by minion."""
         done = self.master.salt_cli(timeout=_PATIENCE_S).run(function, *arguments, minion_tgt=target, **named)
