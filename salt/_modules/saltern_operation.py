@@ -365,7 +365,8 @@ def end_maintenance(node):
 def release(domain):
     """
     Take the entry of an operation away that nobody works on, without settling anything. What is left of the domain stays.
-    Notes that it is to stay stopped, or here, go as well when they belong to no domain of this node's share of the topology.
+    What was taken away is returned. Notes that it is to stay stopped, or here, go as well when they belong to no domain of this
+    node's share of the topology.
 
     domain
         The domain

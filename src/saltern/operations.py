@@ -262,7 +262,7 @@ def settle_left(host: Host, domain: str) -> str:
     """
     found = read_standing(host, domain)
     if found is None:
-        return f"nothing is left of an operation on {domain}"
+        return _nothing_left(domain)
     if found.alive or found.operation.kind is OperationKind.REMAKE:
         raise busy(found, domain)
     with held(host, domain):
@@ -354,28 +354,38 @@ def keep_stopped(host: Host, operation: Operation) -> None:
     perform(host, plan.keep_stopped(operation))
 
 
-def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> None:
+def release(host: Host, domain: str, own: Callable[[], DomainSpec | None]) -> str:
     """Take an entry away, also one that cannot be read, without settling anything; raises ``Refused`` while it is worked on.
 
-    So is a note that does not belong to the domain of this name in the node's share of the topology, which ``own`` tells.
+    So is a note that does not belong to the domain of this name in the node's share of the topology, which ``own`` tells. Returns
+    what was taken away, in words.
     """
-    _release_entry(host, domain)
+    gone = _release_entry(host, domain)
     notes = {path: host.read_text(path) for path in (stopped_file(domain), placed_file(domain))}
     spec = own() if any(notes.values()) else None
     for path, note in notes.items():
         if note is not None and (spec is None or note_of(note, spec.uuid) is None):
             host.remove(path)
+            gone.append(path)
+    return f"taken away: {', '.join(gone)}" if gone else _nothing_left(domain)
 
 
-def _release_entry(host: Host, domain: str) -> None:
+def _release_entry(host: Host, domain: str) -> list[str]:
     for read in (read_operation, read_remade):
         with suppress(ParseError):
             found = read(host, domain)
             if found is not None and found.alive:
                 raise busy(found, domain)
     with held(host, domain):
-        host.remove(operation_file(domain))
-        host.remove(remake_file(domain))  # also the note of one that is over
+        # With the note of a remake that is over.
+        gone = [each for each in (operation_file(domain), remake_file(domain)) if host.read_text(each) is not None]
+        for path in gone:
+            host.remove(path)
+    return gone
+
+
+def _nothing_left(domain: str) -> str:
+    return f"nothing is left of an operation on {domain}"
 
 
 def withdraw(host: Host, domain: str, identifier: str) -> None:

@@ -21,6 +21,7 @@ from saltfactories.utils.functional import Loaders
 
 from saltern import operations
 from saltern.model.operation import OperationKind
+from saltern.model.places import stopped_file
 from saltern.plan.operation import LEFT_AFTER_S
 
 RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
@@ -162,7 +163,7 @@ def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_shown_settl
     converged.world.advance(LEFT_AFTER_S)
     assert runners["cluster.recover"]("ghost") == {"dom0m": f"{ghost} was left half-done: it is over on this node"}
     assert "dom0m keeps a note about a domain ghost" in " ".join(runners["cluster.status"]().split())
-    assert runners["cluster.release"]("ghost") == {"dom0m": "done"}
+    assert runners["cluster.release"]("ghost") == {"dom0m": f"taken away: {stopped_file('ghost')}"}
     assert "ghost" not in runners["cluster.status"]()
     assert "retcode" not in context
     assert "no node has an entry of it" in runners["cluster.recover"]("ghost")["error"]

@@ -17,7 +17,7 @@ from saltern import operations
 from saltern.errors import ParseError, Refused
 from saltern.model.action import EndOperation
 from saltern.model.operation import Entry, Half, OperationKind
-from saltern.model.places import operation_file, operation_lock
+from saltern.model.places import operation_file, operation_lock, stopped_file
 from saltern.observe import read_operation
 from saltern.run import LocalHost
 
@@ -247,6 +247,16 @@ def test_what_is_left_of_a_domain_that_the_topology_no_longer_has_is_told_and_ta
         operations.release(host, domain, lambda: None)
     assert operations.entries(host, {"dns": SPEC}) == operations.entries(host, {})
     assert operations.entries(host, {}).strange == {}
+
+
+def test_a_release_tells_what_it_takes_away_or_that_there_was_nothing(host: Clocked) -> None:
+    assert operations.release(host, "dns", lambda: SPEC) == "nothing is left of an operation on dns"
+    operations.begin(host, ENTRY)
+    operations.keep_stopped(host, ENTRY)
+    host.now_s += 1000
+    told = operations.release(host, "dns", lambda: None)
+    assert told == f"taken away: {operation_file('dns')}, {stopped_file('dns')}"
+    assert host.read_text(operation_file("dns")) is None
 
 
 def test_a_release_keeps_the_note_of_a_domain_that_the_topology_has(host: Clocked) -> None:
