@@ -138,7 +138,9 @@ def _remake(before, allocation, named, check, timeout, test):
         remaking.refuse_what_is_left_to_people(remaking.parts_of(plan, *clusters, named))
         if test:
             steps = {f"step {number}": step.words for number, step in enumerate(plan.steps, 1)}
-            return {"comment": text_of(plan), "changes": steps}
+            text = text_of(plan)
+            _progress().tell(text)
+            return {"comment": text, "changes": steps}
         done = _carried_out(clusters, plan, named, before, allocation, timeout)
     except TopologyError as error:
         return _failed("; ".join(str(each).strip() for each in error.violations))
@@ -152,7 +154,7 @@ def _remake(before, allocation, named, check, timeout, test):
 
 
 def _carried_out(clusters, plan, named, before, allocation, timeout):
-    seen = Progress(sys.stderr, columns=lambda: shutil.get_terminal_size().columns, now=time.monotonic)
+    seen = _progress()
     shares = compile_slices(clusters[1])
     with salt.client.get_local_client(mopts=__opts__) as client:
         fleet = controller.Fleet(
@@ -175,6 +177,10 @@ def _carried_out(clusters, plan, named, before, allocation, timeout):
             return remaking.carry_out(run, *clusters, plan, named)
         finally:
             seen.end()
+
+
+def _progress():
+    return Progress(sys.stderr, columns=lambda: shutil.get_terminal_size().columns, now=time.monotonic)
 
 
 def _record(what, shares, before, allocation):

@@ -38,11 +38,14 @@ def edit(pillar: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def test_with_test_the_plan_is_told_and_nothing_is_recorded(runners: Any, pillar: Path, before: str) -> None:
+def test_with_test_the_plan_is_told_and_nothing_is_recorded(
+    runners: Any, pillar: Path, before: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     allocation = (pillar / "saltern" / "allocation.sls").read_text()
     told = runners["remake.carry_out"](before, destroy="vpn@dom0", test=True)
     assert told["comment"].splitlines()[-1] == "11 steps, no domain stops, vpn@dom0 is destroyed"
     assert len(told["changes"]) == 11
+    assert capsys.readouterr().err == f"{told['comment']}\n"  # outputs that are short leave the comment out
     assert (pillar / "saltern" / "allocation.sls").read_text() == allocation
 
 
