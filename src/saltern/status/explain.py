@@ -171,10 +171,13 @@ def _apply(foreseen: Tree) -> Iterator[str]:
         yield from wrapped(f"unknown: {foreseen['unknown']}", WIDTH, "    ")
         return
     open_items = [each for each in foreseen["items"] if each["result"] is not True or each["warnings"]]
+    together: dict[tuple[str, str], list[str]] = {}  # what is said of several items alike is said once
     for each in open_items:
         verb = {None: "would do" if each["changes"] else "would wait", False: "refuses", True: "warns"}[each["result"]]
         said = "; ".join(each["warnings"]) if each["result"] is True else each["comment"]
-        yield from wrapped(f"{verb}: {each['item']}: {said}", WIDTH, "    - ")
+        together.setdefault((verb, said), []).append(each["item"])
+    for (verb, said), items in together.items():
+        yield from wrapped(f"{verb}: {', '.join(items)}: {said}", WIDTH, "    - ")
     # What it says of the domain itself is told also when there is nothing to do.
     for each in foreseen["items"]:
         if each["kind"] == "domain" and each not in open_items:

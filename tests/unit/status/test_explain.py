@@ -168,6 +168,13 @@ def test_a_domain_that_runs_nowhere_tells_what_apply_refuses_and_why_it_cannot_m
     assert "nowhere" in told["move"]["told"]
 
 
+def test_what_is_said_of_several_items_alike_is_said_once() -> None:
+    left = [item("", kind=kind, warnings=("left half-done",)) for kind in ("volume", "metadata", "role")]
+    lines = explain_text(explained(replace(AT_HOME, items=[*left, item("dns belongs to dom0")]))).splitlines()
+    assert "    - warns: volume dns, metadata dns, role dns: left half-done" in lines
+    assert sum("left half-done" in line for line in lines) == 1
+
+
 def test_an_operation_is_told_where_it_is_and_when_left_as_wrong() -> None:
     home = replace(AT_HOME, answer=answer(resource(role="Primary"), domain(), entered=entry(alive=False)))
     told = explained(home)
