@@ -78,7 +78,7 @@ def carry_out(before, destroy=None, allocation=None, timeout=86400, test=False):
         salt-run remake.carry_out before=/root/before destroy=vpn@dom0
     """
     named = salt.utils.args.split_input(destroy or [])
-    return _remake(before, allocation, named, lambda plan: None, timeout, test)
+    return _remake(before, allocation, named, timeout, test)
 
 
 def replace(domain, source, target, before, allocation=None, timeout=86400, test=False):
@@ -116,25 +116,24 @@ def replace(domain, source, target, before, allocation=None, timeout=86400, test
 
         salt-run remake.replace vpn dom0 dom1 before=/root/before
     """
-
-    def only(plan):
-        remaking.require_replacement(plan, domain, source, target)
-
-    return _remake(before, allocation, [f"{domain}@{source}"], only, timeout, test)
+    return _remake(before, allocation, [f"{domain}@{source}"], timeout, test, replacing=(domain, source, target))
 
 
 # --- Inside ------------------------------------------------------------------------------------------------------
-def _remake(before, allocation, named, check, timeout, test):
+def _remake(before, allocation, named, timeout, test, replacing=None):
     read = __salt__["topology.change"](before, allocation)
     if "retcode" in read:
         return read
     pillars = __context__.pop("saltern.change")
     try:
         clusters = topology.compile_change(pillars["before"], pillars["after"])
+        if replacing:
+            remaking.require_moved(*clusters, *replacing)
         plan = plan_remake(*clusters, named)
         if plan.refusals:
             return _failed(text_of(plan))
-        check(plan)
+        if replacing:
+            remaking.require_replacement(plan, *replacing)
         remaking.refuse_what_is_left_to_people(remaking.parts_of(plan, *clusters, named))
         if test:
             steps = {f"step {number}": step.words for number, step in enumerate(plan.steps, 1)}

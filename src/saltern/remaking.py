@@ -140,6 +140,22 @@ _REPLACING: Final = frozenset(
 )
 
 
+def require_moved(before: Cluster, after: Cluster, domain: str, source: str, target: str) -> None:
+    """Raises ``Refused`` unless the present topology has on ``target`` the copy of ``domain`` that BEFORE has on ``source``."""
+    for topology, cluster in (("BEFORE", before), ("the present topology", after)):
+        if domain not in cluster.domains:
+            names = ", ".join(sorted(cluster.domains)) or "none"
+            raise Refused(f"domain {domain}", f"it is not in {topology}, which has {names}", "Correct the name")
+    was, now = ((each.home, each.partner) for each in (before.domains[domain], after.domains[domain]))
+    if source not in was or {*was} - {source} | {target} != {*now}:
+        raise Refused(
+            f"domain {domain}",
+            f"its copies are on {' and '.join(was)} in BEFORE, and on {' and '.join(now)} in the present topology, "
+            f"which is no move from {source} to {target}",
+            f"Write {target} in the place of {source} at saltern:domains:{domain}; BEFORE is the topology until then",
+        )
+
+
 def require_replacement(plan: Remake, domain: str, source: str, target: str) -> None:
     """Raises ``Refused`` unless the plan moves the copy of ``domain`` on ``source`` to ``target``, and does nothing else."""
     wrong = [step.words for step in plan.steps if step.kind not in _REPLACING or step.domain not in (domain, None)]

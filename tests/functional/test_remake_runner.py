@@ -78,6 +78,17 @@ def test_a_replacement_that_is_something_else_as_well_is_refused(runners: Any, p
     assert "another difference: mail is configured" in told["error"]
 
 
+def test_a_replacement_that_the_present_topology_does_not_say_is_told_so(runners: Any, before: str) -> None:
+    told = runners["remake.replace"]("vpn", "dom1", "dom0", before, test=True)
+    assert told["retcode"] == 1
+    assert told["error"].startswith(
+        "domain vpn: its copies are on dom0m and dom0 in BEFORE, and on dom0m and dom1 in the present topology, "
+        "which is no move from dom1 to dom0. "
+    )
+    told = runners["remake.replace"]("web", "dom1", "dom0", before, test=True)
+    assert "it is not in BEFORE, which has dns, mail, router, vpn" in told["error"]
+
+
 def test_both_topologies_are_read_without_what_they_keep_secret(runners: Any, pillar: Path, before: str) -> None:
     edit(pillar, "      ping-int: 3\n", "      ping-int: 3\n      cram-hmac-alg: sha1\n      shared-secret: hunter2\n")
     assert runners["topology.change"](before) == {key: ["dns", "mail", "router", "vpn"] for key in ("before", "after")}
