@@ -94,11 +94,12 @@ def _where(
     for each in operations:
         yield f"The {each['text']}: {each['state']}."
     if list(runs_on) == [domain.partner] and not operations:
-        maintenance = any(domain.home in each.answer.operations["maintenance"] for each in witnesses.values())
+        notes = (each.answer.operations["maintenance"].get(domain.home) for each in witnesses.values())
+        maintenance = next(filter(None, notes), None)
         yield from _away(domain, state["placed"], witnesses[domain.home], maintenance=maintenance)
 
 
-def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance: bool) -> Iterator[str]:
+def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance: str | None) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
     if placed is not None:
         yield f"It was {placed}."
@@ -110,8 +111,10 @@ def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance:
         yield f"The last operation on it that {domain.home} had a part in: {begun}{ended.removesuffix(chr(46))}."
     else:
         yield f"{domain.home} has had no part in any operation on it: it was moved, or started there, by hand."
+    if maintenance is not None:
+        yield f"{domain.home} is in maintenance, {maintenance}."
     back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
-    if domain.automatic_return and placed is None and not maintenance:
+    if domain.automatic_return and placed is None and maintenance is None:
         yield f"It returns by itself when {domain.home} starts and its disks are UpToDate; to move it home now: `{back}`."
     else:
         yield f"It stays there until somebody moves it home: `{back}`."

@@ -102,7 +102,9 @@ def test_a_domain_that_returns_by_itself_says_so_unless_somebody_wants_it_otherw
         return explain(spec, SHARES["dom0"], witnesses)["where"]
 
     assert where()[-1].startswith("It returns by itself when dom0 starts and its disks are UpToDate")
-    assert where(maintenance={"dom0": "evacuated"})[-1].startswith("It stays there until somebody moves it home")
+    maintained = where(maintenance={"dom0": "evacuated by root at noon"})
+    assert maintained[-2] == "dom0 is in maintenance, evacuated by root at noon."
+    assert maintained[-1].startswith("It stays there until somebody moves it home")
     told = where(placed={"dns": "put there by root at noon"})
     assert "It was put there by root at noon." in told
     assert told[-1].startswith("It stays there until")
