@@ -153,7 +153,7 @@ def explain(domain, timeout=15):
     shares = [slice_from_pillar(share) for share in found.values()]
     share = next((each for each in shares if domain in each.domains), None)
     if share is None:
-        return _unknown_domain(domain)
+        return _unknown_domain(domain, shares)
     spec = share.domains[domain]
     said = _ask([spec.home, spec.partner], (*ASKED, *ASKED_OF_DOMAIN), timeout, domain)
     told = explained(spec, share, {node: heard(each) for node, each in said.items()})
@@ -368,7 +368,7 @@ def fence_domain(domain, node, timeout=60):
     if reason:
         return _failed(reason)
     if not any(domain in share.domains for share in shares.values()):
-        return _unknown_domain(domain)
+        return _unknown_domain(domain, shares.values())
     nodes = [name for name, share in shares.items() if domain in share.domains and share.guard is not None]
     if node not in nodes:
         return _failed(f"no guard of {node} has {domain}; those of {' and '.join(nodes) or 'no node'} have")
@@ -442,8 +442,9 @@ def _answered(nodes, said):
     return _ending_with_1(told) if any(answer["retcode"] for answer in answers.values()) else told
 
 
-def _unknown_domain(domain):
-    return _failed(f"the topology has no domain {domain!r}")
+def _unknown_domain(domain, shares):
+    names = sorted({name for share in shares for name in share.domains})
+    return _failed(f"the topology has no domain {domain!r}; it has {', '.join(names) or 'none'}")
 
 
 def _failed(reason):
