@@ -28,7 +28,7 @@ nodes:
   dom0m: {address: 192.168.1.191, volume_group: XEN}
   dom1: {address: 192.168.1.192, volume_group: XEN}
 domains:
-  dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}}}
+  dns: {home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M, meta_disk: "meta[1]"}}}
   mail: {home: dom0m, partner: dom0, memory: 64M, xl: {bootloader: pygrub}, disks: {xvda: {size: 64M}, xvdb: {size: 32M}}}
 """
 ADDRESSES = {**NODES, "dom1": "192.168.1.192"}
@@ -50,7 +50,7 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a domain is renamed": (
         "domains: {dns: '<taken away>', names: {uuid: UUID, home: dom0, partner: dom0m, memory: 64M, xl: {bootloader: pygrub}, "
-        "disks: {xvda: {size: 64M}}}}",
+        "disks: {xvda: {size: 64M, meta_disk: 'meta[1]'}}}}",
         [],
     ),
     "a resource and its volumes are renamed": ("domains: {dns: {disks: {xvda: {resource: names, volume: names}}}}", []),
@@ -240,6 +240,7 @@ class Remade(SimFleet):
         assert running(self.world) == {name: [domain.home] for name, domain in self.after.domains.items()}
         for node, simulated in self.world.nodes.items():
             wanted = {volume.path for volume in shares[node].volumes} if node in shares else set()
+            wanted |= {left.path for left in self.plan.leftovers if left.node == node}
             there = {f"/dev/{group}/{name}" for group, each in simulated.volume_groups.items() for name in each.volumes}
             assert there == wanted, node
             resources = set(shares[node].resources) if node in shares else set()

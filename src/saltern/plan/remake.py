@@ -5,6 +5,7 @@ refused. What builds up is what `state.apply` does (``saltern.plan.items``).
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from saltern.errors import Refused
@@ -324,6 +325,7 @@ def remove_replica(was: Resource, volumes: tuple[Volume, ...], node: str, frozen
         if ended.actions:
             return ended
     there = [found for volume in volumes if (found := view.lvm.volumes.get(volume_key(volume.path))) is not None]
+    was = _aside(was, node, view)
     host = was.on(node)
     for found in there:
         path = f"/dev/{found.volume_group}/{found.name}"
@@ -345,6 +347,18 @@ def remove_replica(was: Resource, volumes: tuple[Volume, ...], node: str, frozen
     actions += [RemoveVolume(volume_group=found.volume_group, name=found.name) for found in there]
     gone = {f"volume /dev/{found.volume_group}/{found.name}": "removed" for found in there}
     return _step(actions, f"nothing is left of this copy of {was.name} here", gone)
+
+
+def _aside(was: Resource, node: str, view: View) -> Resource:
+    """The same copy under a minor that nothing has here: what is in its place may have its own.
+
+    drbdmeta reads and wipes nothing for a minor that is attached, whatever meta-disk it is given. No minor stands in metadata.
+    """
+    taken = {device.minor for running in view.running.values() for device in running.devices.values()}
+    if was.minor_on(node) not in taken:
+        return was
+    home, partner = (replace(host, minor=max(taken) + 1) if host.node == node else host for host in was.hosts)
+    return replace(was, hosts=(home, partner))
 
 
 def _require_closed(path: str, found: LogicalVolume) -> None:
