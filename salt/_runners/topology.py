@@ -119,7 +119,15 @@ def allocate(forget=None, moved=None):
             LocalHost().write_text(str(path), text, 0o644)
         return {"file": str(path), "changed": changed}
 
-    return _with_pillar(write)
+    # From before it is read until it is written: what a second one writes meanwhile would be undone.
+    lock = pathlib.Path(__opts__["cachedir"]) / "saltern" / "allocation.lock"
+    try:
+        with LocalHost().hold(str(lock)):
+            return _with_pillar(write)
+    except BlockingIOError:
+        return _failed(
+            "another `topology.allocate` is under way on this master; give the same command again when it has ended"
+        )
 
 
 def show(node=None):

@@ -9,6 +9,8 @@ import pytest
 import salt.loader
 from saltfactories.utils.functional import Loaders
 
+from saltern.run import LocalHost
+
 RUNNERS = Path(__file__).parents[2] / "salt" / "_runners"
 
 
@@ -72,6 +74,17 @@ def test_shares_go_to_the_job_cache_without_secrets(runners: Any, pillar: Path) 
     shares = runners["topology.shares"]()
     assert shares["dom0"]["resources"]["dns"]["sections"]["net"]["shared-secret"] == "(hidden)"
     assert "hunter2" not in str(shares) + runners["topology.show"]()
+
+
+def test_two_allocations_at_once_do_not_undo_each_other(runners: Any, pillar: Path, allocation: Path) -> None:
+    move_router(pillar)
+    before = allocation.read_text()
+    with LocalHost().hold(f"{runners.opts['cachedir']}/saltern/allocation.lock"):
+        told = runners["topology.allocate"](forget="router")
+    assert told["retcode"] == 1
+    assert "another `topology.allocate` is under way" in told["error"]
+    assert allocation.read_text() == before
+    assert runners["topology.allocate"](forget="router")["changed"] is True
 
 
 def test_forgetting_what_has_no_entry_is_an_error_with_those_that_have_one(runners: Any, allocation: Path) -> None:
