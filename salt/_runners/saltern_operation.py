@@ -19,6 +19,8 @@ import time
 import uuid
 
 import salt.client
+import salt.loader
+import salt.pillar
 from salt.exceptions import SaltException
 
 WRITTEN_FOR = "0.1.0"
@@ -436,6 +438,55 @@ def return_automatic(node, timeout=3600, test=False):
         return {"comment": "; ".join(found.values()) or "nothing is to return", "changes": found}
 
     return _with_fleet(bring)
+
+
+def partners(node, test=False):
+    """
+    Make sure that no partner of a node is in maintenance, so that what leaves it goes nowhere that may go down at any moment.
+
+    node
+        The node
+
+    test
+        Look at nothing. Default: False
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.partners dom0
+    """
+
+    def look(fleet):
+        if not test:
+            controller.require_partners(fleet, node)
+        return _made_sure(f"no partner of {node} is in maintenance", test)
+
+    return _with_fleet(look)
+
+
+def unknown(keys):
+    """
+    Return those keys of the pillar of a command that the master has not in a pillar of its own. Nothing of the values is told.
+
+    keys
+        The keys
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run operation.unknown '[ofline, site]'
+    """
+    # Salt begins with the pillar that it has already, in an orchestration with that of the command.
+    opts = {**__opts__, "pillar": {}}
+    own = salt.pillar.Pillar(opts, salt.loader.grains(opts), opts["id"], opts["saltenv"], pillarenv=opts["pillarenv"])
+    found = own.compile_pillar()
+    return [key for key in keys if key not in found]
 
 
 def empty(node, test=False):

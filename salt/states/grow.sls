@@ -1,7 +1,7 @@
 # Grows a disk while its domain runs: salt-run state.orch grow pillar='{domain: dns, disk: xvda, size: 3G}'
 # Nothing but this domain is touched. The size has to be in the topology, which is what the nodes are made of; `size` here is a check, and may be left out.
 {%- from 'operation.jinja' import needs with context %}
-{%- call needs('grow', {'domain': 'NAME', 'disk': 'DISK'}) %}
+{%- call needs('grow', {'domain': 'NAME', 'disk': 'DISK'}, ['size']) %}
 {%- set domain, disk = pillar['domain'], pillar['disk'] %}
 both sides can grow:
   orchestration.step:

@@ -3,7 +3,7 @@
 # `allocation` names the allocation file of the former topology, where it is not beside it; `timeout` is how many seconds one step
 # may wait. With test=True the plan is shown. Killed anywhere, the same command again goes on.
 {%- from 'operation.jinja' import needs with context %}
-{%- call needs('remake', {'before': 'FILE'}) %}
+{%- call needs('remake', {'before': 'FILE'}, ['allocation', 'destroy', 'timeout']) %}
 every domain is as the topology says:
   orchestration.step:
     - name: remake.carry_out

@@ -2,7 +2,7 @@
 # `hook` is an orchestration of your own, run for each node when it is empty, with `node` in its pillar; `nodes` names some
 # nodes in the place of all. What fails stops everything after it.
 {%- from 'operation.jinja' import needs, operation, reason, refused, several with context %}
-{%- call needs('rolling', {'hook': 'STATES'}) %}
+{%- call needs('rolling', {'hook': 'STATES'}, ['nodes', 'parallel']) %}
 {%- set hook = 'salt://' ~ pillar['hook'] | replace('.', '/') %}
 {%- if not (salt['cp.hash_file'](hook ~ '.sls') or salt['cp.hash_file'](hook ~ '/init.sls')) %}
 {{ refused('there is no orchestration ' ~ pillar['hook'] ~ '; write it as ' ~ hook ~ '.sls, or name one that is there') }}
@@ -22,7 +22,15 @@
 {{ refused('the topology has no node ' ~ unknown | join(', ') ~ '; it has ' ~ shares | join(', ')) }}
 {%- else %}
 {%- for node in nodes %}
-{{ operation({'evacuate': node}, title=node ~ ' is left: ', options=options, after=before.step) }}
+{{ ('no partner of ' ~ node ~ ' is in maintenance') | json }}:
+  orchestration.step:
+    - name: operation.partners
+    - node: {{ node | json }}
+{%- if before.step %}
+    - require:
+      - orchestration: {{ before.step | json }}
+{%- endif %}
+{{ operation({'evacuate': node}, title=node ~ ' is left: ', options=options, after='no partner of ' ~ node ~ ' is in maintenance') }}
 {{ (node ~ ' is empty') | json }}:
   orchestration.step:
     - name: operation.empty

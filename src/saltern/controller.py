@@ -329,6 +329,20 @@ def require_empty(fleet: Fleet, node: str) -> None:
         raise Refused(f"node {node}", f"on it are {', '.join(found)}", "Move them, or shut them down")
 
 
+def require_partners(fleet: Fleet, node: str) -> None:
+    """Raises ``Refused`` while a node that the domains of another one would go to is in maintenance."""
+    specs = plan.concerned(Selection(kind=OperationKind.MIGRATE, evacuate=node), fleet.shares)
+    seen = [survey.maintenance for sides in look(fleet, specs).values() for survey in sides.values()]
+    notes = {other: note for each in seen for other, note in each.items() if other != node}
+    if notes:
+        raise Refused(
+            f"node {node}",
+            "; ".join(f"its partner {other} is in maintenance, {note}" for other, note in sorted(notes.items())),
+            "Where nobody is at work there any more, its domains come home with "
+            f"`salt-run state.orch return pillar='{{node: {min(notes)}}}'`, which ends that",
+        )
+
+
 def _domains(fleet: Fleet, node: str) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = fleet.ask([node], "xen.domains")[node]
     return found

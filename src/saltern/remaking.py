@@ -371,7 +371,7 @@ class _Remaker:
         mine = next(index for index, other in enumerate(each.steps) if other is step) + 1
         title = f"step {number} of {total}: {step.domain}: {step.words}"
         if mine > self.reached[each.plan]:
-            self.run.fleet.show(f"step {number} of {total}: {step.domain}: {step.kind}")
+            self.run.fleet.show(f"step {number} of {total}, of {step.domain}, is under way")
             self._take(each, step)
             self.reached[each.plan] = mine
             self._note(each)

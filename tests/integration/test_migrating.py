@@ -30,6 +30,20 @@ def test_a_domain_that_cannot_move_is_left_and_the_reason_told(converged: Salted
     assert not any(converged.file(node, operation_file("dns")).exists() for node in NODES)
 
 
+def test_a_word_that_is_not_known_moves_nothing_and_what_is_in_the_pillar_of_the_master_is_no_such_word(
+    converged: Salted,
+) -> None:
+    topology = converged.pillar / "saltern" / "init.sls"
+    topology.write_text(f"{topology.read_text()}\nsite: here\n")
+    code, told = migrate(converged, ofline=True)
+    assert code == 1
+    assert "the pillar of the command has ofline; allowed: domain, target, offline" in json.dumps(told)
+    assert "dns" in converged.domains("dom0")
+    code, told = migrate(converged)
+    assert code == 0, told
+    assert "dns" in converged.domains("dom0m")
+
+
 def test_a_second_operation_is_refused_and_an_abandoned_one_settled_by_the_next_apply(converged: Salted) -> None:
     code, told = converged.run("operation.begin", "0a1b2c", "dns")
     assert code == 0, told

@@ -886,6 +886,17 @@ def test_a_node_with_a_domain_of_no_topology_is_not_called_empty(nodes) -> None:
     controller.require_empty(nodes.fleet, "dom0")
 
 
+def test_a_node_whose_partner_is_in_maintenance_is_not_to_be_left_for_it(nodes) -> None:
+    do(nodes, MIGRATE, evacuate="dom0")
+    controller.require_partners(nodes.fleet, "dom0")  # its own maintenance is no matter
+    with pytest.raises(
+        Refused, match=r"node dom0m: its partner dom0 is in maintenance, evacuated.*orch return pillar='{node: dom0}'"
+    ):
+        controller.require_partners(nodes.fleet, "dom0m")
+    do(nodes, MIGRATE, home="dom0")
+    controller.require_partners(nodes.fleet, "dom0m")
+
+
 @pytest.mark.parametrize("function", ["operation.look", "operation.renew"])
 def test_a_missed_answer_does_not_end_the_wait_for_the_disks(nodes, function) -> None:
     selection, ask, missed = prepared(nodes, MIGRATE, domain="dns"), nodes._ask, []

@@ -13,18 +13,29 @@ HOOKS = ("salt://maintenance/reboot.sls", "salt://maintenance/init.sls")
 STATES = Path(__file__).parents[2] / "salt/states"
 
 
-def rendered(name: str, pillar: Mapping[str, Any], **answers: Any) -> dict[str, dict[str, Any]]:
-    """The states of an orchestration by their ids, with their arguments; ``answers`` are those of runners."""
+def rendered(
+    name: str, pillar: Mapping[str, Any], own: Mapping[str, Any] | None = None, **answers: Any
+) -> dict[str, dict[str, Any]]:
+    """The states of an orchestration by their ids, with their arguments; ``answers`` are those of runners, ``own`` is what the
+    master has in its pillar without a command.
+    """
     environment = jinja2.Environment(  # noqa: S701 - YAML, and no page
         undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(STATES), extensions=["jinja2.ext.do"]
     )
     environment.filters["json"] = environment.filters["tojson"]
+    own = {"saltern": {}, **(own or {})}
+
+    def runner(function: str, **given: Any) -> Any:
+        if function == "operation.unknown":
+            return [key for key in given["keys"] if key not in own]
+        return answers[function.removeprefix("operation.")]
+
     functions = {
-        "saltutil.runner": lambda function, **_given: answers[function.removeprefix("operation.")],
+        "saltutil.runner": runner,
         "cp.hash_file": lambda path: {"hsum": "0"} if path in HOOKS else "",
         "random.get_str": lambda *_args, **_given: "0a1b2c3d",
     }
-    text = environment.get_template(f"{name}.sls").render(pillar=pillar, salt=functions)
+    text = environment.get_template(f"{name}.sls").render(pillar={**own, **pillar}, salt=functions)
     found = {}
     for identifier, state in yaml.safe_load(text).items():
         ((function, given),) = state.items()
@@ -58,7 +69,7 @@ def test_a_migration_of_what_cannot_be_looked_at_is_no_step_and_tells_why() -> N
     [
         ("migrate", {}, "no domain: salt-run state.orch migrate pillar='{domain: NAME}'"),
         ("start", {}, "no domain: salt-run state.orch start pillar='{domain: NAME}'"),
-        ("stop", {"target": "dom0"}, "no domain: salt-run state.orch stop pillar='{domain: NAME}'"),
+        ("stop", {}, "no domain: salt-run state.orch stop pillar='{domain: NAME}'"),
         ("evacuate", {}, "no node: salt-run state.orch evacuate pillar='{node: NODE}'"),
         ("grow", {"domain": "dns"}, "no disk: salt-run state.orch grow pillar='{domain: NAME, disk: DISK}'"),
         ("rolling", {}, "no hook: salt-run state.orch rolling pillar='{hook: STATES}'"),
@@ -76,6 +87,47 @@ def test_what_the_pillar_of_the_command_lacks_is_told_with_an_example(
     (step,) = rendered(name, pillar).values()
     assert step["function"] == "test.fail_without_changes"
     assert step["name"] == f"the pillar of the command has {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "pillar", "told"),
+    [
+        ("migrate", {"domain": "dns", "ofline": True}, "ofline; allowed: domain, target, offline"),
+        ("migrate", {"domian": "dns"}, "domian; allowed: domain, target, offline"),
+        ("start", {"domain": "dns", "node": "dom0"}, "node; allowed: domain, target"),
+        ("stop", {"domain": "dns", "target": "dom0"}, "target; allowed: domain"),
+        ("evacuate", {"node": "dom0", "target": "dom0m"}, "target; allowed: node, parallel, offline"),
+        ("return", {"domain": "dns"}, "domain; allowed: node, parallel"),
+        ("rolling", {"hook": "maintenance", "node": "a"}, "node; allowed: hook, nodes, parallel"),
+        ("grow", {"domain": "dns", "disk": "a", "to": 1, "by": 1}, "to, by; allowed: domain, disk, size"),
+        ("remake", {"before": "f", "destroys": []}, "destroys; allowed: before, allocation, destroy, timeout"),
+        (
+            "replace",
+            {"domain": "dns", "from": "a", "to": "b", "before": "f", "destroy": []},
+            "destroy; allowed: domain, from, to, before, allocation, timeout",
+        ),
+    ],
+)
+def test_what_the_pillar_of_the_command_has_beyond_what_is_known_is_refused(
+    name: str, pillar: dict[str, Any], told: str
+) -> None:
+    (step,) = rendered(name, pillar, own={"site": "a"}).values()
+    assert step["function"] == "test.fail_without_changes"
+    assert step["name"] == f"the pillar of the command has {told}"
+
+
+def test_a_dry_run_that_is_asked_for_in_the_pillar_of_the_command_is_no_run() -> None:
+    (step,) = rendered("migrate", {"domain": "dns", "test": True}).values()
+    assert step["function"] == "test.fail_without_changes"
+    assert step["name"] == (
+        "`test` is in the pillar of the command, where it has no effect; what would be done is shown by: "
+        "salt-run state.orch migrate pillar='{domain: NAME}' test=True"
+    )
+
+
+def test_what_the_master_has_in_its_own_pillar_is_no_part_of_a_command() -> None:
+    steps = rendered("return", {}, own={"site": "a", "test": True, "domain": "example.org"})
+    assert [each["function"] for each in steps.values()] == ["orchestration.step"] * 3
 
 
 @pytest.mark.parametrize(
@@ -102,9 +154,8 @@ def test_what_is_complete_is_rendered_into_its_steps(name: str, pillar: dict[str
     ],
 )
 def test_a_guest_is_shut_down_for_a_clear_yes_alone(offline: object, kind: str) -> None:
-    pillar = {"domain": "dns", "node": "dom0", "offline": offline}
-    for name in ("migrate", "evacuate"):
-        steps = rendered(name, pillar, destination={"target": "dom0m"})
+    for name, what in (("migrate", {"domain": "dns"}), ("evacuate", {"node": "dom0"})):
+        steps = rendered(name, {**what, "offline": offline}, destination={"target": "dom0m"})
         assert {each["kind"] for each in steps.values()} == {kind}
 
 
@@ -155,7 +206,15 @@ def test_a_disk_grows_on_both_nodes_between_two_looks() -> None:
 @pytest.mark.parametrize("hook", ["maintenance", "maintenance.reboot"])
 def test_one_node_after_the_other_is_maintained(hook: str) -> None:
     steps = rendered("rolling", {"hook": hook, "nodes": ["dom0"]}, **{"topology.shares": {"dom0": {}, "dom0m": {}}})
-    assert len(steps) == 9
+    move = ["operation.begin", "operation.synchronise", "operation.carry_out"]
+    assert [each["name"] for each in steps.values()] == [
+        "operation.partners",
+        *move,
+        "operation.empty",
+        "state.orchestrate",
+        "operation.ready",
+        *move,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +234,7 @@ def test_no_node_is_left_for_a_maintenance_that_cannot_come_to_its_end(nodes: ob
 
 def test_one_node_may_be_named_without_brackets() -> None:
     steps = rendered("rolling", {"hook": "maintenance", "nodes": "dom0"}, **{"topology.shares": {"dom0": {}, "b": {}}})
-    assert len(steps) == 9
+    assert len(steps) == 10
 
 
 def test_a_hook_that_is_not_there_is_told_before_anything() -> None:
