@@ -21,7 +21,7 @@ from saltern.plan.step import Change, Step, Wait
 from saltern.run import Host
 
 DEFAULT_WAIT_S = 60.0
-_POLL_S = 0.5
+POLL_S = 0.5
 _STEPS_AT_MOST = 10
 # How long connections that were down may take, in a run, to show whether the sides accept each other.
 _SETTLE_S = 10.0
@@ -105,10 +105,12 @@ class Converge:
         taken = 0
         while True:
             found = self._next(item, run)
+            if run.repeats(found):
+                self._wait_for_effect(item, found, run)
+                found = self._next(item, run)
             if run.waits:
                 return "; ".join([*run.comments, f"{found.comment}: this would be waited for"])
-            repeated = run.taken is not None and found.actions == run.taken.actions
-            if not repeated:
+            if not run.repeats(found):
                 run.end(effective=True)
                 taken += 1
             if not found.actions:
@@ -129,12 +131,14 @@ class Converge:
             found = step(item, self._slice, self._view)
         return found
 
-    def _take(self, item: Item, found: Step, run: "_Run") -> None:
-        if run.taken is not None and found.waits_for is not None:
-            self._wait(str(item), found.waits_for, "Apply again when that has happened")
-        elif run.taken is not None:
+    def _wait_for_effect(self, item: Item, found: Step, run: "_Run") -> None:
+        """Give what was done a while to have an effect: only then is it known whether it is to be done again."""
+        if found.waits_for is None:
             run.taken = None  # so it has changed nothing
             raise Refused(str(item), "what was done had no effect", "Look at the logs of this node")
+        self._wait(str(item), found.waits_for, "Apply again when that has happened")
+
+    def _take(self, item: Item, found: Step, run: "_Run") -> None:
         standalone = self._standalone(item)
         left = self._view.operation(item.name) if item.kind is Kind.OPERATION else None
         with self._undisturbed(item) as undisturbed:
@@ -199,7 +203,7 @@ class Converge:
     def _wait(self, subject: str, reason: str, remedy: str) -> None:
         if self._wait_left_s <= 0:
             raise Refused(subject, reason, remedy)
-        pause_s = min(_POLL_S, self._wait_left_s)
+        pause_s = min(POLL_S, self._wait_left_s)
         self._wait_left_s -= pause_s
         self._host.sleep(pause_s)
         self._view.forget_all()
@@ -222,8 +226,8 @@ class Converge:
                 )
             if self._settle_left_s <= 0:
                 return
-            self._settle_left_s -= _POLL_S
-            self._host.sleep(_POLL_S)
+            self._settle_left_s -= POLL_S
+            self._host.sleep(POLL_S)
             self._view.forget({RUNNING})
 
     def _give_roles_back(self, run: "_Run") -> list[str]:
@@ -255,6 +259,10 @@ class _Run:
         self.warnings: list[str] = []
         self.taken: Step | None = None
         self.waits = False
+
+    def repeats(self, found: Step) -> bool:
+        """Whether a step is the one that was taken, so that nothing has come of it yet."""
+        return self.taken is not None and found.actions == self.taken.actions
 
     def end(self, *, effective: bool = False) -> None:
         """The last step is over: its changes are told, unless it is one that may have had no effect and had none."""

@@ -77,6 +77,7 @@ def converge(lab: Lab, *, most: int = 3) -> Returned:
         failed = failures(returned)
         if set(returned) == set(NODES) and not any(failed.values()):
             return made
+        print(f"applied again after {json.dumps(failed, indent=2)}, answered by {sorted(returned)}")
     raise AssertionError(f"after {most} runs of state.apply: {failed}, answered by {sorted(returned)}")
 
 
