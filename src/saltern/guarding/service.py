@@ -370,12 +370,12 @@ class GuardService:
             case {"ask": "status"}:
                 return self._status()
             case {"ask": "pause", "who": str(who)}:
-                self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+                self._note_pause(who)
                 self._do(self._guard.pause())
                 self._journal.say("guard", f"was paused by {who}: it takes nothing over", Event.GUARD_PAUSED)
                 return {"paused": who}
             case {"ask": "resume"}:
-                self._host.remove(GUARD_PAUSED)
+                self._note_pause(None)
                 self._do(self._guard.resume())
                 self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
@@ -390,6 +390,17 @@ class GuardService:
                 self._looking.again()
                 return {"awake": True}
         return self._answer_about(question)
+
+    def _note_pause(self, who: str | None) -> None:
+        """Have on the disk who has paused it, if anybody has; raises ``Refused`` where that does not take it."""
+        try:
+            if who is None:
+                self._host.remove(GUARD_PAUSED)
+            else:
+                self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+        except OSError as error:
+            remedy = "See that the disk has room and can be written, and ask again"
+            raise Refused("guard", f"{GUARD_PAUSED} cannot be changed: {error.strerror}", remedy) from error
 
     def _answer_about(self, question: Question) -> Reply:
         """Of one domain, or one of its disks."""
