@@ -9,6 +9,7 @@ import pytest
 from saltern.guard.facts import Proof
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.times import Times, wrong
+from saltern.guard.witness import Promises, Witness
 from soak.faults import Event, run, schedule
 from soak.mutations import BY_QUORUM, RULES
 from soak.quorate import TIMES as QUORUM_TIMES
@@ -246,6 +247,21 @@ HEARD_MEANWHILE = [
 
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
+
+
+class Replaced(Witness):
+    """In the place of one that has promised something: it was never told anything."""
+
+    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
+        super().__init__(times, Promises(), since_s)
+
+
+def test_a_witness_in_the_place_of_another_one_has_nobody_taken_over_from_whom_it_has_not_heard() -> None:
+    """What node1 has gone on with alone, by the word of the one before, would be lost."""
+    changed = [Event(30.2, "kill", (WITNESS,)), Event(31, "revive", (WITNESS,))]
+    for seed in range(6):
+        world = run(seed, events=[*ALONE_THEN_LOST, *changed], proof=LEASE, without=frozenset(NOISE), witness=Replaced)
+        assert world.taken_over == 0
 
 
 class Mutation(NamedTuple):

@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     ``met`` has the nodes that it has heard since the node's ``boot``, and in which boot of theirs; ``covered`` names those
     that said last that they are, ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes
     on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot and the number of the beat that said
-    so. While it is ``paused`` nothing is taken over.
+    so. While it is ``paused`` nothing is taken over. ``apart`` names those that said last that they work on other ``terms``.
     """
 
     boot: int
@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     off: Mapping[str, tuple[int, int]] = {}
     paused: bool = False
     covered: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""

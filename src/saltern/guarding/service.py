@@ -100,6 +100,7 @@ class GuardService:
             store.renewed(),
             proof=self._proof,
             wards=wards,
+            terms=settings.terms,
         )
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
@@ -399,8 +400,11 @@ class GuardService:
             else:
                 self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
         except OSError as error:
-            remedy = "See that the disk has room and can be written, and ask again"
-            raise Refused("guard", f"{GUARD_PAUSED} cannot be changed: {error.strerror}", remedy) from error
+            raise Refused(
+                "guard",
+                f"{GUARD_PAUSED} cannot be changed: {error.strerror}",
+                "See that the disk has room and can be written, and ask again",
+            ) from error
 
     def _answer_about(self, question: Question) -> Reply:
         """Of one domain, or one of its disks."""
@@ -512,12 +516,14 @@ class GuardService:
     def _status(self) -> Reply:
         now_s = self._clock()
         look, facts = self._fresh(now_s), self._store.facts
-        unaware = self._guard.unaware(now_s)
+        unaware, apart = self._guard.unaware(now_s), self._guard.apart
+        protected = (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware and not apart
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware,
+            "protected": protected,
             "unaware": unaware,
+            "apart": apart,
             "unfenced": self._guard.unfenced,
             "quorum": self._proof.quorum,
             "leases": self._proof.ends,

@@ -102,6 +102,9 @@ class Bench:
         self.service._turn()
 
     def hear(self, sender: str, content: Any) -> None:
+        """A beat is that of a guard which was told the same, where it says nothing else."""
+        if isinstance(content, Beat) and not content.terms:
+            content = content._replace(terms=frozenset({("dom0", self.service._settings.terms["dom0m"])}))
         self.service._hear(Heard(sender, content, b""))
 
     def beats(self, to: str) -> list[Beat]:
@@ -786,3 +789,14 @@ def test_a_pause_that_the_disk_does_not_take_is_refused_and_the_guard_goes_on(
         monkeypatch.setattr(bench.host, name, full)
     assert "No space left on device" in ask_by_the_socket(bench, ask)
     assert not bench.service._guard.facts.paused
+
+
+def test_a_node_is_not_protected_while_its_partner_was_told_something_else(bench: Bench) -> None:
+    leased(bench)
+    bench.turn(1.0)
+    bench.lease()
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
+    assert bench.service._answer({"ask": "status"})["protected"]
+    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=True, terms=frozenset({("dom0", "older")})))
+    status = bench.service._answer({"ask": "status"})
+    assert (status["protected"], status["apart"]) == (False, ["dom0m"])
