@@ -149,6 +149,19 @@ def test_the_node_with_more_domains_wins_a_duel(seed: int) -> None:
     assert world.machines["node2"].running == {"a0", "b0"}
 
 
+@pytest.mark.parametrize("proof", [Proof(lease=False), fencing()], ids=["people", "fencing"])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_word_is_taken_of_a_node_that_had_stepped_aside_since_drbd_may_ask_nobody_there(
+    proof: Proof, seed: int
+) -> None:
+    """What node1 writes alone unasked it cannot tell any more."""
+    failing = [Event(0, "agent", (node, "fails")) for node in ("node1", "node2")]
+    for cut_s in (21.0, 21.5, 22.0, 22.5, 23.0):
+        apart = [each._replace(at_s=cut_s) for each in APART]
+        lost = [Event(50, "power_off", ("node1",)), Event(60, "confirm", ("node1",))]
+        run(seed, events=[*failing, Event(20, "less", ("node1", "a0")), *apart, *lost], proof=proof)
+
+
 def test_what_a_side_goes_on_with_is_known_to_the_witness_first() -> None:
     """node1 thaws, is synchronised, and does not get its word to node2, which is cut off from everybody soon after that."""
     cut = [(WITNESS, "node2"), ("node2", WITNESS), ("node2", "node1")]

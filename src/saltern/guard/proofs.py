@@ -34,11 +34,13 @@ class Proofs(Leases):
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []
         if node in self.facts.met.keys() - self.facts.covered:
             return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
-        if node in self.facts.apart:
+        if node in self.facts.off:
             return (
-                "it said last that its guard was told something else than this one, and what is here may be older",
+                "it said last that nothing of it is to be taken over; DRBD may have gone on alone there unasked since",
                 [],
             )
+        if node in self.facts.apart:
+            return "it said last that its guard was told something else, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
     def expects_orphans(self, now_s: float) -> bool:

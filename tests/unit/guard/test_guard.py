@@ -647,6 +647,17 @@ def test_neither_is_fenced_nor_believed_dead_who_was_told_something_else() -> No
     assert of(Fence, one.act(RUNS_DNS, 40.0)) == [Fence("node2")]
 
 
+def test_no_word_is_taken_of_a_node_whose_guard_has_said_that_nothing_is_to_be_taken_over() -> None:
+    """It steps aside before DRBD goes on alone unasked there, and may have had no time to say that it does."""
+    one = guard()
+    heard(one, 1.0, 1)
+    heard(one, 2.0, 2, leaving=True)
+    against, acts = one.confirm_dead("node2", 20.0)
+    assert (against is not None, acts) == (True, [])
+    heard(one, 21.0, 3)
+    assert one.confirm_dead("node2", 40.0)[0] is None
+
+
 def test_the_terms_of_a_partner_are_said_in_beats_and_when_it_is_to_be_denied() -> None:
     one = guard(Proof(), terms={"node2": "new"})
     heard(one, 1.0, 1, terms=frozenset({("node1", "new")}))
