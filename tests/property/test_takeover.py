@@ -504,6 +504,7 @@ def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
         (Times(detect_s=-1.0), "neither is less than 0"),
         (Times(drift=0.08), "takeover is 20 s"),
         (Times(dead_s=2.0), "at least three beats"),
+        (Times(beat_s=0.001), "a beat is at least 0.1 s"),
         (Times(lease_s=3.0), "before it is missed"),
         (Times(watchdog_s=1.0), "Xen takes whole seconds"),
         (Times(drift=0.5), "allowed: 0 to 0.1"),
