@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from saltern.guard.facts import Proof
+from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.times import Times, wrong
 from saltern.guard.witness import Promises, Witness
@@ -275,6 +276,31 @@ def test_a_witness_in_the_place_of_another_one_has_nobody_taken_over_from_whom_i
     for seed in range(6):
         world = run(seed, events=[*ALONE_THEN_LOST, *changed], proof=LEASE, without=frozenset(NOISE), witness=Replaced)
         assert world.taken_over == 0
+
+
+class ToldAlone(Guard):
+    """That of node1 was told of a longer lease, and the other one was not; nor does either say on which terms it works."""
+
+    says_so = False
+
+    def __init__(self, node: str, partners: Mapping[str, str], times: Times, *more: Any, **named: Any) -> None:
+        told = replace(times, lease_s=60.0, takeover_s=120.0) if node == "node1" else times
+        named["terms"] = dict.fromkeys(partners.values(), f"a lease of {told.lease_s} s" if self.says_so else "")
+        super().__init__(node, partners, told, *more, **named)
+
+
+class ToldAloneAndSaysSo(ToldAlone):
+    """Each says on which terms it works."""
+
+    says_so = True
+
+
+def test_whose_lease_is_longer_than_its_partner_knows_is_not_taken_over_from() -> None:
+    whole: dict[str, Any] = {"events": ISOLATED, "proof": LEASE, "without": frozenset(NOISE)}
+    with pytest.raises(Violation, match="a0 lives on node1 and node2"):
+        run(guard=ToldAlone, seed=1, **whole)
+    for seed in range(6):
+        assert run(guard=ToldAloneAndSaysSo, seed=seed, **whole).taken_over == 0
 
 
 class Mutation(NamedTuple):

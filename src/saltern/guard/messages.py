@@ -75,7 +75,7 @@ class Denied(NamedTuple):
 
 
 class Lives(NamedTuple):
-    """Why not: the witness hears that node, or has not listened for long enough, or has never heard it on the terms of who asks."""
+    """Why not: the witness hears that node, has not listened for long enough, or has not heard it on the terms of who asks."""
 
     number: int
 
