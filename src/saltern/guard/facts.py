@@ -52,9 +52,10 @@ class Facts(NamedTuple):
 class Seen:
     """What was just seen here of the domains that are guarded; others, as those on several nodes at once, are passed over.
 
-    Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
-    in words. ``lost`` are those running whose copy over there has gone out of sight; ``settled`` those whose copy here is good,
-    and in sight of one that is the same, or is Inconsistent while it is made so: it says itself that it is not to be started.
+    Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against
+    that, in words. ``lost`` are those running on a copy that is whole, whose other one has gone out of sight; ``settled`` those
+    whose copy here is good, and in sight of one that is the same, or is Inconsistent while it is made so: it says itself that
+    it is not to be started.
     ``connected`` are those that are connected; ``met`` those that may have been since the look before, if only for a moment. Of
     those that are ``replicating`` at least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the
     memory that is left for domains; ``None`` where that is not known.
