@@ -39,10 +39,10 @@ class Hasty(Guard):
 
 
 class Forgetful(Witness):
-    """Has nothing on its disk."""
+    """Has nothing on its disk but whom it has heard."""
 
     def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
-        super().__init__(times, Promises(refusals=promises.refusals), since_s)
+        super().__init__(times, Promises(refusals=promises.refusals, terms=promises.terms), since_s)
 
 
 class Generous(Guard):

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from saltern.guard.facts import Proof
+from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
 from saltern.guard.times import Times, wrong
+from saltern.guard.witness import Promises, Witness
 from soak.faults import Event, run, schedule
 from soak.mutations import BY_QUORUM, RULES
 from soak.quorate import TIMES as QUORUM_TIMES
@@ -148,6 +150,19 @@ def test_the_node_with_more_domains_wins_a_duel(seed: int) -> None:
     assert world.machines["node2"].running == {"a0", "b0"}
 
 
+@pytest.mark.parametrize("proof", [Proof(lease=False), fencing()], ids=["people", "fencing"])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_word_is_taken_of_a_node_that_had_stepped_aside_since_drbd_may_ask_nobody_there(
+    proof: Proof, seed: int
+) -> None:
+    """What node1 writes alone unasked it cannot tell any more."""
+    failing = [Event(0, "agent", (node, "fails")) for node in ("node1", "node2")]
+    for cut_s in (21.0, 21.5, 22.0, 22.5, 23.0):
+        apart = [each._replace(at_s=cut_s) for each in APART]
+        lost = [Event(50, "power_off", ("node1",)), Event(60, "confirm", ("node1",))]
+        run(seed, events=[*failing, Event(20, "less", ("node1", "a0")), *apart, *lost], proof=proof)
+
+
 def test_what_a_side_goes_on_with_is_known_to_the_witness_first() -> None:
     """node1 thaws, is synchronised, and does not get its word to node2, which is cut off from everybody soon after that."""
     cut = [(WITNESS, "node2"), ("node2", WITNESS), ("node2", "node1")]
@@ -246,6 +261,46 @@ HEARD_MEANWHILE = [
 
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
+
+
+class Replaced(Witness):
+    """In the place of one that has promised something: it was never told anything."""
+
+    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
+        super().__init__(times, Promises(), since_s)
+
+
+def test_a_witness_in_the_place_of_another_one_has_nobody_taken_over_from_whom_it_has_not_heard() -> None:
+    """What node1 has gone on with alone, by the word of the one before, would be lost."""
+    changed = [Event(30.2, "kill", (WITNESS,)), Event(31, "revive", (WITNESS,))]
+    for seed in range(6):
+        world = run(seed, events=[*ALONE_THEN_LOST, *changed], proof=LEASE, without=frozenset(NOISE), witness=Replaced)
+        assert world.taken_over == 0
+
+
+class ToldAlone(Guard):
+    """That of node1 was told of a longer lease, and the other one was not; nor does either say on which terms it works."""
+
+    says_so = False
+
+    def __init__(self, node: str, partners: Mapping[str, str], times: Times, *more: Any, **named: Any) -> None:
+        told = replace(times, lease_s=60.0, takeover_s=120.0) if node == "node1" else times
+        named["terms"] = dict.fromkeys(partners.values(), f"a lease of {told.lease_s} s" if self.says_so else "")
+        super().__init__(node, partners, told, *more, **named)
+
+
+class ToldAloneAndSaysSo(ToldAlone):
+    """Each says on which terms it works."""
+
+    says_so = True
+
+
+def test_whose_lease_is_longer_than_its_partner_knows_is_not_taken_over_from() -> None:
+    whole: dict[str, Any] = {"events": ISOLATED, "proof": LEASE, "without": frozenset(NOISE)}
+    with pytest.raises(Violation, match="a0 lives on node1 and node2"):
+        run(guard=ToldAlone, seed=1, **whole)
+    for seed in range(6):
+        assert run(guard=ToldAloneAndSaysSo, seed=seed, **whole).taken_over == 0
 
 
 class Mutation(NamedTuple):
@@ -475,6 +530,7 @@ def test_a_rule_that_is_switched_off_is_missed(rule: str) -> None:
         (Times(detect_s=-1.0), "neither is less than 0"),
         (Times(drift=0.08), "takeover is 20 s"),
         (Times(dead_s=2.0), "at least three beats"),
+        (Times(beat_s=0.001), "a beat is at least 0.1 s"),
         (Times(lease_s=3.0), "before it is missed"),
         (Times(watchdog_s=1.0), "Xen takes whole seconds"),
         (Times(drift=0.5), "allowed: 0 to 0.1"),

@@ -1,6 +1,6 @@
 """A node that several others have had denied: each denial stands for itself."""
 
-from saltern.guard.messages import Allow, Beat, Denied, Deny, GoOn, Message, No, Yes
+from saltern.guard.messages import Allow, Beat, Denied, Deny, GoOn, Lives, Message, No, Yes
 from saltern.guard.times import Times
 from saltern.guard.witness import Promises, Witness
 
@@ -8,7 +8,7 @@ LOST, ONE, OTHER = "node2", "node1", "node3"
 
 
 def denied_by_both() -> Witness:
-    witness = Witness(Times(), Promises(), since_s=0.0)
+    witness = Witness(Times(), Promises(terms={LOST: frozenset()}), since_s=0.0)
     for by, domain in ((ONE, "dns"), (OTHER, "web")):
         answer = witness.answer(Deny(LOST, 1, frozenset({domain}), by, 1, 1), 100.0)
         assert isinstance(answer, Denied)
@@ -60,3 +60,27 @@ def test_each_is_told_of_its_own_denial() -> None:
     answer = witness.answer(told, 101.0)
     assert isinstance(answer, Yes)
     assert answer.denies == frozenset({(LOST, 2)})
+
+
+def denied(promises: Promises, terms: str = "") -> object:
+    return Witness(Times(), promises, since_s=0.0).answer(Deny(LOST, 1, frozenset(), ONE, 1, 1, terms), 100.0)
+
+
+def heard(terms: frozenset[tuple[str, str]] = frozenset()) -> Promises:
+    witness = Witness(Times(), Promises(), since_s=0.0)
+    witness.answer(Beat(LOST, 1, 1, terms=terms), 1.0)
+    return witness.promises
+
+
+def test_who_was_never_heard_is_not_denied_as_by_a_witness_in_the_place_of_another_one() -> None:
+    """It may go on living by the answers of the one before, and may have been promised that it goes on alone."""
+    assert denied(Promises()) == Lives(1)
+    assert isinstance(denied(heard()), Denied), "over a restart too"
+
+
+def test_who_works_on_other_terms_than_the_one_who_asks_is_not_denied() -> None:
+    """Its lease may be longer than what that one waits for, or what it shares with it something else."""
+    promises = heard(frozenset({(ONE, "new"), (OTHER, "old")}))
+    assert denied(promises, "old") == Lives(1)
+    assert denied(promises) == Lives(1)
+    assert isinstance(denied(promises, "new"), Denied)

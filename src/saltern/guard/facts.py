@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     ``met`` has the nodes that it has heard since the node's ``boot``, and in which boot of theirs; ``covered`` names those
     that said last that they are, ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes
     on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot and the number of the beat that said
-    so. While it is ``paused`` nothing is taken over.
+    so. While it is ``paused`` nothing is taken over. ``apart`` names those that said last that they work on other ``terms``.
     """
 
     boot: int
@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     off: Mapping[str, tuple[int, int]] = {}
     paused: bool = False
     covered: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
@@ -51,9 +52,10 @@ class Facts(NamedTuple):
 class Seen:
     """What was just seen here of the domains that are guarded; others, as those on several nodes at once, are passed over.
 
-    Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against that,
-    in words. ``lost`` are those running whose copy over there has gone out of sight; ``settled`` those whose copy here is good,
-    and in sight of one that is the same, or is Inconsistent while it is made so: it says itself that it is not to be started.
+    Each is ``running``, or ``starting``, or ``startable`` if its other node is dead, or ``against`` has what speaks against
+    that, in words. ``lost`` are those running on a copy that is whole, whose other one has gone out of sight; ``settled`` those
+    whose copy here is good, and in sight of one that is the same, or is Inconsistent while it is made so: it says itself that
+    it is not to be started.
     ``connected`` are those that are connected; ``met`` those that may have been since the look before, if only for a moment. Of
     those that are ``replicating`` at least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the
     memory that is left for domains; ``None`` where that is not known.

@@ -116,6 +116,11 @@ class Guard(GoingOn, Holding, Orders):
         return None
 
     @property
+    def apart(self) -> list[str]:
+        """The partners that said last that they were told something else: neither takes anything over from the other one."""
+        return sorted(self.facts.apart & self._shared.keys())
+
+    @property
     def unfenced(self) -> list[str]:
         """The domains about which DRBD was not seen to ask this guard, or for quorum, before it goes on alone."""
         return sorted(self._unfenced)
@@ -128,7 +133,11 @@ class Guard(GoingOn, Holding, Orders):
     def _is_met(self, beat: Beat) -> Iterator[Act]:
         yield from self._in_boot(beat.node, beat.boot)
         covered = self.facts.covered - {beat.node}
-        yield from self._keep(covered=covered | {beat.node} if beat.covered else covered)
+        apart = self.facts.apart - {beat.node}
+        agrees = dict(beat.terms).get(self.node, "") == self._terms[beat.node]
+        yield from self._keep(
+            covered=covered | {beat.node} if beat.covered else covered, apart=apart if agrees else apart | {beat.node}
+        )
 
     def _protection(self, beat: Beat) -> Iterator[Act]:
         """It is off from the first beat that says so to the first one of a guard that is subject to the proofs again."""

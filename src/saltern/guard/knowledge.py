@@ -18,7 +18,8 @@ class Knowledge:
     """What the guard of ``node`` knows; ``partners`` are the other nodes of its domains, by domain, ``wards`` what else is to be
     known of them.
 
-    ``renewed`` is what the guard before this one had, since the boot.
+    ``renewed`` is what the guard before this one had, since the boot. ``terms`` stand for all that it was told that a partner
+    has to be told as well, by partner.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Knowledge:
         *,
         proof: Proof = BY_LEASE,
         wards: Mapping[str, Ward] | None = None,
+        terms: Mapping[str, str] | None = None,
     ) -> None:
         self.node = node
         self.facts = facts
@@ -42,6 +44,7 @@ class Knowledge:
         }
         self._times = times
         self._proof = proof
+        self._terms = {name: (terms or {}).get(name, "") for name in self._shared}
         self._wards = {domain: (wards or {}).get(domain, Ward()) for domain in partners}
         # Greater than all that a guard before this one has given since the boot: it did not live for a thousand a second.
         self._number = int(now_s * 1000)

@@ -169,6 +169,7 @@ class Leases(Knowledge):
                 alone=self.facts.alone,
                 running=running,
                 leaving=self._leaves_from is not None,
+                terms=frozenset(self._terms.items()),
             )
             yield Send(name, beat)
 

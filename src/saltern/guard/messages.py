@@ -13,7 +13,8 @@ class Beat(NamedTuple):
     on alone; and with leases it has been answered since its boot, and stops it when it is not any more. With ``released`` it says
     that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it goes on with alone.
     ``running`` is how many domains it runs. A guard that is ``leaving`` ends as soon as that is known: then nobody is to take
-    anything over from it.
+    anything over from it. ``terms`` are those on which it works, by partner: where these were told something else, neither takes
+    anything over from the other one.
     """
 
     node: str
@@ -24,6 +25,7 @@ class Beat(NamedTuple):
     alone: frozenset[str] = frozenset()
     running: int = 0
     leaving: bool = False
+    terms: frozenset[tuple[str, str]] = frozenset()
 
 
 class Yes(NamedTuple):
@@ -50,7 +52,9 @@ class No(NamedTuple):
 
 
 class Deny(NamedTuple):
-    """The witness is asked not to answer a node any longer, in that boot. ``domains`` are those that may then be started here."""
+    """The witness is asked not to answer a node any longer, in that boot. ``domains`` are those that may then be started here;
+    ``terms`` are those on which that node has to work.
+    """
 
     node: str
     denied_boot: int
@@ -58,6 +62,7 @@ class Deny(NamedTuple):
     by: str
     boot: int
     number: int
+    terms: str = ""
 
 
 class Denied(NamedTuple):
@@ -70,7 +75,7 @@ class Denied(NamedTuple):
 
 
 class Lives(NamedTuple):
-    """Why not: the witness hears that node, or has not listened for long enough."""
+    """Why not: the witness hears that node, has not listened for long enough, or has not heard it on the terms of who asks."""
 
     number: int
 

@@ -34,6 +34,13 @@ class Proofs(Leases):
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []
         if node in self.facts.met.keys() - self.facts.covered:
             return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
+        if node in self.facts.off:
+            return (
+                "it said last that nothing of it is to be taken over; DRBD may have gone on alone there unasked since",
+                [],
+            )
+        if node in self.facts.apart:
+            return "it said last that its guard was told something else, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
     def expects_orphans(self, now_s: float) -> bool:
@@ -97,8 +104,8 @@ class Proofs(Leases):
         """Whether it is time to look for a proof: what it runs may be taken over, and it is silent without having said so."""
         if now_s - peer.heard_s < self._times.dead_s:
             return False
-        known = name in self.facts.covered and name not in self.facts.declared and name not in self.facts.off
-        return known and not self.facts.paused
+        spared = self.facts.declared.keys() | self.facts.off.keys() | self.facts.apart
+        return name in self.facts.covered - spared and not self.facts.paused
 
     def _ask_to_deny(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """Asked at every beat, until it is answered."""
@@ -107,7 +114,8 @@ class Proofs(Leases):
                 number = self._next()
                 peer.asked = peer.asked or number
                 domains = self._domains_of(name) - seen.running
-                yield Send(WITNESS, Deny(name, peer.boot, domains, self.node, self.facts.boot, number))
+                terms = self._terms[name]
+                yield Send(WITNESS, Deny(name, peer.boot, domains, self.node, self.facts.boot, number, terms))
 
     def _fence(self, now_s: float) -> Iterator[Act]:
         for name, peer in self._nodes:

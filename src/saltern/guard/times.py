@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+
+# A guard looks four times in a beat, and numbers of messages are taken for fewer than a thousand a second (`Knowledge`).
+_SHORTEST_BEAT_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,11 @@ def wrong(times: Times) -> Iterator[str]:
     if not 0 <= times.drift <= 0.1:
         yield f"drift is {times.drift:g}; allowed: 0 to 0.1"
         return
-    if times.beat_s <= 0 or times.margin_s < 0:
-        yield f"beat is {times.beat_s:g} s and margin {times.margin_s:g} s; a beat is more than 0, a margin not less"
+    if times.beat_s < _SHORTEST_BEAT_S or times.margin_s < 0:
+        yield (
+            f"beat is {times.beat_s:g} s and margin {times.margin_s:g} s; a beat is at least {_SHORTEST_BEAT_S:g} s, a margin "
+            "not less than 0"
+        )
     if times.duel_s < 0 or times.detect_s < 0:
         yield f"duel is {times.duel_s:g} s and detect {times.detect_s:g} s; neither is less than 0"
     if times.watchdog_s < 2 or times.watchdog_s != int(times.watchdog_s):

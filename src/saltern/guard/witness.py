@@ -37,13 +37,14 @@ class Promises(NamedTuple):
     the only good one.
 
     ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, with the
-    boot and the number of the beat that said so.
+    boot and the number of the beat that said so; ``terms`` those on which each node works that was ever heard, by partner.
     """
 
     denied: Mapping[tuple[str, str], Denial] = {}
     alone: Mapping[str, str] = {}
     refusals: int = 0
     off: Mapping[str, tuple[int, int]] = {}
+    terms: Mapping[str, frozenset[tuple[str, str]]] = {}
 
 
 class Witness:
@@ -86,6 +87,7 @@ class Witness:
         if denials:
             self._lift({(node, by) for node, by in self.promises.denied if node == beat.node})
         self._protection(beat)
+        self.promises = self.promises._replace(terms={**self.promises.terms, beat.node: beat.terms})
         if beat.alone:
             self._learn(beat)
         denies = frozenset((node, each.refusal) for (node, by), each in self.promises.denied.items() if by == beat.node)
@@ -108,7 +110,7 @@ class Witness:
     def _deny(self, deny: Deny, now_s: float) -> Denied | Lives:
         heard_s = self._heard_s.get(deny.node, self._since_s)
         newer = self._heard.get(deny.node, (0, 0))[0] > deny.denied_boot
-        spared = newer or deny.node in self.promises.off
+        spared = newer or deny.node in self.promises.off or not self._on_terms(deny)
         if self._is_denied(deny.by) or spared or now_s - heard_s < self._times.dead_s:
             return Lives(deny.number)
         before = self.promises.denied.get((deny.node, deny.by))
@@ -116,6 +118,13 @@ class Witness:
             self._deny_now(deny)
         refusal = self.promises.denied[deny.node, deny.by].refusal
         return Denied(deny.number, deny.node, refusal, self._alone(deny.node))
+
+    def _on_terms(self, deny: Deny) -> bool:
+        """Whether that node works on the terms of who asks. Of one that was never heard, here or by a witness that this one has
+        taken the place of, it is not known for how long it lives, nor what it was promised.
+        """
+        terms = self.promises.terms.get(deny.node)
+        return terms is not None and dict(terms).get(deny.by, "") == deny.terms
 
     def _deny_now(self, deny: Deny) -> None:
         """Whoever asks may write alone before it is heard of again. So its copies are the good ones from now on."""

@@ -61,9 +61,19 @@ class LocalDoor:
                 caller, _ = self._door.accept()
             except BlockingIOError:
                 return
-            with caller, suppress(OSError):
-                caller.settimeout(0.2)
-                caller.send(json.dumps(self._reply(caller.recv(_QUESTION_BYTES))).encode())
+            with caller:
+                self._serve(caller)
+
+    def _serve(self, caller: socket.socket) -> None:
+        """Who goes away in the middle is no matter; a guard that could not write down what it has decided ends."""
+        caller.settimeout(0.2)
+        try:
+            data = caller.recv(_QUESTION_BYTES)
+        except OSError:
+            return
+        reply = json.dumps(self._reply(data)).encode()
+        with suppress(OSError):
+            caller.send(reply)
 
     def _reply(self, data: bytes) -> Reply:
         try:

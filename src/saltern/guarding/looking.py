@@ -83,7 +83,7 @@ def judge(
         running=here,
         startable=frozenset(sides) - reasons.keys(),
         against={name: reason for name, reason in reasons.items() if name not in here},
-        lost=named - connected,
+        lost=(named - connected) & frozenset(name for name, found in sides.items() if all(map(_is_whole, found))),
         waiting=named & frozenset(name for name, found in sides.items() if any(map(awaits_handler, found))),
         connected=connected,
         replicating=frozenset(name for name, found in sides.items() if any(map(_connected, found))),
@@ -125,6 +125,13 @@ def _was_started(standing: Standing | None) -> bool:
 
 def _connected(side: RunningResource | None) -> bool:
     return side is not None and any(each.state is ConnectionState.CONNECTED for each in side.connections)
+
+
+def _is_whole(side: RunningResource | None) -> bool:
+    """Whether the copy here could be the last good one. For one that is not, DRBD has nobody outdated: the good one is over there
+    ("Not fencing peer, I'm not even Consistent myself", conn_try_outdate_peer).
+    """
+    return side is not None and all(device.disk in _GOOD[True] for device in side.devices.values())
 
 
 def _has_quorum(side: RunningResource | None) -> bool:

@@ -100,6 +100,7 @@ class GuardService:
             store.renewed(),
             proof=self._proof,
             wards=wards,
+            terms=settings.terms,
         )
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
@@ -370,12 +371,12 @@ class GuardService:
             case {"ask": "status"}:
                 return self._status()
             case {"ask": "pause", "who": str(who)}:
-                self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+                self._note_pause(who)
                 self._do(self._guard.pause())
                 self._journal.say("guard", f"was paused by {who}: it takes nothing over", Event.GUARD_PAUSED)
                 return {"paused": who}
             case {"ask": "resume"}:
-                self._host.remove(GUARD_PAUSED)
+                self._note_pause(None)
                 self._do(self._guard.resume())
                 self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
@@ -390,6 +391,20 @@ class GuardService:
                 self._looking.again()
                 return {"awake": True}
         return self._answer_about(question)
+
+    def _note_pause(self, who: str | None) -> None:
+        """Have on the disk who has paused it, if anybody has; raises ``Refused`` where that does not take it."""
+        try:
+            if who is None:
+                self._host.remove(GUARD_PAUSED)
+            else:
+                self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
+        except OSError as error:
+            raise Refused(
+                "guard",
+                f"{GUARD_PAUSED} cannot be changed: {error.strerror}",
+                "See that the disk has room and can be written, and ask again",
+            ) from error
 
     def _answer_about(self, question: Question) -> Reply:
         """Of one domain, or one of its disks."""
@@ -501,12 +516,14 @@ class GuardService:
     def _status(self) -> Reply:
         now_s = self._clock()
         look, facts = self._fresh(now_s), self._store.facts
-        unaware = self._guard.unaware(now_s)
+        unaware, apart = self._guard.unaware(now_s), self._guard.apart
+        protected = (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware and not apart
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware,
+            "protected": protected,
             "unaware": unaware,
+            "apart": apart,
             "unfenced": self._guard.unfenced,
             "quorum": self._proof.quorum,
             "leases": self._proof.ends,

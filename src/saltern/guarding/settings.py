@@ -1,5 +1,7 @@
 """What a guard, or a witness, is told by the states: a file on its machine, checked as a whole before anything begins."""
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,7 +11,7 @@ from typing import Final, TypeVar
 from saltern.errors import FileError
 from saltern.guard import times as guard_times
 from saltern.guard.times import Times
-from saltern.guarding.plain import Malformed, from_plain, read_json
+from saltern.guarding.plain import Malformed, from_plain, read_json, to_plain
 from saltern.model.topology import FenceAgent
 from saltern.run import Host
 
@@ -86,6 +88,19 @@ class GuardSettings:
     def domain_of(self, resource: str) -> GuardedDomain | None:
         """Whose disk a resource is."""
         return next((each for each in self.domains if resource in each.resources), None)
+
+    @property
+    def terms(self) -> dict[str, str]:
+        """What stands for all that a partner has to be told as well, by partner: what proves death, the times, what is shared."""
+        return {name: self._terms(name) for name in self.partners}
+
+    def _terms(self, partner: str) -> str:
+        shared = sorted(
+            (each.name, each.uuid, sorted(each.resources)) for each in self.domains if each.partner == partner
+        )
+        witness = None if self.witness is None else self.witness.key
+        told = [witness, self.quorum, to_plain(self.times), shared]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

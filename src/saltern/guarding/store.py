@@ -14,8 +14,8 @@ from saltern.run import Host
 _MODE: Final = 0o600
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _REMEDY: Final = (
-    "It is not guessed what this node has promised. Put the file back; or, when the other nodes are seen to run well, and "
-    "nothing of this one's is in doubt, remove it"
+    "It is not guessed what this machine has promised, and a copy from a backup does not know what it has promised since. When "
+    "the nodes are seen to run well, and nothing of what this file was for is in doubt, remove it"
 )
 T = TypeVar("T")
 
@@ -110,6 +110,7 @@ class _Promised(NamedTuple):
     alone: Mapping[str, str]
     refusals: int
     off: Mapping[str, tuple[int, int]]
+    terms: Mapping[str, frozenset[tuple[str, str]]] = {}
 
 
 class WitnessStore:
@@ -121,13 +122,13 @@ class WitnessStore:
         self.promises = Promises()
         if found is not None:
             denied = {(each.node, each.by): each.denial for each in found.denied}
-            self.promises = Promises(denied, found.alone, found.refusals, found.off)
+            self.promises = Promises(denied, found.alone, found.refusals, found.off, found.terms)
 
     def keep(self, promises: Promises) -> None:
         """Have the promises on the disk. Raises ``OSError``."""
         if promises != self.promises:
             denied = tuple(_Denied(*key, denial) for key, denial in sorted(promises.denied.items()))
-            promised = _Promised(denied, promises.alone, promises.refusals, promises.off)
+            promised = _Promised(denied, promises.alone, promises.refusals, promises.off, promises.terms)
             _save(self._host, WITNESS_PROMISES, promised)
             self.promises = promises
 

@@ -80,7 +80,10 @@ def heard(by: str, answer: Answer) -> Iterator[Told]:
                 f"node {answer.node}", f"is answered no more by {WITNESS}, which has refusal {answer.refusal} for it"
             )
         case Lives():
-            yield Told(WITNESS, "refuses to give a node up for lost: it hears it, or has not listened for long enough")
+            words = (
+                "it hears it, has not listened for long enough, or has not heard that it was told the same as this node"
+            )
+            yield Told(WITNESS, f"refuses to give a node up for lost: {words}")
         case Granted(given=given):
             # It is asked at each beat, of each of them: with a subject of its own an answer is told once.
             words = "they may be written here alone" if given else "they may not be written here alone"

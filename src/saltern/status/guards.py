@@ -46,6 +46,9 @@ def _why_not(guard: Tree) -> str:
     if guard["unfenced"]:
         what = "demand quorum for" if guard.get("quorum") else "ask its guard about"
         return f"DRBD was not seen to {what} {' and '.join(guard['unfenced'])}"
+    if guard.get("apart"):
+        names = " and ".join(guard["apart"])
+        return f"its guard and that of {names} were not told the same, so that neither takes anything over from the other one"
     if guard["unaware"]:
         return f"{' and '.join(guard['unaware'])} did not answer of late, without whom nobody takes it over"
     return "its guard has not begun to protect it yet"
@@ -73,6 +76,8 @@ def _agents(about: str, guard: Tree) -> Iterator[Fault]:
 
 
 def _remedy(node: str, guard: Tree) -> str:
+    if guard.get("apart"):
+        return f"`salt -L {','.join([node, *guard['apart']])} state.apply`"
     installed = guard.get("configured") and guard["wanted"]
     return _SERVICE if installed else _apply(node)
 

@@ -630,3 +630,37 @@ def test_nothing_is_started_while_the_guard_is_being_stopped() -> None:
     answered(one, one.act(Seen(), 5.0), 5.1, by="node2")
     one.leave()
     assert one.against_start("dns", 6.0) == "the guard of this node is being stopped"
+
+
+def test_neither_is_fenced_nor_believed_dead_who_was_told_something_else() -> None:
+    """Its partner may have been changed, so that what is here is older; its lease may be longer than what is waited for."""
+    one = guard(terms={"node2": "new"})
+    heard(one, 1.0, 1, terms=frozenset({("node1", "old")}))
+    assert one.apart == ["node2"]
+    assert not of(Fence, one.act(RUNS_DNS, 20.0))
+    against, acts = one.confirm_dead("node2", 20.0)
+    assert against is not None
+    assert "told something else" in against
+    assert acts == []
+    heard(one, 21.0, 2, terms=frozenset({("node1", "new")}))
+    assert one.apart == []
+    assert of(Fence, one.act(RUNS_DNS, 40.0)) == [Fence("node2")]
+
+
+def test_no_word_is_taken_of_a_node_whose_guard_has_said_that_nothing_is_to_be_taken_over() -> None:
+    """It steps aside before DRBD goes on alone unasked there, and may have had no time to say that it does."""
+    one = guard()
+    heard(one, 1.0, 1)
+    heard(one, 2.0, 2, leaving=True)
+    against, acts = one.confirm_dead("node2", 20.0)
+    assert (against is not None, acts) == (True, [])
+    heard(one, 21.0, 3)
+    assert one.confirm_dead("node2", 40.0)[0] is None
+
+
+def test_the_terms_of_a_partner_are_said_in_beats_and_when_it_is_to_be_denied() -> None:
+    one = guard(Proof(), terms={"node2": "new"})
+    heard(one, 1.0, 1, terms=frozenset({("node1", "new")}))
+    said = [act.message for act in of(Send, one.act(RUNS_DNS, 20.0))]
+    assert {each.terms for each in said if isinstance(each, Beat)} == {frozenset({("node2", "new")})}
+    assert [each.terms for each in said if isinstance(each, Deny)] == ["new"]

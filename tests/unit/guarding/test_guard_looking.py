@@ -68,6 +68,16 @@ def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> No
     assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.lost == {"dns"}
 
 
+@pytest.mark.parametrize("disk", [Disk.DISKLESS, Disk.FAILED, Disk.INCONSISTENT, Disk.OUTDATED])
+def test_what_runs_on_a_copy_that_is_not_whole_has_no_other_one_outdated(world: World, disk: Disk) -> None:
+    """It is read over there: that is the good copy, and the last one."""
+    world.cut_link("dom0", "dom0m")
+    world.advance(60)
+    (device,) = world.nodes["dom0"].drbd.resources[RESOURCES[0]].devices.values()
+    device.disk = disk
+    assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.lost == set()
+
+
 def ask(world: World, resource: str, policy: str = "resource-and-stonith", node: str = "dom0") -> None:
     """As `drbd.fenced` tells the kernel."""
     for name, one in world.nodes[node].drbd.resources.items():

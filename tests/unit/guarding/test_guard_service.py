@@ -1,7 +1,9 @@
 """The loop around the decisions: what it makes of looks that are old, of answers, and of being told to end."""
 
+import errno
 import json
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +27,7 @@ from saltern.guarding.service import GuardService
 from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place
 from saltern.guarding.store import GuardStore
 from saltern.guarding.transport import Heard
+from saltern.model.places import GUARD_SOCKET
 from saltern.model.topology import FenceAgent
 from saltern.run import LocalHost
 
@@ -99,6 +102,9 @@ class Bench:
         self.service._turn()
 
     def hear(self, sender: str, content: Any) -> None:
+        """A beat is that of a guard which was told the same, where it says nothing else."""
+        if isinstance(content, Beat) and not content.terms:
+            content = content._replace(terms=frozenset({("dom0", self.service._settings.terms["dom0m"])}))
         self.service._hear(Heard(sender, content, b""))
 
     def beats(self, to: str) -> list[Beat]:
@@ -749,3 +755,48 @@ def test_by_quorum_a_disk_that_is_apart_is_attached_where_nobody_else_runs_its_d
 def test_by_leases_a_disk_that_is_apart_is_attached_by_the_lease_alone(bench: Bench) -> None:
     leased(bench)
     assert bench.service._answer({"ask": "attach", "resource": "dns", "arrives": False, "apart": True})["allowed"]
+
+
+def ask_by_the_socket(bench: Bench, question: dict[str, str]) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as way:
+        way.connect(f"{bench.root}{GUARD_SOCKET}")
+        way.send(json.dumps(question).encode())
+        bench.service._door.serve()
+        return way.recv(65536).decode()
+
+
+def full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_guard_that_cannot_write_down_what_it_has_decided_tells_drbd_nothing_and_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent(bench)
+    bench.see(LOST)
+    bench.turn()
+    bench.service._agents._ended.put(Fenced("dom0m", off=True))
+    monkeypatch.setattr(bench.service._store, "keep", full)
+    with pytest.raises(OSError, match="No space"):
+        ask_by_the_socket(bench, {"ask": "lost", "resource": "dns"})
+
+
+@pytest.mark.parametrize("ask", [{"ask": "pause", "who": "maria"}, {"ask": "resume"}])
+def test_a_pause_that_the_disk_does_not_take_is_refused_and_the_guard_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ask: dict[str, str]
+) -> None:
+    for name in ("write_text", "remove"):
+        monkeypatch.setattr(bench.host, name, full)
+    assert "No space left on device" in ask_by_the_socket(bench, ask)
+    assert not bench.service._guard.facts.paused
+
+
+def test_a_node_is_not_protected_while_its_partner_was_told_something_else(bench: Bench) -> None:
+    leased(bench)
+    bench.turn(1.0)
+    bench.lease()
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
+    assert bench.service._answer({"ask": "status"})["protected"]
+    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=True, terms=frozenset({("dom0", "older")})))
+    status = bench.service._answer({"ask": "status"})
+    assert (status["protected"], status["apart"]) == (False, ["dom0m"])

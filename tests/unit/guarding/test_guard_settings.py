@@ -43,6 +43,34 @@ def test_by_quorum_a_guard_has_neither_witness_nor_agents(tmp_path: Path) -> Non
     assert read_guard(write(tmp_path, GUARD_SETTINGS, told), GUARD_SETTINGS).quorum
 
 
+MIRRORED = {
+    **GUARD,
+    "node": "dom0m",
+    "partners": {"dom0": {"address": "192.168.1.190", "port": 7780, "key": "b" * 40}},
+    "domains": [{"name": "dns", "uuid": "u1", "partner": "dom0", "resources": ["dns"], "memory_bytes": 2}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "alike"),
+    [
+        ({}, True),
+        ({"notify": ["/bin/true"], "fencing": {"dom0": {"agent": "fence_x", "options": {}, "timeout_s": 9}}}, True),
+        ({"times": {"lease_s": 9, "takeover_s": 40}}, False),
+        ({"witness": {**GUARD["witness"], "key": "c" * 40}}, False),  # type: ignore[dict-item]
+        ({"witness": None, "quorum": True, "times": BY_QUORUM}, False),
+        ({"domains": []}, False),
+        ({"domains": [{**MIRRORED["domains"][0], "resources": ["dns", "dns-xvdb"]}]}, False),  # type: ignore[index]
+    ],
+)
+def test_two_partners_are_on_the_same_terms_when_they_were_told_the_same(
+    tmp_path: Path, changed: dict[str, Any], alike: bool
+) -> None:
+    here = read_guard(write(tmp_path, GUARD_SETTINGS, GUARD), GUARD_SETTINGS)
+    there = read_guard(write(tmp_path, GUARD_SETTINGS, {**MIRRORED, **changed}), GUARD_SETTINGS)
+    assert (here.terms["dom0m"] == there.terms["dom0"]) is alike
+
+
 def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert Place(address="fd00::1", port=7780).endpoint == "tcp://[fd00::1]:7780"
 

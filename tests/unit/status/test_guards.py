@@ -93,6 +93,10 @@ def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
         ({"unfenced": ["dns"], "unaware": ["dom0m"]}, "DRBD was not seen to ask its guard about dns"),
         ({"unfenced": ["dns"], "quorum": True}, "DRBD was not seen to demand quorum for dns"),
         ({"unaware": ["dom0m"]}, "dom0m did not answer of late, without whom nobody takes it over"),
+        (
+            {"unaware": ["dom0m"], "apart": ["dom0m"]},
+            "its guard and that of dom0m were not told the same, so that neither takes anything over from the other one",
+        ),
         ({}, "its guard has not begun to protect it yet"),
     ],
 )
@@ -115,6 +119,11 @@ def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None
         (guard(ending=True, protected=False), "its guard was asked to end"),
         (guard(protected=False), "its guard has not begun to protect it yet"),
         (guard(protected=False, unaware=["dom0m"]), "dom0m did not answer of late, without whom nobody takes it over"),
+        (
+            guard(protected=False, apart=["dom0m"]),
+            "its guard and that of dom0m were not told the same, so that neither takes anything over from the other one; "
+            "`salt -L dom0,dom0m state.apply`",
+        ),
     ],
 )
 def test_a_node_that_is_not_protected_is_wrong_and_the_reason_told(told: dict[str, Any], why: str) -> None:
