@@ -1,4 +1,4 @@
-"""A tool that says that it has done something, and has not: it is no change, and the state fails. What comes late is waited for."""
+"""A tool that says that it has done something, and has not: no change, and the state fails. What comes late is waited for."""
 
 from typing import Any
 
