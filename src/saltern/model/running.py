@@ -127,6 +127,7 @@ class RunningResource(NamedTuple):
     ``connections`` are those to peers that hold a copy, ``tie_breakers`` those to peers that are without a disk on purpose: what
     holds of the partner does not hold of these. ``lacks_quorum``: its I/O is suspended because it sees too few of all of them.
     ``awaits_handler``: its I/O is suspended until the handler ``fence-peer`` has ended well, and for no other reason.
+    ``fails_io``: it was made Secondary by force while it was open, and fails all I/O until nobody has it open any more (9).
     """
 
     name: str
@@ -137,3 +138,4 @@ class RunningResource(NamedTuple):
     awaits_handler: bool = False
     lacks_quorum: bool = False
     tie_breakers: tuple[Connection, ...] = ()
+    fails_io: bool = False

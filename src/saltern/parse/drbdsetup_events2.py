@@ -65,8 +65,8 @@ _Word = TypeVar("_Word", bound=StrEnum)
 class _Resource:
     """A resource while its lines are read."""
 
-    def __init__(self, role: Role, suspended: frozenset[str]) -> None:
-        self.role, self.suspended = role, suspended
+    def __init__(self, role: Role, suspended: frozenset[str], *, fails_io: bool) -> None:
+        self.role, self.suspended, self.fails_io = role, suspended, fails_io
         self.devices: dict[int, Device] = {}
         self.connections: dict[int, _Connection] = {}
 
@@ -123,7 +123,7 @@ def _take(resources: dict[str, _Resource], event: Event) -> None:
     """Add one line to what was read so far; ``KeyError`` and ``ValueError`` tell what is wrong with it."""
     fields = event.fields
     if event.kind is Kind.RESOURCE:
-        _add(resources, fields["name"], _Resource(Role(fields["role"]), _suspended(fields["suspended"])), "resource")
+        _add(resources, fields["name"], _resource(fields), "resource")
         return
     resource = resources[fields["name"]]
     match event.kind:
@@ -153,6 +153,14 @@ def _add(things: dict[_Key, _Value], key: _Key, thing: _Value, what: str) -> Non
     if key in things:
         raise ValueError(f"{what} {key} stands there twice")
     things[key] = thing
+
+
+def _resource(fields: Mapping[str, str]) -> _Resource:
+    return _Resource(
+        role=Role(fields["role"]),
+        suspended=_suspended(fields["suspended"]),
+        fails_io=_YES[fields.get("force-io-failures", "no")],
+    )
 
 
 def _device(fields: Mapping[str, str]) -> Device:
@@ -238,4 +246,5 @@ def _finish(name: str, resource: _Resource) -> RunningResource:
         awaits_handler=resource.suspended == {_FENCING},
         lacks_quorum=_QUORUM in resource.suspended,
         tie_breakers=tuple(tie_breakers),
+        fails_io=resource.fails_io,
     )

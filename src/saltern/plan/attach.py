@@ -109,6 +109,12 @@ def _require_good(side: RunningResource) -> None:
         )
     if side.suspended:
         raise Refused(side.name, "its I/O is suspended", "`drbdsetup status` tells the reason")
+    if side.fails_io:
+        raise Refused(
+            side.name,
+            "it fails all its I/O: it was made Secondary by force while something had it open, and has still",
+            f"End what has it open; then `drbdsetup status {side.name}` no longer tells `force-io-failures:yes`",
+        )
     if side.devices[0].disk is not DiskState.UP_TO_DATE:
         raise Refused(
             side.name,

@@ -189,6 +189,11 @@ def _disk_obstacles(domain: DomainSpec, side: RunningResource, connection: Conne
     disk = side.devices[0].disk
     if side.suspended:
         yield Wait(reason=f"I/O of {side.name} is suspended", remedy="See `drbdsetup status` for the reason")
+    if side.fails_io:
+        yield Wait(
+            reason=f"{side.name} fails all its I/O: it was made Secondary by force while something had it open",
+            remedy="End what has it open, then apply again",
+        )
     if disk is DiskState.UP_TO_DATE:
         return
     replication = connection.volumes[0].replication if 0 in connection.volumes else ReplicationState.OFF

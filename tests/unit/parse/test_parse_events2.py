@@ -151,6 +151,13 @@ def test_io_that_is_held_back_is_suspended_for_whatever_reason(happening: str) -
 
 
 @pytest.mark.parametrize(
+    ("told", "fails"), [("", False), (" force-io-failures:no", False), (" force-io-failures:yes", True)]
+)
+def test_a_resource_that_was_demoted_by_force_fails_its_io(told: str, fails: bool) -> None:
+    assert parse(text(RESOURCE + told))["dns"].fails_io is fails
+
+
+@pytest.mark.parametrize(
     ("suspended", "awaits"), [("fencing", True), ("user", False), ("user,fencing", False), ("no", False)]
 )
 def test_io_awaits_the_handler_when_nothing_else_holds_it_back(suspended: str, awaits: bool) -> None:

@@ -111,6 +111,7 @@ def test_without_the_partner_a_primary_goes_on_and_a_secondary_does_not(state) -
     ("found", "incoming", "said"),
     [
         (side()._replace(suspended=True), False, "suspended"),
+        (side()._replace(fails_io=True), False, "fails all its I/O"),
         (side()._replace(devices={}), False, "0 volumes"),
         (side()._replace(devices={1: side().devices[0]}), False, "volume 0"),
         (side()._replace(devices={0: side().devices[0], 1: side().devices[0]}), False, "2 volumes"),

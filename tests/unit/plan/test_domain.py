@@ -105,6 +105,11 @@ def test_suspended_input_and_output_is_waited_for() -> None:
     assert isinstance(at_home(resources=suspended), Wait)
 
 
+def test_nothing_is_started_on_a_device_that_fails_its_input_and_output() -> None:
+    failing = {"dns": running()["dns"]._replace(fails_io=True)}
+    assert isinstance(at_home(resources=failing), Wait)
+
+
 @pytest.mark.parametrize("flag", ["shut_down", "dying"])
 def test_a_domain_that_is_going_away_is_waited_for(flag) -> None:
     assert isinstance(at_home(domains=(domain(**{flag: True}),), resources=running()), Wait)
