@@ -38,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     try:
         code: int = arguments.run(Lab(arguments.directory or usual_directory(), _progress()), arguments)
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return code

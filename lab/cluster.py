@@ -21,6 +21,7 @@ from demo.ports import free_ports
 from lab import image, needs, patience
 from lab.board import BoardService
 from lab.errors import LabError
+from lab.files import PRIVATE, write_whole
 from lab.machine import MASTER_ADDRESS, Machine, Wiring
 from lab.master import CHECKOUT, Master
 from lab.snapshot import Snapshot, fingerprint
@@ -112,7 +113,7 @@ class Lab:
 
         It is down afterwards, unless it was up before. Raises LabError when another run has it.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         with (self.directory / "reserved.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -274,6 +275,7 @@ class Lab:
         if unfit := self._unfit(name):
             raise LabError(f"snapshot {name!r} belongs to another {' and another '.join(unfit)}; save it anew")
         with self._locked():
+            self._up_mark.unlink(missing_ok=True)
             for node in NODES:
                 self._cut_power(node)
             self.witness.stop()
@@ -399,7 +401,7 @@ class Lab:
         sockets = tempfile.mkdtemp(prefix="saltern-lab-")
         tcp, udp = free_ports(6), free_ports(2, socket.SOCK_DGRAM)
         ports = Ports((tcp[0], tcp[1]), (udp[0], udp[1]), *tcp[2:])
-        self._wiring_file.write_text(json.dumps({"ports": asdict(ports), "sockets": sockets}), encoding="utf-8")
+        write_whole(self._wiring_file, json.dumps({"ports": asdict(ports), "sockets": sockets}))
         self._wire()
 
     def _anything_runs(self) -> bool:
@@ -472,7 +474,7 @@ class Lab:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time changes what runs."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._wiring_file.exists():

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from lab import process
 from lab.errors import LabError
+from lab.files import copy_sparse, write_whole
 from lab.monitor import Monitor
 from lab.patience import patient, wait_until
 
@@ -74,16 +74,21 @@ class Machine:
 
     def new_disks(self) -> None:
         """Give it the disks of a machine that was just bought: the image, and an empty second one."""
-        for path in (self._disks_of, self.root_disk, self.data_disk):
+        self.unmark_disks()
+        for path in (self.root_disk, self.data_disk):
             path.unlink(missing_ok=True)
         copy_sparse(self._image / "base.img", self.root_disk)
         with self.data_disk.open("wb") as disk:
             disk.truncate(DATA_DISK_BYTES)
         self.mark_disks()
 
+    def unmark_disks(self) -> None:
+        """Have it without disks until they are marked: what is half written is none."""
+        self._disks_of.unlink(missing_ok=True)
+
     def mark_disks(self) -> None:
         """Remember from which image its disks come."""
-        self._disks_of.write_text(image_identity(self._image), encoding="ascii")
+        write_whole(self._disks_of, image_identity(self._image))
 
     @property
     def has_disks(self) -> bool:
@@ -96,6 +101,10 @@ class Machine:
         """Switch it on; with ``incoming``, load that memory instead and stay stopped at the moment it was saved."""
         if self.running:
             raise LabError(f"{self.name} is running already")
+        if not self.has_disks:
+            raise LabError(
+                f"{self.name} has no whole disks of this image; `lab reinstall {self.name}` gives it new ones"
+            )
         self._socket.unlink(missing_ok=True)
         saved = [] if incoming is None else ["-incoming", f"exec:cat {shlex.quote(str(incoming))}"]
         process.spawn([*self.argv(), "-S", *saved], record=self.record, log=self._log)
@@ -246,11 +255,6 @@ def xen_has_processor(registers: str) -> bool:
     a domain with hardware virtualisation has one of its own.
     """
     return re.search(r"^IDT=\s+ffff82d0", registers, re.MULTILINE) is not None
-
-
-def copy_sparse(source: Path, target: Path) -> None:
-    """Copy a disk; where there is nothing in it, its copy takes no room either."""
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(source), str(target)], check=True)
 
 
 def _escaped(path: Path) -> str:

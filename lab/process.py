@@ -6,6 +6,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lab.files import write_whole
+
 PREFERRED_NICE = -15
 
 
@@ -26,7 +28,12 @@ def spawn(argv: Sequence[str], *, record: Path, log: Path, environment: Mapping[
         )
     finally:
         os.close(output)
-    record.write_text(f"{pid} {_identity(pid)}\n", encoding="ascii")
+    try:
+        write_whole(record, f"{pid} {_identity(pid)}\n")
+    except BaseException:
+        os.killpg(pid, signal.SIGKILL)  # nobody could end it any more
+        os.waitpid(pid, 0)
+        raise
 
 
 def prefer(record: Path) -> None:

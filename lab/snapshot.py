@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab.machine import Machine, copy_sparse, hardware, image_identity
+from lab.files import copy_sparse
+from lab.machine import Machine, hardware, image_identity
 from lab.master import minion_settings
 
 ABOUT = "about.json"
@@ -103,6 +104,7 @@ def _save(machine: Machine, directory: Path) -> None:
 
 
 def _restore(machine: Machine, directory: Path, link: bool) -> None:
+    machine.unmark_disks()
     copy_sparse(directory / f"{machine.name}.root", machine.root_disk)
     copy_sparse(directory / f"{machine.name}.data", machine.data_disk)
     machine.mark_disks()

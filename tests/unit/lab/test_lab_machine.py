@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.machine import Machine, Wiring, copy_sparse, hardware
+from lab.machine import Machine, Wiring, hardware
 
 
 def machine(directory: Path, number: int = 1, port: int = 10000) -> Machine:
@@ -78,13 +78,16 @@ def image(directory: Path) -> None:
     (directory / "image" / "base.img").write_bytes(b"root" + bytes(1 << 20))
 
 
-def test_the_copy_of_a_disk_takes_no_room_for_what_is_empty(tmp_path: Path) -> None:
-    with (tmp_path / "disk").open("wb") as disk:
-        disk.write(b"text")
-        disk.truncate(1 << 30)
-    copy_sparse(tmp_path / "disk", tmp_path / "copy")
-    assert (tmp_path / "copy").stat().st_size == 1 << 30
-    assert (tmp_path / "copy").stat().st_blocks <= 64
+def test_a_node_is_not_booted_from_disks_that_are_half_written(tmp_path: Path) -> None:
+    image(tmp_path)
+    node = machine(tmp_path)
+    (tmp_path / "run").mkdir()
+    node.new_disks()
+    node.unmark_disks()
+    with pytest.raises(
+        LabError, match="node1 has no whole disks of this image; `lab reinstall node1` gives it new ones"
+    ):
+        node.start()
 
 
 def test_the_end_of_the_console_is_shown_with_the_place_of_all_of_it(tmp_path: Path) -> None:
