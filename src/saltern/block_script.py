@@ -274,20 +274,21 @@ def _release(drbd: _Drbd, domid: int, *, proof: bool) -> str:
     """``proof`` is false when to be Primary here says nothing of the partner.
 
     A domain that was on its way had both sides Primary, and a promotion that was not confirmed may have been made alone. Nor
-    is it a proof while two are allowed, whatever the domain is called by then. Of one that was told to stop, to stay so, none is
-    kept: it is not to be started here again, and its partner has to see that it is down when it is back.
+    is it a proof while two are allowed, or where it is forgotten whether they were, whatever the domain is called by then. Of one
+    that was told to stop, to stay so, none is kept: it is not to be started here again, and its partner has to see that it is
+    down when it is back.
     """
     side = drbd.look()
     if side is None:
         return "it is not up"
-    if proof and not attach.connected(side) and _keeps_proof(drbd, domid):
+    if proof and not attach.connected(side) and _keeps_proof(drbd, side, domid):
         return f"it stays {side.role}, since its partner is not connected"
     drbd.secondary(side)
     return "Secondary"
 
 
-def _keeps_proof(drbd: _Drbd, domid: int) -> bool:
-    if drbdsetup_show.parse_two_primaries(drbd.show()):
+def _keeps_proof(drbd: _Drbd, side: RunningResource, domid: int) -> bool:
+    if drbd.forgot_options(side) or drbdsetup_show.parse_two_primaries(drbd.show()):
         return False
     told = told_to_stop(domid)
     return told not in _children(drbd.host, told.rpartition("/")[0])  # a read of what is not there only fails

@@ -554,6 +554,15 @@ def test_without_the_partner_a_primary_beside_which_another_is_allowed_does_not_
     assert node.role == "Secondary"
 
 
+@both
+def test_a_primary_whose_connection_was_given_up_stays_one_only_where_its_options_are_known(drbd: str) -> None:
+    """They tell that no other one was allowed beside it; 8.4 forgets them."""
+    node = attached(drbd=drbd)
+    node.connection = "StandAlone"
+    assert remove(node, PATH) == 0
+    assert node.role == ("Secondary" if drbd == "8.4" else "Primary")
+
+
 def test_after_a_refused_attach_nothing_is_taken_away_from_anybody() -> None:
     node = attached()
     node.store[STATUS] = "error"
