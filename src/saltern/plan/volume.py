@@ -115,13 +115,21 @@ def _refuse_to_replace_a_lost_volume(volume: Volume, resource: Resource, node: s
 
 
 def _runs_elsewhere(volume: Volume, resource: Resource, node: str, view: View) -> bool:
-    """Whether the kernel tells of another disk under this name: the one of before a remake, which is attached still."""
+    """Whether the kernel tells of another copy under this name: the one of before a remake, which is attached still.
+
+    Its metadata are in another place as well. Where only the disk is another one, they would be those of the new, empty volume
+    as soon as the file is put back.
+    """
     running, configured = view.running.get(resource.name), view.configured.get(resource.name)
     device = running.devices.get(0) if running is not None else None
     if configured is None or device is None or device.disk is DiskState.DISKLESS:
         return False
-    disks = {host.volumes[0].disk for host in configured.hosts if host.node == node and 0 in host.volumes}
-    return bool(disks) and volume.path not in disks
+    side = resource.on(node)
+    found = [host.volumes[0] for host in configured.hosts if host.node == node and 0 in host.volumes]
+    return bool(found) and all(
+        each.disk != volume.path and (each.meta_device, each.meta_index) != (side.meta_device, side.meta_index)
+        for each in found
+    )
 
 
 def _refuse_to_hide_a_reduction(volume: Volume, present: LogicalVolume, resource: Resource, view: View) -> None:

@@ -8,6 +8,8 @@ from nodes import BLANK, NEW, USED, lvm, pair_slice, running, view
 from saltern.errors import Refused
 from saltern.model.action import CreateVolume, ExtendVolume
 from saltern.model.observed import Metadata, MetadataState
+from saltern.observe import Observation
+from saltern.plan.project import configuration
 from saltern.plan.volume import BLANK_TAG, step
 from saltern.units import GIB, MIB
 
@@ -61,6 +63,25 @@ def test_a_volume_that_is_larger_than_the_topology_says_is_told_of() -> None:
 def test_a_lost_data_volume_is_not_replaced_by_an_empty_one_under_its_metadata() -> None:
     with pytest.raises(Refused, match="this replica has been lost"):
         step(DATA, SLICE, view(metadata=USED))
+
+
+def attached_elsewhere(disk: str, meta_device: str) -> Observation:
+    """A disk that the kernel has attached, by a file that gives this node these volumes."""
+    here, *there = SLICE.resources["dns"].hosts
+    found = configuration(
+        replace(SLICE.resources["dns"], hosts=(replace(here, disk=disk, meta_device=meta_device), *there))
+    )
+    return view(metadata=USED, resources=running(), configured={"dns": found})
+
+
+def test_a_volume_that_was_renamed_under_its_metadata_is_not_replaced_by_an_empty_one() -> None:
+    """When the file is put back, a boot would attach the empty one by metadata that call it UpToDate."""
+    with pytest.raises(Refused, match="this replica has been lost"):
+        step(DATA, SLICE, attached_elsewhere("/dev/XEN/dns-renamed", META.path))
+
+
+def test_a_copy_in_another_place_with_metadata_of_its_own_does_not_keep_a_new_one_from_being_made() -> None:
+    assert step(DATA, SLICE, attached_elsewhere("/dev/OLD/dns", "/dev/OLD/dns_meta")).actions
 
 
 def test_a_data_volume_whose_metadata_never_held_data_is_created() -> None:
