@@ -23,7 +23,7 @@ def test_what_drbd_runs_is_carried_by_the_names_of_its_fields() -> None:
         connections=(),
     )
     device = {"minor": 1, "disk": "UpToDate", "size_bytes": None, "quorum": None}
-    told = {"awaits_handler": False, "lacks_quorum": False, "tie_breakers": []}
+    told = {"awaits_handler": False, "lacks_quorum": False, "tie_breakers": [], "fails_io": False}
     assert plain([found]) == [
         {"name": "dns", "role": "Primary", "suspended": False, "devices": {0: device}, "connections": [], **told}
     ]
