@@ -25,6 +25,7 @@ class WitnessService:
         self._store, self._transport, self._journal, self._clock = store, transport, journal, clock
         self._witness = Witness(settings.times, store.promises, clock())
         self._wake = Wake()
+        self._unwritten = False
         self._ending = False
 
     def run(self) -> None:
@@ -48,7 +49,17 @@ class WitnessService:
         assert isinstance(heard.content, Message)  # noqa: S101 - it asks nobody, so nobody answers it
         answer = self._witness.answer(heard.content, self._clock())
         before = self._store.promises
-        self._store.keep(self._witness.promises)
+        try:
+            self._store.keep(self._witness.promises)
+        except OSError as error:
+            # Nobody is told of it. Others, about whom nothing is to be written, live by the answers that go on.
+            self._witness.promises = before
+            self._journal.say("promises", f"cannot be written, so that no new one is given: {error.strerror}")
+            self._unwritten = True
+            return
+        if self._unwritten and self._store.promises is not before:
+            self._journal.say("promises", "are written again")
+            self._unwritten = False
         self._tell(before, self._witness.promises)
         if answer is not None:
             self._transport.answer(heard, answer)
