@@ -128,6 +128,8 @@ def allocate(forget=None, moved=None):
         return _failed(
             "another `topology.allocate` is under way on this master; give the same command again when it has ended"
         )
+    except OSError as error:
+        return _failed(f"the lock of allocations could not be taken: {error}")
 
 
 def show(node=None):

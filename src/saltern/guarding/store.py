@@ -118,11 +118,15 @@ class WitnessStore:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        found = _load(_Promised, host, WITNESS_PROMISES)
-        self.promises = Promises()
-        if found is not None:
-            denied = {(each.node, each.by): each.denial for each in found.denied}
-            self.promises = Promises(denied, found.alone, found.refusals, found.off, found.terms)
+        self.promises = self.read()
+
+    def read(self) -> Promises:
+        """What the disk has. Raises ``FileError``."""
+        found = _load(_Promised, self._host, WITNESS_PROMISES)
+        if found is None:
+            return Promises()
+        denied = {(each.node, each.by): each.denial for each in found.denied}
+        return Promises(denied, found.alone, found.refusals, found.off, found.terms)
 
     def keep(self, promises: Promises) -> None:
         """Have the promises on the disk. Raises ``OSError``."""

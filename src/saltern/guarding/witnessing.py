@@ -52,6 +52,8 @@ class WitnessService:
         try:
             self._store.keep(self._witness.promises)
         except OSError as error:
+            if self._store.read() != before:  # written, and not known to stay so: it begins anew with what is there
+                raise
             # Nobody is told of it. Others, about whom nothing is to be written, live by the answers that go on.
             self._witness.promises = before
             self._journal.say("promises", f"cannot be written, so that no new one is given: {error.strerror}")

@@ -1,7 +1,7 @@
 """The witness as a service: what its disk does not take is not promised, and the others are answered all the same."""
 
 from collections.abc import Iterable
-from errno import ENOSPC
+from errno import EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +75,19 @@ def test_a_promise_that_the_disk_does_not_take_is_not_given_and_the_others_are_a
     )
     (denied,) = told(host, deny)
     assert isinstance(denied, Denied)
+
+
+def test_a_witness_that_cannot_tell_what_its_disk_keeps_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = LocalHost(root=str(tmp_path))
+    assert told(host, Beat(LOST, 1, 1)) == [Yes(1)]
+    write = host.write_text
+
+    def unsure(path: str, text: str, mode: int) -> None:
+        write(path, text, mode)
+        raise OSError(EIO, "Input/output error")
+
+    monkeypatch.setattr(host, "write_text", unsure)
+    with pytest.raises(OSError, match="Input/output error"):
+        told(host, Deny(LOST, 1, frozenset({"dns"}), ONE, 1, 1))
