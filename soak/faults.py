@@ -248,6 +248,16 @@ def _separate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> 
         yield from _all_for_a_while(dice, at_s, ("part", "join"), [(name, other)])
 
 
+def _die_apart(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
+    """Isolated for good, and without power a while later: what it has done alone it cannot tell. People see that it is off."""
+    yield from (Event(at_s, "cut", way) for other in _others(name, nodes) for way in ((name, other), (other, name)))
+    yield from (Event(at_s, "part", pair) for pair in _pairs(name, nodes))
+    off_s = at_s + dice.choice((5, 40)) * dice.uniform(0.2, 1)
+    yield Event(off_s, "power_off", (name,))
+    if name != WITNESS:
+        yield Event(off_s + dice.uniform(3, 50), "confirm", (name,))
+
+
 def _flap(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     """Isolated, again and again."""
     ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
@@ -286,11 +296,13 @@ def _pause(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Ite
 
 
 def _less(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
-    """A domain leaves the topology, on one of its nodes, and is back a while later, more often than not."""
+    """A domain leaves the topology, on one of its nodes, and is back a while later, unless that node is lost just then."""
     domain, pair = dice.choice(sorted(homes(len(nodes)).items()))
     node = dice.choice(pair)
     yield Event(at_s, "less", (node, domain))
-    if dice.random() < 0.8:
+    if dice.random() < 0.3:
+        yield from _die_apart(dice, at_s + dice.uniform(0, 3), node, nodes)
+    else:
         yield Event(at_s + dice.uniform(1, 60), "more", (node, domain))
 
 
@@ -315,6 +327,7 @@ _KINDS: Final[dict[Callable[[random.Random, float, str, list[str]], Iterator[Eve
     _silence: 1,
     _isolate: 4,
     _separate: 5,
+    _die_apart: 2,
     _flap: 2,
     _replication: 3,
     _outage: 1,

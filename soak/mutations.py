@@ -208,6 +208,17 @@ class Trusting(Guard):
         return super()._is_met(beat._replace(covered=True))
 
 
+class Obliging(Guard):
+    """Takes a person's word of a node that had stepped aside."""
+
+    def confirm_dead(self, node: str, now_s: float) -> tuple[str | None, list[Act]]:
+        off = self.facts.off
+        self.facts = self.facts._replace(off={})
+        told = super().confirm_dead(node, now_s)
+        self.facts = self.facts._replace(off=off)
+        return told
+
+
 class Relentless(Witness):
     """Denies a node whose guard was stopped on purpose."""
 
@@ -387,6 +398,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "what is written alone unasked is passed over": {"guard": Shameless},
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},
+    "a person's word is taken of a node that had stepped aside": {"guard": Obliging},
     "what runs on several nodes is stopped": {"guard": Total},
     "an order is taken again": {"guard": Compliant},
     "an order that was held up is taken": {"guard": Patient},

@@ -38,6 +38,8 @@ _FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
 
 
 _OF_ORDERS: Final = (End, Ended)
+# Whether there is a lease, and whether there are fence agents. Seldom neither: then people say what is dead.
+_PROOFS: Final = (*((True, False), (True, True), (False, True)) * 3, (False, False))
 EVERYWHERE: Final = frozenset({"router"})  # it runs on all nodes at once, and is none of the guards'
 
 
@@ -168,7 +170,7 @@ class World:
         self.homes = homes(nodes) if placed is None else placed
         names = sorted({name for pair in self.homes.values() for name in pair})
         self._often = self.noise["weather",].choice((1.0, 1.0, 5.0, 15.0))
-        lease, agents = self.noise["proof",].choice(((True, False), (True, True), (False, True)))
+        lease, agents = self.noise["proof",].choice(_PROOFS)
         self.proof = proof or Proof(lease, frozenset(names if agents else ()))
         self.agents = Agents(self)
         self.moves = Moves(self)

@@ -259,6 +259,15 @@ HEARD_MEANWHILE = [
 ]
 
 
+ASIDE_THEN_LOST = [
+    *(Event(0, "agent", (node, "fails")) for node in ("node1", "node2")),
+    Event(18.5, "less", ("node1", "a0")),
+    *APART,
+    Event(50, "power_off", ("node1",)),
+    Event(60, "confirm", ("node1",)),
+]
+
+
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
 
@@ -346,6 +355,7 @@ MISSED: dict[str, Mutation] = {
         [*(Event(20, "power_off", (node,)) for node in ("node1", "node2")), Event(30, "power_on", ("node2",))],
         FENCING,
     ),
+    "a person's word is taken of a node that had stepped aside": Mutation(ASIDE_THEN_LOST, FENCING),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "a node is denied in another boot than it is in": Mutation(
         [
