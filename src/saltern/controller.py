@@ -183,7 +183,7 @@ def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_
                 raise Refused(
                     str(selection), f"after {timeout_s:g} s still: {waits}", "Nothing was done; begin again later"
                 )
-            fleet.show(waits)
+            fleet.show(f"waits, {timeout_s:g} s at most: {waits}")
             _rest(fleet, asked_s, at_most_s=_RENEW_S)
     except SalternError:
         withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)

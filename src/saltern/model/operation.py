@@ -82,7 +82,7 @@ class Planned:
                 text = f"{self.domain} is shut down on {self.source}, then starts on {self.target}"
             case _:
                 text = f"{self.domain} moves from {self.source} to {self.target}"
-        return f"{text}, after: {', '.join(self.waits_for)}" if self.waits_for else text
+        return f"{text}, but waits while {', '.join(self.waits_for)}" if self.waits_for else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

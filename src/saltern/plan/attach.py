@@ -152,7 +152,7 @@ def _alone(side: RunningResource, connection: Connection, incoming: bool, window
         raise Refused(
             side.name,
             f"it is not connected ({connection.state}), so the domain may be running on the partner: unknown is not down",
-            "Bring the partner back; only when it is certainly down, take over with "
+            "Bring the partner, or the link to it, back; only when it is certainly down, take over with "
             f"`drbdadm primary {side.name}` and start again",
         )
     if window:

@@ -137,8 +137,11 @@ def _move(domain: DomainSpec, surveys: Mapping[str, Survey | str]) -> dict[str, 
         return {"possible": False, "told": f"no: {refused}"}
     if move is None:  # only where a target was asked for
         return {"possible": False, "told": "no: it is there already"}
-    after = f", after: {', '.join(move.waits_for)}" if move.waits_for else ""
-    return {"possible": True, "told": f"yes, from {move.source} to {move.target}{after}"}
+    if move.waits_for:
+        told = f"from {move.source} to {move.target}, but not yet: it would wait while {', '.join(move.waits_for)}"
+    else:
+        told = f"yes, from {move.source} to {move.target}"
+    return {"possible": True, "told": told}
 
 
 # --- Text --------------------------------------------------------------------------------------------------------

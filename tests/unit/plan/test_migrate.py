@@ -145,6 +145,7 @@ def test_disks_that_time_heals_are_waited_for(side, told) -> None:
     assert moved is not None
     (wait,) = moved.waits_for
     assert told in wait
+    assert str(moved) == f"dns moves from dom0 to dom0m, but waits while {wait}"
 
 
 def halves() -> dict[str, object]:
