@@ -223,7 +223,7 @@ def two_primaries(resources):
 
 def log(domain):
     """
-    Return what the tools said in the last operation on a domain, or nothing.
+    Return what the tools said on this node in the last operation on a domain, or nothing.
 
     domain
         The domain

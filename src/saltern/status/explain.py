@@ -180,7 +180,9 @@ def _apply(foreseen: Tree) -> Iterator[str]:
     together: dict[tuple[str, str], list[str]] = {}  # what is said of several items alike is said once
     for each in open_items:
         verb = {None: "would do" if each["changes"] else "would wait", False: "refuses", True: "warns"}[each["result"]]
-        said = "; ".join(each["warnings"]) if each["result"] is True else each["comment"]
+        said = (
+            "; ".join(each["warnings"]) if each["result"] is True else each["comment"].removeprefix(f"{each['item']}: ")
+        )
         together.setdefault((verb, said), []).append(each["item"])
     for (verb, said), items in together.items():
         yield from wrapped(f"{verb}: {', '.join(items)}: {said}", WIDTH, "    - ")

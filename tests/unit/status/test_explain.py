@@ -165,7 +165,7 @@ def test_a_domain_that_runs_nowhere_tells_what_apply_refuses_and_why_it_cannot_m
     assert "    - would wait: domain dns: not connected" in explain_text(
         explained(replace(AT_HOME, items=[{**item("not connected", None), "changes": False}]))
     )
-    assert "    - refuses: domain dns: domain dns: not connected" in lines
+    assert "    - refuses: domain dns: not connected" in lines
     assert told["move"]["possible"] is False
     assert "nowhere" in told["move"]["told"]
 
