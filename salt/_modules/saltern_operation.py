@@ -53,7 +53,7 @@ def _fresh_pillar():
     return __salt__["pillar.items"](unmask=True)
 
 
-def look(domains=None, share=None):
+def look(domains=None, share=None, preparing=None):
     """
     Return what this node has of domains: their condition, the sides of their disks, what is not as the topology says, and
     the operations that they are in.
@@ -67,6 +67,10 @@ def look(domains=None, share=None):
         What the master has of them now, without secrets: where the minion's pillar says another thing, it is asked for
         anew. Default: it is asked for anew in any case
 
+    preparing
+        The id of operations on these domains that whoever looks is preparing; they are renewed first, as by
+        ``operation.renew``. Default: none
+
     .. versionadded:: 0.1.0
 
     CLI Example:
@@ -79,6 +83,7 @@ def look(domains=None, share=None):
     def seen(host):
         given = bridge.current_slice(__pillar__, share, _fresh_pillar)
         names = given.domains if domains is None else _list(domains)
+        operations.keep_prepared(host, names, preparing)
         return survey.look(names, given, observe.Observation(host, given.node))
 
     return _core(seen)
@@ -199,6 +204,31 @@ def carry_out(domain, identifier):
         salt dom0 operation.carry_out dns 7c3f0c1e
     """
     return _core(work.begin, domain, identifier)
+
+
+def wait(domains, identifier, at_most):
+    """
+    Wait until an operation is over on this node, and return whether it is. Starts no process: while a domain moves, it costs
+    less to wait for the end than to look for it.
+
+    domains
+        The domains; the first one whose operation is over ends it
+
+    identifier
+        The id that their operations have
+
+    at_most
+        Seconds to wait
+
+    .. versionadded:: 0.1.0
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt dom0 operation.wait dns 7c3f0c1e 10
+    """
+    return _core(operations.wait, _list(domains), identifier, float(at_most))
 
 
 def two_primaries(resources):

@@ -21,7 +21,7 @@ except ImportError:
 else:
     saltern = loaded.current()
     if saltern.__version__ == WRITTEN_FOR:
-        from saltern import bridge, observe, remake_entries, remake_step, survey
+        from saltern import bridge, observe, operations, remake_entries, remake_step, survey
         from saltern.desired import slice_from_pillar
         from saltern.errors import SalternError, SliceError
         from saltern.travel import step_from_plain
@@ -239,7 +239,7 @@ def prepared(volume_group):
     return _core(lambda host: remake_step.prepared(host, __opts__["id"], volume_group))
 
 
-def look(domains, share, identifier):
+def look(domains, share, identifier, preparing=False):
     """
     Return what this node has of domains, as ``operation.look`` does, compared with what it is told and not with its pillar:
     between two topologies the one or the other holds.
@@ -253,6 +253,9 @@ def look(domains, share, identifier):
     identifier
         The id of the remake, whose own entry is not told
 
+    preparing
+        Whether whoever looks is preparing an operation of that id within it, which is then renewed. Default: False
+
     .. versionadded:: 0.1.0
 
     CLI Example:
@@ -264,6 +267,7 @@ def look(domains, share, identifier):
 
     def seen(host):
         given = slice_from_pillar(share)
+        operations.keep_prepared(host, _list(domains), identifier if preparing else None)
         return survey.look(_list(domains), given, observe.Observation(host, given.node, ours=identifier))
 
     return _core(seen)

@@ -4,7 +4,6 @@ Nothing is kept between two steps but the id of the operations, which the nodes 
 on by itself, or is settled by each node alone.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,10 +21,13 @@ from saltern.plan.selection import Selection
 from saltern.secrets import masked
 from saltern.survey import from_plain
 
-# Nodes have other work, most of all in a migration: they spend a quarter of the time on answers where these take long.
+# Nodes have other work: they spend a quarter of the time on answers where these take long.
 _POLL_S: Final = 1.0
 _POLL_AT_MOST_S: Final = 120.0
 _REST: Final = 3.0
+# Most of all in a migration, which competes with every look for the processors. Its end is waited for, and not looked for.
+_REST_AT_WORK: Final = 9.0
+_WAIT_AT_MOST_S: Final = 20.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
@@ -75,16 +77,21 @@ class Fleet:
         return self.ask_each(function, dict.fromkeys(nodes, args))
 
 
-def look(fleet: Fleet, specs: Mapping[str, DomainSpec]) -> dict[str, dict[str, Survey]]:
+def look(
+    fleet: Fleet, specs: Mapping[str, DomainSpec], *, preparing: str | None = None
+) -> dict[str, dict[str, Survey]]:
     """What both nodes of each domain have of it, by domain and node.
 
     They are told what they should know of it, without secrets: what a minion keeps of its pillar is that of its last refresh.
+    Whoever looks while ``preparing`` the operations of that id says by it that they are: these are renewed.
     """
     found: dict[str, dict[str, Survey]] = {name: {} for name in specs}
-    asked = {
+    asked: dict[str, list[object]] = {
         node: [domains, masked(slice_to_pillar(part(fleet.shares[node], domains)))]
         for node, domains in _by_node(specs).items()
     }
+    if preparing is not None:
+        asked = {node: [*these, preparing] for node, these in asked.items()}
     for node, domains in fleet.ask_each("operation.look", asked).items():
         for name, told in domains.items():
             found[name][node] = from_plain(told)
@@ -165,16 +172,13 @@ def _tell_planned(
 
 def synchronise(fleet: Fleet, selection: Selection, *, identifier: str, timeout_s: float) -> tuple[Planned, ...]:
     """Wait until the disks of all of them are connected and UpToDate. When that takes too long, everything is taken back."""
-    deadline_s, renewed_s = fleet.now() + timeout_s, fleet.now()
+    deadline_s = fleet.now() + timeout_s
     try:
         while True:
             asked_s = fleet.now()
             try:
                 planned, _ = _ours(fleet, selection, identifier)
                 waits = "; ".join(f"{each.domain}: {', '.join(each.waits_for)}" for each in planned if each.waits_for)
-                if not waits or fleet.now() - renewed_s >= _RENEW_S:
-                    _renew(fleet, planned, identifier)
-                    renewed_s = fleet.now()
                 if not waits:
                     return planned
             except Unanswered as error:  # it is asked again
@@ -199,21 +203,21 @@ def carry_out(
     evacuated gets the mark of maintenance, with the text ``mark``, before anything moves; one that its domains come home to
     loses it.
     """
+    asked_s = fleet.now()
     try:
         planned, surveys = _ours(fleet, selection, identifier)
+        took_s = fleet.now() - asked_s
         _mark(fleet, selection, mark)
     except SalternError:
         withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
-    work = _Work(fleet, identifier, planned, parallel, timeout_s, seen=surveys)
+    work = _Work(fleet, identifier, planned, parallel, timeout_s, seen=surveys, look_s=took_s, renewed_s=asked_s)
     try:
         while work.waiting or work.going:
             work.start()
-            asked_s = fleet.now()
+            work.rest()
             work.watch()
             work.renew()
-            if work.going:
-                _rest(fleet, asked_s, at_most_s=_RENEW_S if work.to_renew else _POLL_AT_MOST_S)
     finally:
         withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)
     if selection.evacuate:
@@ -351,7 +355,8 @@ def _domains(fleet: Fleet, node: str) -> Sequence[Mapping[str, Any]]:
 @dataclass
 class _Work:
     """What is being carried out: domains that wait, those that are on their way with the time of their start, and what became
-    of the others. ``seen`` is what has just been seen: those that start at once need no second look.
+    of the others. ``seen`` is what has just been seen: those that start at once need no second look. ``look_s`` is how long the
+    last look took, ``renewed_s`` when what waits was renewed last.
     """
 
     fleet: Fleet
@@ -360,12 +365,14 @@ class _Work:
     parallel: int
     timeout_s: float
     seen: Mapping[str, Mapping[str, Survey]]
+    look_s: float
+    renewed_s: float
     waiting: list[Planned] = field(default_factory=list)
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)  # both halves have a process
+    over: set[tuple[str, str]] = field(default_factory=set)  # a domain, and the node whose half of it is over
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    renewed_s: float = -math.inf
 
     def __post_init__(self) -> None:
         self.waiting = list(self.planned)
@@ -385,7 +392,7 @@ class _Work:
 
     def _start(self, each: Planned) -> None:
         """Much may have happened since it was entered: the last look is now, and the target is at work before its source."""
-        survey = self.seen.get(each.domain) or self._look(each)
+        survey = self.seen.get(each.domain) or self._look(each, preparing=self.identifier)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
             target = survey[each.target]
@@ -394,10 +401,6 @@ class _Work:
             waits = list(migrate.waits_to_start(target) if start else moves)
             if waits:
                 raise Refused(each.domain, "; ".join(waits), "Begin again when that has ended")
-        # Where answers take long, these halves would soon count as left. What else waits is no reason to fail here.
-        _renew(self.fleet, [each], self.identifier)
-        if not self.waiting:
-            self.renewed_s = self.fleet.now()
         for node in plan.workers(each):
             self.fleet.ask([node], "operation.carry_out", each.domain, self.identifier)
             if each.kind is OperationKind.OFFLINE and node == each.target:
@@ -418,8 +421,28 @@ class _Work:
                 )
             self.fleet.sleep(_POLL_S)
 
-    def _look(self, each: Planned) -> dict[str, Survey]:
-        return look(self.fleet, {each.domain: plan.spec_of(each.domain, self.fleet.shares)})[each.domain]
+    def _look(self, each: Planned, preparing: str | None = None) -> dict[str, Survey]:
+        specs = {each.domain: plan.spec_of(each.domain, self.fleet.shares)}
+        return look(self.fleet, specs, preparing=preparing)[each.domain]
+
+    def rest(self) -> None:
+        """Leave the nodes alone for a while; but no longer than until the first of what they work on is over."""
+        at_work: dict[str, list[str]] = {}
+        for each, _ in self.going.values():
+            for node in plan.enders(each):
+                if (each.domain, node) not in self.over:
+                    at_work.setdefault(node, []).append(each.domain)
+        if not at_work:
+            _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=_RENEW_S)
+            return
+        most_s = min(_WAIT_AT_MOST_S, max(_POLL_S, _REST_AT_WORK * self.look_s))
+        until_s = self.fleet.now() + most_s
+        asked = {node: [domains, self.identifier, most_s] for node, domains in at_work.items()}
+        try:
+            self.fleet.ask_each("operation.wait", asked)
+        except Unanswered as error:
+            self.fleet.show(str(error))
+            self.fleet.sleep(max(0.0, until_s - self.fleet.now()))
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
@@ -442,7 +465,11 @@ class _Work:
         except SalternError as error:
             self.fleet.show(str(error))
             surveys = {}
+        self.look_s = self.fleet.now() - asked_s
         self.held = {name for name, sides in surveys.items() if _are_held(sides)}
+        self.over = {
+            (name, node) for name, sides in surveys.items() for node, survey in sides.items() if survey.standing is None
+        }
         for each, begun_s in list(self.going.values()):
             took_s = asked_s - begun_s
             if each.domain in surveys:
@@ -518,11 +545,11 @@ class _Work:
 def _ours(
     fleet: Fleet, selection: Selection, identifier: str
 ) -> tuple[tuple[Planned, ...], dict[str, dict[str, Survey]]]:
-    """What is to be done, all of it entered under this id, and what was seen; raises ``Refused`` where something is not, or not
-    any longer.
+    """What is to be done, all of it entered under this id and renewed, and what was seen; raises ``Refused`` where something is
+    not entered, or not any longer.
     """
     specs = plan.concerned(selection, fleet.shares)
-    surveys = look(fleet, specs)
+    surveys = look(fleet, specs, preparing=identifier)
     planned = plan.decide(selection, specs, plan.without(surveys, identifier))
     decided = {each.domain for each in planned}
     # What has come about by itself since is carried out as well: there is nothing to do, and its entries end.

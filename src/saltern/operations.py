@@ -189,6 +189,32 @@ def renew_all(host: Host, domains: Iterable[str], identifier: str) -> None:
         raise trouble
 
 
+def keep_prepared(host: Host, domains: Iterable[str], identifier: str | None) -> None:
+    """Renew what whoever looks at these domains prepares, if anything: before the look, which tells what cannot be renewed."""
+    if identifier is not None:
+        with suppress(SalternError):
+            renew_all(host, domains, identifier)
+
+
+def wait(host: Host, domains: Iterable[str], identifier: str, at_most_s: float) -> bool:
+    """Wait until the operation with that id is over here for one of these domains, but no longer than that; whether it is.
+
+    Starts no process: it costs the node next to nothing, and whoever watches need not look to see the end. Raises
+    ``ParseError`` for an entry that cannot be read.
+    """
+    watched, deadline_s = list(domains), host.now() + at_most_s
+    while all(_is_entered(host, domain, identifier) for domain in watched):
+        if host.now() >= deadline_s:
+            return False
+        host.sleep(_POLL_S)
+    return True
+
+
+def _is_entered(host: Host, domain: str, identifier: str) -> bool:
+    text = host.read_text(operation_file(domain))
+    return text is not None and parse.parse(text).id == identifier
+
+
 def require(host: Host, domain: str, identifier: str) -> Operation:
     """The operation with that id; raises ``Refused`` when it is over, or another one."""
     found = read_operation(host, domain)

@@ -516,7 +516,8 @@ class _Remaker:
         def ask(function: str, args: Mapping[str, Sequence[object]]) -> Mapping[str, Any]:
             self._beat()
             if function == "operation.look":
-                return outer.ask_each("remake.look", {node: [*these, identifier] for node, these in args.items()})
+                asked = {node: [*these[:2], identifier, len(these) > 2] for node, these in args.items()}
+                return outer.ask_each("remake.look", asked)
             return outer.ask_each(function, args)
 
         return replace(outer, shares=shares, ask_each=ask)

@@ -77,16 +77,34 @@ class SimFleet:
     def _answer(self, host: SimHost, function: str, args: tuple[Any, ...]) -> object:
         if function == "look":
             return _look(host, self.shares, *args)
+        if function == "wait":
+            return operations.wait(_Waiting(host, self.sleep), *args)
         if function.startswith("remake."):
             return _Remaking(host, self).answer(function.removeprefix("remake."), args)
         return _FUNCTIONS[function](host, *args)
 
 
 def _look(
-    host: SimHost, shares: Mapping[str, NodeSlice], domains: Sequence[str], expected: Mapping[str, Any]
+    host: SimHost,
+    shares: Mapping[str, NodeSlice],
+    domains: Sequence[str],
+    expected: Mapping[str, Any],
+    preparing: str | None = None,
 ) -> object:
+    operations.keep_prepared(host, domains, preparing)
     pillar = {PILLAR_KEY: slice_to_pillar(shares[host.name])}
     return survey.look(domains, current_slice(pillar, expected, lambda: pillar), Observation(host, host.name))
+
+
+class _Waiting:
+    """A node on which time passes as it does for the master, for whoever waits there with it."""
+
+    def __init__(self, host: SimHost, sleep: Callable[[float], None]) -> None:
+        self._host = host
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
 
 
 class _Remaking:
@@ -105,7 +123,10 @@ class _Remaking:
         pillar = {} if share is None else {PILLAR_KEY: slice_to_pillar(share)}
         return current_slice(pillar, expected, lambda: pillar)
 
-    def _look(self, domains: Sequence[str], share: Mapping[str, Any], identifier: str) -> object:
+    def _look(
+        self, domains: Sequence[str], share: Mapping[str, Any], identifier: str, preparing: bool = False
+    ) -> object:
+        operations.keep_prepared(self._host, domains, identifier if preparing else None)
         return survey.look(domains, slice_from_pillar(share), Observation(self._host, self._host.name, ours=identifier))
 
     def _take(self, told: Mapping[str, Any], number: int, expected: Any, uuid: str, identifier: str) -> object:

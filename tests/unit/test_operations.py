@@ -75,6 +75,44 @@ def test_an_operation_is_entered_once_and_renewed_by_the_nodes_own_clock(host: C
     assert operations.require(host, "dns", "0a1b").renewed_s == 1050.0
 
 
+def test_whoever_waits_for_the_end_is_told_of_the_first_one_and_waits_no_longer_than_that(host: Clocked) -> None:
+    slept_s: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept_s.append(seconds)
+        host.now_s += seconds
+        if len(slept_s) == 10:
+            host.remove(operation_file("dns"))
+
+    host.sleep = sleep
+    for domain in ("dns", "mail"):
+        operations.begin(host, replace(ENTRY, domain=domain))
+    assert operations.wait(host, ["dns", "mail"], ENTRY.id, 3.0) is False
+    assert sum(slept_s) == 3.0
+    assert operations.wait(host, ["dns", "mail"], ENTRY.id, 60.0) is True
+    assert len(slept_s) == 10
+    assert operations.wait(host, ["mail"], "another", 60.0) is True  # it is over, and this is another one
+    assert len(slept_s) == 10
+
+
+def test_whoever_waits_for_the_end_of_what_cannot_be_read_is_told_so(host: Clocked) -> None:
+    host.write_text(operation_file("dns"), "{", 0o600)
+    with pytest.raises(ParseError):
+        operations.wait(host, ["dns"], ENTRY.id, 60.0)
+
+
+def test_a_look_while_it_is_prepared_renews_what_can_be_renewed(host: Clocked) -> None:
+    operations.begin(host, ENTRY)
+    host.now_s = 1050.0
+    operations.keep_prepared(host, ["dns"], None)
+    assert operations.require(host, "dns", ENTRY.id).renewed_s == 1000.0
+    operations.keep_prepared(host, ["mail", "dns"], ENTRY.id)
+    assert operations.require(host, "dns", ENTRY.id).renewed_s == 1050.0
+    host.now_s = 2000.0
+    operations.keep_prepared(host, ["dns"], ENTRY.id)  # it is left, which the look tells
+    assert operations.require(host, "dns", ENTRY.id).renewed_s == 1050.0
+
+
 def test_one_that_is_left_keeps_no_other_one_from_being_renewed(host: Clocked) -> None:
     for domain in ("dns", "mail"):
         operations.begin(host, replace(ENTRY, domain=domain))

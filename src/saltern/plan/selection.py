@@ -173,15 +173,15 @@ def entered(surveys: Surveys, identifier: str) -> tuple[Planned, ...]:
 
 
 def require_entered(planned: Planned, surveys: Mapping[str, Survey], identifier: str) -> None:
-    """Raises ``Refused`` unless both nodes have the operation of that id, of the same kind and for the same way."""
+    """Raises ``Refused`` unless both nodes have the operation of that id, of the same kind and for the same way, not left yet."""
     wanted = (identifier, planned.kind, planned.source, planned.target)
     for node, each in surveys.items():
-        found = each.standing.operation if each.standing is not None else None
+        found = each.standing.operation if each.standing is not None and each.standing.alive else None
         if found is None or (found.id, found.kind, found.source, found.target) != wanted:
             raise Refused(
                 f"node {node}",
                 f"the {planned.kind} of {planned.domain} is not entered, or no longer",
-                "It was settled or released, or the domain came here meanwhile; begin anew",
+                "It was settled or released, or waited too long, or the domain came here meanwhile; begin anew",
             )
 
 
@@ -257,6 +257,12 @@ def workers(planned: Planned) -> tuple[str, ...]:
             return (planned.source, planned.target)
         case _:
             return (planned.target, planned.source)
+
+
+def enders(planned: Planned) -> tuple[str, ...]:
+    """The nodes where a process ends its half by itself; what has nothing to do is ended when the other one is done."""
+    both = planned.kind is OperationKind.MIGRATE
+    return (planned.source, planned.target) if both else (worker(planned),)
 
 
 def is_there(planned: Planned, surveys: Mapping[str, Survey]) -> bool:
