@@ -26,8 +26,8 @@ _POLL_S: Final = 1.0
 _POLL_AT_MOST_S: Final = 120.0
 _REST: Final = 3.0
 # Most of all in a migration, which competes with every look for the processors. Its end is waited for, and not looked for.
-_REST_AT_WORK: Final = 9.0
-_WAIT_AT_MOST_S: Final = 20.0
+_REST_AT_WORK: Final = 19.0
+_WAIT_AT_MOST_S: Final = 60.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
@@ -435,7 +435,8 @@ class _Work:
         if not at_work:
             _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=_RENEW_S)
             return
-        most_s = min(_WAIT_AT_MOST_S, max(_POLL_S, _REST_AT_WORK * self.look_s))
+        at_most_s = _RENEW_S if self.waiting else _WAIT_AT_MOST_S
+        most_s = min(at_most_s, max(_POLL_S, _REST_AT_WORK * self.look_s))
         until_s = self.fleet.now() + most_s
         asked = {node: [domains, self.identifier, most_s] for node, domains in at_work.items()}
         try:

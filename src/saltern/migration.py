@@ -17,11 +17,11 @@ from saltern.plan import attach
 from saltern.run import Host
 
 CONNECT: Final = f"{OPERATION_SCRIPT} connect"  # a line of shell, for xl: nothing of any pillar is in it
-DOMAIN: Final = "SALTERN_DOMAIN"  # tells `connect`, which xl starts, for whom it is
 # A large guest takes its time; what hangs for longer than the network may be silent is ended by both ends.
 _TRANSFER_S: Final = 24 * 3600.0
 _SILENT_S: Final = 30.0
 _POLL_S: Final = 1.0
+_LOOK_S: Final = 5.0  # a program of DRBD's each time, beside a migration that needs the processors
 
 
 class Receiver(Protocol):
@@ -62,12 +62,14 @@ def receiving(host: Host, domain: str, identifier: str, start: Callable[[], Rece
     it is ended when the partner is out of sight for too long.
     """
     with operations.taken_up(host, domain, identifier, Half.TARGET) as operation:
-        receiver, seen_s = start(), host.now()
+        receiver, seen_s, looked_s = start(), host.now(), host.now()
         while not receiver.ended():
-            if _in_sight(host, operation):
-                seen_s = host.now()
-            elif host.now() - seen_s > _SILENT_S:
-                receiver.kill()
+            if host.now() - looked_s >= _LOOK_S:
+                looked_s = host.now()
+                if _in_sight(host, operation):
+                    seen_s = host.now()
+                elif host.now() - seen_s > _SILENT_S:
+                    receiver.kill()
             yield _POLL_S
         operations.settle_half(host, operation)
 

@@ -2,6 +2,8 @@
 
 ``send`` runs on the source of a migration: it starts xl, which calls ``connect``, which logs in to the target, where the key
 allows nothing but ``receive``. ``stop`` and ``start`` are the halves of an offline migration, and what they say alone.
+
+xl waits for ``connect``, and that needs little: what the others need is loaded by them alone.
 """
 
 import os
@@ -11,15 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from saltern import migration, operations, start_stop
-from saltern.argv import xen
 from saltern.argv.ssh import connect
 from saltern.errors import Refused, SalternError
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import OPERATION_SCRIPT, operation_log
-from saltern.observe import read_operation
+from saltern.model.places import OPERATION_SCRIPT, operation_file, operation_log
+from saltern.parse import operation as entry
 from saltern.run import Host, LocalHost
 
+_DOMAIN: Final = "SALTERN_DOMAIN"  # tells `connect`, which xl starts, for whom it is
 _ASKED: Final = re.compile(r"receive ([A-Za-z0-9_.+-]+) ([0-9a-f-]+)")
 # The half that starts nothing by itself: it is woken by the other one, or has nothing to do.
 _DONE_BY: Final = {
@@ -42,6 +43,8 @@ def begin(host: Host, domain: str, identifier: str) -> None:
 
     That of a start or a stop with nothing to do is begun by knowing that the other one is about to be.
     """
+    from saltern import operations
+
     operations.renew(host, domain, identifier)  # whoever asks for it is there
     found = operations.require(host, domain, identifier)
     argv = command(found)
@@ -58,7 +61,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
             case ["send" | "stop" | "start" as verb, domain, identifier]:
                 _work(verb, domain, identifier, root)
             case ["connect"]:
-                found = _entered(LocalHost(root=root), environ[migration.DOMAIN])
+                found = _entered(LocalHost(root=root), environ[_DOMAIN])
                 os.execvp("ssh", connect(found))  # noqa: S606 - in the place of this process
             case ["receive"]:
                 _receive(LocalHost(root=root, bound=True), environ.get("SSH_ORIGINAL_COMMAND", ""))
@@ -72,7 +75,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str], root: str) -> int:
 
 
 def _work(verb: str, domain: str, identifier: str, root: str) -> None:
-    host = LocalHost(root=root, environment={migration.DOMAIN: domain}, bound=True)
+    from saltern import migration, start_stop
+
+    host = LocalHost(root=root, environment={_DOMAIN: domain}, bound=True)
     try:
         if verb == "send":
             migration.send(host, domain, identifier)
@@ -92,13 +97,16 @@ def _to_its_end(host: Host, steps: Iterator[float]) -> None:
 
 
 def _entered(host: Host, domain: str) -> Operation:
-    found = read_operation(host, domain)
-    if found is None:
+    text = host.read_text(operation_file(domain))
+    if text is None:
         raise Refused(f"domain {domain}", "no operation is entered on this node", "Use `salt-run state.orch migrate`")
-    return found.operation
+    return entry.parse(text)
 
 
 def _receive(host: LocalHost, asked: str) -> None:
+    from saltern import migration
+    from saltern.argv import xen
+
     match = _ASKED.fullmatch(asked)
     if match is None:
         raise Refused(
