@@ -203,11 +203,13 @@ def carry_out(
     evacuated gets the mark of maintenance, with the text ``mark``, before anything moves; one that its domains come home to
     loses it.
     """
-    asked_s = fleet.now()
     try:
+        if selection.evacuate or selection.home:
+            _ours(fleet, selection, identifier)  # nobody is marked for what is not entered any more
+            _mark(fleet, selection, mark)
+        asked_s = fleet.now()
         planned, surveys = _ours(fleet, selection, identifier)
         took_s = fleet.now() - asked_s
-        _mark(fleet, selection, mark)
     except SalternError:
         withdraw(fleet, plan.concerned(selection, fleet.shares), identifier)
         raise
@@ -234,28 +236,32 @@ def carry_out(
 
 
 def _mark(fleet: Fleet, selection: Selection, text: str) -> None:
-    """Put a node that is evacuated into maintenance, and end that of one that its domains come home to.
+    """Put a node that is evacuated into maintenance, and end that of those that their domains come home to.
 
     The node itself has to take it, its partners are told as far as they answer: any one that has the mark keeps the domains from
-    returning by themselves, so that one too many is no harm.
+    returning by themselves, so that one too many is no harm. All are told at once, but for who has several partners.
     """
     if selection.evacuate:
-        node = selection.evacuate
-        fleet.ask([node], "operation.begin_maintenance", node, text)
-        _tell_partners(fleet, node, "operation.begin_maintenance", text)
-    elif selection.home:
-        for node in fleet.shares if selection.home == "*" else [selection.home]:
-            fleet.ask([node], "operation.end_maintenance", node)
-            _tell_partners(fleet, node, "operation.end_maintenance")
-
-
-def _tell_partners(fleet: Fleet, node: str, function: str, *args: object) -> None:
-    partners = {other for spec in fleet.shares[node].domains.values() for other in (spec.home, spec.partner)} - {node}
-    for partner in sorted(partners):
+        function, nodes, more = "operation.begin_maintenance", [selection.evacuate], [text]
+    else:
+        function, more = "operation.end_maintenance", []
+        nodes = list(fleet.shares) if selection.home == "*" else [str(selection.home)]
+    fleet.ask_each(function, {node: [node, *more] for node in nodes})
+    left = [(partner, node) for node in nodes for partner in _partners(fleet, node)]
+    while left:
+        told = dict(reversed(left))  # the first one of each partner
+        left = [each for each in left if told[each[0]] != each[1]]
         try:
-            fleet.ask([partner], function, node, *args)
+            fleet.ask_each(function, {partner: [node, *more] for partner, node in told.items()})
         except Unanswered as error:
-            fleet.tell(f"it could not be told about the maintenance of {node}: {error}")
+            for partner, why in error.trouble.items():
+                fleet.tell(f"{partner} could not be told about the maintenance of {told[partner]}: {why}")
+
+
+def _partners(fleet: Fleet, node: str) -> list[str]:
+    return sorted(
+        {other for spec in fleet.shares[node].domains.values() for other in (spec.home, spec.partner)} - {node}
+    )
 
 
 def _tell_windows(fleet: Fleet, moved: Sequence[Planned]) -> None:
@@ -388,11 +394,13 @@ class _Work:
                 self._take_back(each)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
+            self.renew()
         self.seen = {}
 
     def _start(self, each: Planned) -> None:
         """Much may have happened since it was entered: the last look is now, and the target is at work before its source."""
-        survey = self.seen.get(each.domain) or self._look(each, preparing=self.identifier)
+        just_seen = self.seen if self.fleet.now() - self.renewed_s < _RENEW_S else {}
+        survey = just_seen.get(each.domain) or self._look(each, preparing=self.identifier)
         plan.require_entered(each, survey, self.identifier)
         if each.kind is not OperationKind.STOP:
             target = survey[each.target]
@@ -427,15 +435,16 @@ class _Work:
 
     def rest(self) -> None:
         """Leave the nodes alone for a while; but no longer than until the first of what they work on is over."""
+        left_s = _RENEW_S - (self.fleet.now() - self.renewed_s) if self.to_renew else _WAIT_AT_MOST_S
+        at_most_s = max(_POLL_S, left_s)
         at_work: dict[str, list[str]] = {}
         for each, _ in self.going.values():
             for node in plan.enders(each):
                 if (each.domain, node) not in self.over:
                     at_work.setdefault(node, []).append(each.domain)
         if not at_work:
-            _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=_RENEW_S)
+            _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=at_most_s)
             return
-        at_most_s = _RENEW_S if self.waiting else _WAIT_AT_MOST_S
         most_s = min(at_most_s, max(_POLL_S, _REST_AT_WORK * self.look_s))
         until_s = self.fleet.now() + most_s
         asked = {node: [domains, self.identifier, most_s] for node, domains in at_work.items()}
@@ -448,9 +457,10 @@ class _Work:
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
         if self.to_renew and self.fleet.now() - self.renewed_s >= _RENEW_S:
+            asked_s = self.fleet.now()
             with suppress(SalternError):
                 _renew(self.fleet, self.to_renew, self.identifier)
-                self.renewed_s = self.fleet.now()
+                self.renewed_s = asked_s
 
     @property
     def to_renew(self) -> list[Planned]:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -617,7 +619,30 @@ def test_a_partner_that_cannot_be_told_of_a_maintenance_is_named_and_holds_nothi
     nodes._ask = deaf
     do(nodes, MIGRATE, evacuate="dom0")
     assert marked(nodes) == ["dom0"]
-    assert "it could not be told about the maintenance of dom0: dom0m: the minion does not answer" in nodes.told
+    assert "dom0m could not be told about the maintenance of dom0: the minion does not answer" in nodes.told
+
+
+def test_all_nodes_are_told_at_once_that_a_maintenance_is_over_and_one_of_several_partners_for_each(nodes) -> None:
+    """dom0 shares domains with dom0m and with dom1."""
+    asked: list[dict[str, str]] = []
+
+    def ask_each(function: str, args: Mapping[str, Sequence[Any]]) -> dict[str, None]:
+        assert function == "operation.end_maintenance"
+        asked.append({node: about for node, (about,) in args.items()})
+        return dict.fromkeys(args)
+
+    def share(*pairs: tuple[str, str]) -> SimpleNamespace:
+        return SimpleNamespace(domains={f"{a}{b}": SimpleNamespace(home=a, partner=b) for a, b in pairs})
+
+    one, other = ("dom0", "dom0m"), ("dom1", "dom0")
+    shares = {"dom0": share(one, other), "dom0m": share(one), "dom1": share(other)}
+    fleet = replace(nodes.fleet, shares=shares, ask_each=ask_each)
+    controller._mark(fleet, Selection(kind=MIGRATE, home="*"), "")
+    assert asked == [
+        {"dom0": "dom0", "dom0m": "dom0m", "dom1": "dom1"},
+        {"dom0": "dom0m", "dom0m": "dom0", "dom1": "dom0"},
+        {"dom0": "dom1"},
+    ]
 
 
 def marked(nodes: SimFleet, name: str = "dom0") -> list[str]:
@@ -770,21 +795,33 @@ def test_an_apply_leaves_a_domain_alone_while_the_other_node_works_on_it(nodes, 
     assert running(nodes.world)["dns"] == [target]
 
 
-@pytest.mark.parametrize("kind", [MIGRATE, OFFLINE, STOP])
-def test_nodes_that_take_half_a_minute_for_each_answer_are_not_too_slow(nodes, kind) -> None:
-    ask_each, rounds = nodes._ask_each, []
+def answer_slowly(nodes: SimFleet, takes_s: int) -> None:
+    ask_each = nodes._ask_each
 
     def slow(function: str, args: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        rounds.append(function)
-        for _ in range(15):
+        for _ in range(takes_s // 2):
             nodes.world.advance(1)
         try:
             return ask_each(function, args)
         finally:
-            for _ in range(15):
+            for _ in range(takes_s // 2):
                 nodes.world.advance(1)
 
     nodes._ask_each = slow
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 4])
+def test_a_node_is_evacuated_also_where_each_answer_takes_twenty_seconds(nodes, parallel) -> None:
+    answer_slowly(nodes, 20)
+    selection = prepared(nodes, MIGRATE, evacuate="dom0")
+    controller.synchronise(nodes.fleet, selection, identifier=ID, timeout_s=60)
+    carry_out(nodes, selection, parallel=parallel)
+    assert running(nodes.world) == {"router": ["dom0m"], "dns": ["dom0m"], "mail": ["dom0m"]}
+
+
+@pytest.mark.parametrize("kind", [MIGRATE, OFFLINE, STOP])
+def test_nodes_that_take_half_a_minute_for_each_answer_are_not_too_slow(nodes, kind) -> None:
+    answer_slowly(nodes, 30)
     selection = prepared(nodes, kind, domain="dns")
     if kind is not STOP:
         controller.synchronise(nodes.fleet, selection, identifier=ID, timeout_s=60)
