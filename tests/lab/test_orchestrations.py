@@ -15,13 +15,13 @@ MOMENTS = {
     "while its memory is copied": "until xl domid dns--incoming; do sleep 0.1; done",
     "while both sides are Primary": "until grep ro:Primary/Primary /proc/drbd; do sleep 0.02; done",
 }
-# The runner is not among the nodes: it is ended by whoever started it.
+# The runner is not among the nodes: it is ended by whoever started it. The brackets keep pkill from the shell it is started by.
 FAULTS: dict[str, Callable[[Lab], object]] = {
     "the runner is killed": lambda lab: None,
     "the source's minion is killed": lambda lab: lab.on(SOURCE, "systemctl kill --signal=KILL salt-minion"),
-    "xl is killed": lambda lab: lab.on(SOURCE, "pkill -KILL -f 'xl migrate'"),
-    "the sender is killed": lambda lab: lab.on(SOURCE, "pkill -KILL -f 'operation send'"),
-    "the receiver is killed": lambda lab: lab.on(TARGET, "pkill -KILL -f 'operation receive'"),
+    "xl is killed": lambda lab: lab.on(SOURCE, "pkill -KILL -f '[x]l migrate'"),
+    "the sender is killed": lambda lab: lab.on(SOURCE, "pkill -KILL -f '[o]peration send'"),
+    "the receiver is killed": lambda lab: lab.on(TARGET, "pkill -KILL -f '[o]peration receive'"),
     "the target loses its power": lambda lab: lab.power_cut(TARGET),
     "the source loses its power": lambda lab: lab.power_cut(SOURCE),
     "the cable is pulled": lambda lab: lab.cut_link(),
