@@ -27,6 +27,8 @@ def through(client: Any, *, timeout_s: float, error: type[Exception]) -> AskEach
                 trouble[node] = SILENT
             elif said.get("retcode") and said["ret"] == f"'{function}' is not available.":
                 trouble[node] = f"it has no {function} yet; state.apply brings it"
+            elif said.get("retcode") and str(said["ret"]).startswith(f"Passed invalid arguments to {function}:"):
+                trouble[node] = f"it has the {function} of another version; state.apply brings that of the master"
             elif said.get("retcode"):
                 trouble[node] = str(said["ret"]).removeprefix("ERROR: ")
             else:

@@ -28,6 +28,8 @@ _REST: Final = 3.0
 # Most of all in a migration, which competes with every look for the processors. Its end is waited for, and not looked for.
 _REST_AT_WORK: Final = 19.0
 _WAIT_AT_MOST_S: Final = 60.0
+# When one half has ended well the other one ends in a moment; when it has failed, the other one may have nobody to end it.
+_CLOSING_S: Final = 5.0
 _RENEW_S: Final = 30.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
@@ -376,7 +378,7 @@ class _Work:
     waiting: list[Planned] = field(default_factory=list)
     going: dict[str, tuple[Planned, float]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)  # both halves have a process
-    over: set[tuple[str, str]] = field(default_factory=set)  # a domain, and the node whose half of it is over
+    entered: set[tuple[str, str]] = field(default_factory=set)  # a domain, and a node that has its half of it still
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
@@ -394,6 +396,7 @@ class _Work:
                 self._take_back(each)
             else:
                 self.going[each.domain] = (each, self.fleet.now())
+                self.entered |= {(each.domain, node) for node in (each.source, each.target)}
             self.renew()
         self.seen = {}
 
@@ -437,22 +440,49 @@ class _Work:
         """Leave the nodes alone for a while; but no longer than until the first of what they work on is over."""
         left_s = _RENEW_S - (self.fleet.now() - self.renewed_s) if self.to_renew else _WAIT_AT_MOST_S
         at_most_s = max(_POLL_S, left_s)
-        at_work: dict[str, list[str]] = {}
-        for each, _ in self.going.values():
-            for node in plan.enders(each):
-                if (each.domain, node) not in self.over:
-                    at_work.setdefault(node, []).append(each.domain)
-        if not at_work:
+        awaited = self._awaited()
+        if not awaited:
             _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=at_most_s)
             return
         most_s = min(at_most_s, max(_POLL_S, _REST_AT_WORK * self.look_s))
-        until_s = self.fleet.now() + most_s
-        asked = {node: [domains, self.identifier, most_s] for node, domains in at_work.items()}
+        over = self._wait(awaited, most_s)
+        if over:
+            self._wait(self._closing(awaited, over), _CLOSING_S)
+
+    def _wait(self, awaited: Mapping[str, Sequence[str]], at_most_s: float) -> list[str]:
+        """The nodes where the first of these domains is over; where one does not answer it takes no less time."""
+        until_s = self.fleet.now() + at_most_s
+        asked = {node: [domains, self.identifier, at_most_s] for node, domains in awaited.items()}
         try:
-            self.fleet.ask_each("operation.wait", asked)
+            return [node for node, over in self.fleet.ask_each("operation.wait", asked).items() if over]
         except Unanswered as error:
             self.fleet.show(str(error))
             self.fleet.sleep(max(0.0, until_s - self.fleet.now()))
+            return []
+
+    def _closing(self, awaited: Mapping[str, Sequence[str]], over: Sequence[str]) -> dict[str, list[str]]:
+        """The other halves of what may be over there, by node: they end in a moment, and one look then sees the whole."""
+        found: dict[str, list[str]] = {}
+        for each, _ in self.going.values():
+            if any(each.domain in awaited[node] for node in over):
+                for node in plan.enders(each):
+                    if node not in over and (each.domain, node) in self.entered:
+                        found.setdefault(node, []).append(each.domain)
+        return found
+
+    def _awaited(self) -> dict[str, list[str]]:
+        """The domains whose end is to be waited for, by node: one half of each, for all nodes answer when the slowest one does.
+
+        Nothing where nothing is known to be entered: a wait for what is over already would be none. Where a half is over the
+        other one ends in a moment, so that nothing else is waited for.
+        """
+        working: dict[str, list[str]] = {}
+        closing: dict[str, list[str]] = {}
+        for each, _ in self.going.values():
+            for node in [node for node in plan.enders(each) if (each.domain, node) in self.entered][:1]:
+                at = working if node == plan.worker(each) else closing
+                at.setdefault(node, []).append(each.domain)
+        return closing or working
 
     def renew(self) -> None:
         """What waits, and the halves that wait for the other one, are alive. One missed answer is no harm: it is done again."""
@@ -478,8 +508,8 @@ class _Work:
             surveys = {}
         self.look_s = self.fleet.now() - asked_s
         self.held = {name for name, sides in surveys.items() if _are_held(sides)}
-        self.over = {
-            (name, node) for name, sides in surveys.items() for node, survey in sides.items() if survey.standing is None
+        self.entered = {
+            (name, node) for name, sides in surveys.items() for node, survey in sides.items() if self._is_ours(survey)
         }
         for each, begun_s in list(self.going.values()):
             took_s = asked_s - begun_s
@@ -490,6 +520,9 @@ class _Work:
         if surveys:
             how_far = (plan.progress(each, specs[name], surveys[name]) for name, (each, _) in self.going.items())
             self.fleet.show("; ".join(filter(None, how_far)))
+
+    def _is_ours(self, survey: Survey) -> bool:
+        return survey.standing is not None and survey.standing.operation.id == self.identifier
 
     def _judge(self, each: Planned, surveys: Mapping[str, Survey], took_s: float) -> None:
         with suppress(SalternError):  # it is tried again at the next look

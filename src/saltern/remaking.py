@@ -87,10 +87,13 @@ def carry_out(run: Run, before: Cluster, after: Cluster, plan: Remake, destroy: 
 
 
 def _patient(fleet: Fleet) -> AskEach:
-    """Ask again who said nothing: every question of a remake can be asked twice, and does nothing the second time."""
+    """Ask again who said nothing: every question of a remake can be asked twice, and does nothing the second time.
+
+    A wait is not asked again: it takes a minute each time, in which nothing is renewed, and whoever waits looks afterwards.
+    """
 
     def ask(function: str, args: Mapping[str, Sequence[object]]) -> Mapping[str, Any]:
-        for _ in range(_TRIES - 1):
+        for _ in range(0 if function == "operation.wait" else _TRIES - 1):
             try:
                 return fleet.ask_each(function, args)
             except Unanswered as error:

@@ -41,6 +41,19 @@ def test_a_node_that_was_never_applied_is_told_apart_from_a_silent_one_with_what
     }
 
 
+def test_a_node_with_modules_of_another_version_is_told_with_what_brings_those_of_the_master() -> None:
+    """What Salt says of a question with more words than the function takes, with all of its documentation."""
+    said = (
+        "Passed invalid arguments to operation.look: look() takes from 0 to 2 positional arguments but 3 were given\n\n"
+        "    Return what this node has of domains"
+    )
+    with pytest.raises(controller.Unanswered) as raised:
+        asked({"dom0": {"ret": said, "retcode": 1}, "dom0m": {"ret": 2}})
+    assert raised.value.trouble == {
+        "dom0": "it has the operation.look of another version; state.apply brings that of the master"
+    }
+
+
 def test_a_node_that_fails_says_why() -> None:
     with pytest.raises(controller.Unanswered, match="dom0: vgs ended with exit code 5"):
         asked({"dom0": {"ret": "ERROR: vgs ended with exit code 5", "retcode": 1}, "dom0m": {"ret": 2}})

@@ -29,7 +29,7 @@ from saltern.model.places import (
     placed_file,
     stopped_file,
 )
-from saltern.plan.operation import LEFT_AFTER_S, over_after_s
+from saltern.plan.operation import LEFT_AFTER_S, TAKEN_UP_WITHIN_S, over_after_s
 from saltern.plan.selection import Selection, halves
 from saltern.sim import processes
 from saltern.sim.model import SimDomain
@@ -997,3 +997,115 @@ def test_a_node_that_does_not_tell_what_else_is_on_it_hides_nothing_of_what_was_
     nodes._ask = silent
     assert do(nodes, MIGRATE, evacuate="dom0") == ["router", "dns"]
     assert "what else is on dom0 is unknown: dom0: the minion does not answer" in nodes.told
+
+
+def slow_looks(nodes: SimFleet, seconds: float) -> None:
+    """Each node takes so long to answer a look."""
+    ask = nodes._ask
+
+    def slow(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.look":
+            nodes.world.advance(seconds)
+        return ask(on, function, *args)
+
+    nodes._ask = slow
+
+
+def test_a_migration_that_fails_at_its_source_is_told_at_once_where_looks_take_long(nodes) -> None:
+    """The half of the target has no process then, and is over when the master takes it back."""
+    del nodes.world.nodes["dom0m"].files[AUTHORIZED_KEYS]
+    selection = prepared(nodes, MIGRATE, domain="dns")
+    slow_looks(nodes, 2.5)
+    begun_s = nodes.world.time_s
+    with pytest.raises(Refused, match=r"stays on dom0: .*migrate of dns"):
+        carry_out(nodes, selection)
+    assert nodes.world.time_s - begun_s < 25
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+def test_a_process_that_dies_at_once_is_noticed_in_a_minute_where_looks_take_long(nodes) -> None:
+    ask = nodes._ask
+
+    def deadly(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        answers = ask(on, function, *args)
+        if function == "operation.carry_out":
+            processes.kill(nodes.world.nodes["dom0"], OPERATION_SCRIPT)
+        return answers
+
+    nodes._ask = deadly
+    selection = prepared(nodes, MIGRATE, domain="dns")
+    slow_looks(nodes, 2.5)
+    begun_s = nodes.world.time_s
+    with pytest.raises(Refused):
+        carry_out(nodes, selection)
+    assert nodes.world.time_s - begun_s < 60
+    assert (running(nodes.world), entered(nodes)) == (HOME, [])
+
+
+def test_a_half_that_waits_for_the_other_one_is_renewed_in_time_while_a_guest_does_not_shut_down(nodes) -> None:
+    guest = next(each for each in _guests(nodes.world) if each.name == "dns")
+    selection, oldest_s = prepared(nodes, STOP, domain="dns"), [0.0]
+    slow_looks(nodes, 2.5)
+
+    def sleep(seconds: float) -> None:
+        guest.stops_at_s = None  # it takes no notice
+        nodes.world.advance(seconds)
+        found = operations.read_operation(nodes.world.host("dom0m"), "dns")
+        if found is not None:
+            oldest_s.append(nodes.world.host("dom0m").now() - found.operation.renewed_s)
+
+    nodes.sleep = sleep
+    with pytest.raises(Refused, match="has not shut down within"):
+        carry_out(nodes, selection)
+    assert 20 < max(oldest_s) < TAKEN_UP_WITHIN_S
+
+
+def calm(nodes: SimFleet) -> None:
+    """Fails when somebody looks over and over and lets no time pass."""
+    ask, looked_s = nodes._ask, []
+
+    def counted(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.look":
+            looked_s.append(nodes.world.time_s)
+            assert looked_s.count(nodes.world.time_s) < 10, "looks without a pause"
+        return ask(on, function, *args)
+
+    nodes._ask = counted
+
+
+def test_nodes_that_cannot_be_looked_at_are_not_asked_without_a_pause_when_an_operation_is_over(nodes) -> None:
+    selection, ask, failed = prepared(nodes, MIGRATE, domain="dns"), nodes._ask, []
+
+    def broken(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        over = "operation.carry_out" in nodes.asked and not entered(nodes)
+        if function == "operation.look" and over and len(failed) < 30:
+            failed.append(on)
+            raise Unanswered({on[0]: "xl list ended with exit code 1"})
+        return ask(on, function, *args)
+
+    nodes._ask = broken
+    calm(nodes)
+    carry_out(nodes, selection)
+    assert (running(nodes.world)["dns"], len(failed)) == (["dom0m"], 30)
+
+
+def test_another_operation_that_begins_when_one_is_over_is_not_watched_without_a_pause(nodes) -> None:
+    selection, advance, begun_s = prepared(nodes, MIGRATE, domain="dns"), nodes.world.advance, []
+
+    def sleep(seconds: float) -> None:
+        advance(seconds)
+        if "operation.carry_out" in nodes.asked and not entered(nodes) and not begun_s:
+            begun_s.append(nodes.world.time_s)
+            other = Planned(kind=MIGRATE, domain="dns", source="dom0m", target="dom0")
+            spec = SHARES["dom0"].domains["dns"]
+            of = {"identifier": "ffff", "owner": "another", "since": "now"}
+            for node, half in halves(other, spec, SHARES["dom0"], **of).items():
+                operations.begin(nodes.world.host(node), half)
+        elif begun_s and nodes.world.time_s - begun_s[0] > 20:
+            for node in NODES:
+                operations.withdraw(nodes.world.host(node), "dns", "ffff")
+
+    nodes.sleep = sleep
+    calm(nodes)
+    carry_out(nodes, selection)
+    assert running(nodes.world)["dns"] == ["dom0m"]

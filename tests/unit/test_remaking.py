@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -480,3 +481,22 @@ def test_a_node_that_misses_a_question_is_asked_again(worlds: Worlds) -> None:
     nodes.carry_out()
     nodes.assert_is_after()
     assert len(missed) > 3
+
+
+def test_a_node_that_says_nothing_to_a_wait_is_not_asked_again_for_minutes_in_which_nothing_is_renewed(
+    worlds: Worlds,
+) -> None:
+    """A wait takes a minute, and has an end that is looked for as well."""
+    nodes = Remade(World.from_json(worlds["8.4"]), "another port")
+    asked_each: list[str] = []
+
+    def deaf(function: str, _args: Mapping[str, Sequence[Any]]) -> Mapping[str, Any]:
+        asked_each.append(function)
+        raise controller.Unanswered({"dom0": controller.SILENT})
+
+    ask = remaking._patient(replace(nodes.fleet, ask_each=deaf))
+    with pytest.raises(controller.Unanswered):
+        ask("operation.wait", {"dom0": [["dns"], "1", 60.0]})
+    with pytest.raises(controller.Unanswered):
+        ask("operation.look", {"dom0": [["dns"], {}]})
+    assert asked_each == ["operation.wait", "operation.look", "operation.look", "operation.look"]
