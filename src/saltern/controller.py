@@ -31,6 +31,8 @@ _WAIT_AT_MOST_S: Final = 60.0
 # When one half has ended well the other one ends in a moment; when it has failed, the other one may have nobody to end it.
 _CLOSING_S: Final = 5.0
 _RENEW_S: Final = 30.0
+# What could not be renewed is tried again so soon.
+_RETRY_S: Final = 10.0
 # When a domain is there, its disks should be in order at once, and its halves over.
 _AFTERWARDS_S: Final = 60.0
 # How long a process of a node takes at most until it holds its half.
@@ -439,7 +441,7 @@ class _Work:
     def rest(self) -> None:
         """Leave the nodes alone for a while; but no longer than until the first of what they work on is over."""
         left_s = _RENEW_S - (self.fleet.now() - self.renewed_s) if self.to_renew else _WAIT_AT_MOST_S
-        at_most_s = max(_POLL_S, left_s)
+        at_most_s = max(_RETRY_S, left_s)
         awaited = self._awaited()
         if not awaited:
             _rest(self.fleet, self.fleet.now() - self.look_s, at_most_s=at_most_s)
