@@ -233,8 +233,7 @@ def _silence(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> I
 
 
 def _isolate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
-    ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
-    yield from _all_for_a_while(dice, at_s, ("cut", "mend"), ways)
+    yield from _all_for_a_while(dice, at_s, ("cut", "mend"), _ways(name, nodes))
     if dice.random() < 0.8:
         yield from _all_for_a_while(dice, at_s, ("part", "join"), _pairs(name, nodes))
 
@@ -250,7 +249,7 @@ def _separate(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> 
 
 def _die_apart(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     """Isolated for good, and without power a while later: what it has done alone it cannot tell. People see that it is off."""
-    yield from (Event(at_s, "cut", way) for other in _others(name, nodes) for way in ((name, other), (other, name)))
+    yield from (Event(at_s, "cut", way) for way in _ways(name, nodes))
     yield from (Event(at_s, "part", pair) for pair in _pairs(name, nodes))
     off_s = at_s + dice.choice((5, 40)) * dice.uniform(0.2, 1)
     yield Event(off_s, "power_off", (name,))
@@ -260,7 +259,7 @@ def _die_apart(dice: random.Random, at_s: float, name: str, nodes: list[str]) ->
 
 def _flap(dice: random.Random, at_s: float, name: str, nodes: list[str]) -> Iterator[Event]:
     """Isolated, again and again."""
-    ways = [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
+    ways = _ways(name, nodes)
     for _ in range(dice.randint(2, 4)):
         for what, end, pairs in (("cut", "mend", ways), ("part", "join", _pairs(name, nodes))):
             lasts_s = dice.choice((2, 10, 40)) * dice.uniform(0.5, 1)
@@ -342,6 +341,10 @@ _KINDS: Final[dict[Callable[[random.Random, float, str, list[str]], Iterator[Eve
 
 def _others(name: str, nodes: list[str]) -> list[str]:
     return [other for other in (*nodes, WITNESS) if other != name]
+
+
+def _ways(name: str, nodes: list[str]) -> list[tuple[str, str]]:
+    return [way for other in _others(name, nodes) for way in ((name, other), (other, name))]
 
 
 def _pairs(name: str, nodes: list[str]) -> list[tuple[str, str]]:

@@ -221,8 +221,9 @@ def carry_out(
     try:
         while work.waiting or work.going:
             work.start()
-            work.rest()
-            work.watch()
+            if work.going:
+                work.rest()
+                work.watch()
             work.renew()
     finally:
         withdraw(fleet, {each.domain: plan.spec_of(each.domain, fleet.shares) for each in work.waiting}, identifier)

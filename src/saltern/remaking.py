@@ -519,7 +519,9 @@ class _Remaker:
         def ask(function: str, args: Mapping[str, Sequence[object]]) -> Mapping[str, Any]:
             self._beat()
             if function == "operation.look":
-                asked = {node: [*these[:2], identifier, len(these) > 2] for node, these in args.items()}
+                asked: dict[str, list[object]] = {}
+                for node, (domains, share, *preparing) in args.items():
+                    asked[node] = [domains, share, identifier, bool(preparing)]
                 return outer.ask_each("remake.look", asked)
             return outer.ask_each(function, args)
 

@@ -869,6 +869,22 @@ def test_the_end_of_a_migration_is_waited_for_and_seen_at_once_with_few_looks_at
     assert sum(map(bool, looked)) == 2  # both nodes, before it begins; then once again when it is over
 
 
+def test_nobody_rests_where_nothing_could_be_begun(nodes) -> None:
+    ask, begun_s = nodes._ask, []
+
+    def refusing(on: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
+        if function == "operation.carry_out":
+            begun_s.append(nodes.world.time_s)
+            raise Unanswered({on[0]: "it cannot"})
+        return ask(on, function, *args)
+
+    selection = prepared(nodes, MIGRATE, domain="dns")
+    nodes._ask = refusing
+    with pytest.raises(Refused, match="it cannot"):
+        carry_out(nodes, selection)
+    assert nodes.world.time_s - begun_s[0] < 1
+
+
 def test_one_missed_answer_ends_nothing(nodes) -> None:
     ask, missed = nodes._ask, set()
 
