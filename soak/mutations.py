@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from types import MappingProxyType
@@ -194,8 +194,15 @@ class Boastful(Guard):
         return super().act(replace(seen, unfenced=frozenset()), now_s)
 
 
-class Shameless(Guard):
-    """Passes over what it writes alone without having asked."""
+class Unmindful(Guard):
+    """Vouches for what DRBD asks about, whatever was written before."""
+
+    def _vouch(self, seen: Seen) -> Iterator[Act]:
+        return self._keep(vouched=self._guarded - (seen.unfenced or frozenset()))
+
+
+class Shameless(Unmindful):
+    """Passes over what it writes alone without having asked, also while it does."""
 
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         return super().act(replace(seen, unasked=frozenset(), lost=seen.lost - seen.unasked), now_s)
@@ -212,10 +219,10 @@ class Obliging(Guard):
     """Takes a person's word of a node that had stepped aside."""
 
     def confirm_dead(self, node: str, now_s: float) -> tuple[str | None, list[Act]]:
-        off = self.facts.off
-        self.facts = self.facts._replace(off={})
+        off, covered = self.facts.off, self.facts.covered
+        self.facts = self.facts._replace(off={}, covered=covered | off.keys())
         told = super().confirm_dead(node, now_s)
-        self.facts = self.facts._replace(off=off)
+        self.facts = self.facts._replace(off=off, covered=covered)
         return told
 
 
@@ -395,6 +402,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a node is denied in another boot than it is in": {"guard": Forgetting},
     "a node on which DRBD does not ask is taken over": {"guard": Boastful},
     "a domain comes from a node on which DRBD does not ask": {"guard": Hospitable},
+    "what was written before DRBD asked is passed over": {"guard": Unmindful},
     "what is written alone unasked is passed over": {"guard": Shameless},
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},

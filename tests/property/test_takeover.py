@@ -268,6 +268,19 @@ ASIDE_THEN_LOST = [
 ]
 
 
+# The guard of node1 is dead while it writes alone, so that it is reset. Its partner comes back, and does not see its copy.
+WRITTEN_BEFORE_DRBD_ASKED = [
+    Event(0, "adopt", ("node1", "a0")),
+    Event(8.9, "kill", ("node1",)),
+    Event(9.9, "power_off", ("node2",)),
+    Event(29.5, "part", ("node1", "node2")),
+    Event(55, "more", ("node1", "a0")),
+    Event(61.8, "power_on", ("node2",)),
+    *both_ways(75, "cut", "node1", "node2"),
+    *both_ways(75, "cut", "node1", WITNESS),
+]
+
+
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
 
@@ -377,6 +390,7 @@ MISSED: dict[str, Mutation] = {
         ]
     ),
     "what a node says of itself is passed over": Mutation([Event(0.0, "adopt", ("node1", "a0")), *ISOLATED]),
+    "what was written before DRBD asked is passed over": Mutation(WRITTEN_BEFORE_DRBD_ASKED),
     "what is written alone unasked is passed over": Mutation(
         [
             Event(0.0, "adopt", ("node1", "a0")),

@@ -32,6 +32,8 @@ class Facts(NamedTuple):
     that said last that they are, ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes
     on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot and the number of the beat that said
     so. While it is ``paused`` nothing is taken over. ``apart`` names those that said last that they work on other ``terms``.
+    This node has ``vouched`` for the domains that were connected since DRBD asks about them: whatever was written here before,
+    the other node has, or knows that it lacks it.
     """
 
     boot: int
@@ -42,6 +44,7 @@ class Facts(NamedTuple):
     paused: bool = False
     covered: frozenset[str] = frozenset()
     apart: frozenset[str] = frozenset()
+    vouched: frozenset[str] = frozenset()
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""

@@ -75,7 +75,7 @@ class Guard(GoingOn, Holding, Orders):
         if seen.unfenced is not None:
             self._unfenced = seen.unfenced
         self._renew(seen, now_s)
-        acts = [*self._hold(seen, now_s), *self._not_alone_any_more(seen), *self._write_alone(seen)]
+        acts = [*self._hold(seen, now_s), *self._vouch(seen), *self._not_alone_any_more(seen), *self._write_alone(seen)]
         acts += self._look(seen, now_s)
         self._ask_again(seen, now_s)
         acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._keep_primary(seen, now_s)]
@@ -124,6 +124,11 @@ class Guard(GoingOn, Holding, Orders):
     def unfenced(self) -> list[str]:
         """The domains about which DRBD was not seen to ask this guard, or for quorum, before it goes on alone."""
         return sorted(self._unfenced)
+
+    @property
+    def unvouched(self) -> list[str]:
+        """The domains about which DRBD asks, and that were not connected since: what is here may be newer than is known there."""
+        return sorted(self._guarded - self.facts.vouched - self._unfenced)
 
     @property
     def refused(self) -> Mapping[str, str]:

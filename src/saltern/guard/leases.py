@@ -173,10 +173,22 @@ class Leases(Knowledge):
             )
             yield Send(name, beat)
 
+    def _vouch(self, seen: Seen) -> Iterator[Act]:
+        """What was written alone unasked, perhaps while no guard was here, is older history when the copies have met since.
+
+        It ends with the guard: what DRBD asks about until it is back is not known to it.
+        """
+        if self.leaving:
+            yield from self._keep(vouched=frozenset())
+        elif seen.unfenced is not None:
+            yield from self._keep(vouched=(self.facts.vouched | (seen.connected & self._guarded)) - seen.unfenced)
+
     def _is_covered(self, by: str, seen: Seen) -> bool:
         """Whether everything that ``by`` could give away is here as well, and ends here when nobody answers any more."""
         if self._held(seen) & self._unfenced:
             return False
         if by == WITNESS:
             return self._peers[by].renewed_s is not None
+        if not self._domains_of(by) <= self.facts.vouched:
+            return False
         return not self._proof.lease or self._renewed_s(by) is not None

@@ -525,6 +525,7 @@ class GuardService:
             "unaware": unaware,
             "apart": apart,
             "unfenced": self._guard.unfenced,
+            "unvouched": self._guard.unvouched,
             "quorum": self._proof.quorum,
             "leases": self._proof.ends,
             "ending": self._ending,

@@ -14,6 +14,7 @@ from saltern.units import MIB, format_size
 MEMORY_TOLERANCE_BYTES: Final = 4 * MIB
 MEMORY_TOLERANCE_PERCENT: Final = 2
 
+SEE_WHETHER_IT_IS_UP: Final = "see whether the node and its minion are up"
 HALVES: Final = ("incoming", "migratedaway")  # what xl calls a domain during a migration, behind its name and `--`
 _BY_HAND: Final = "see docs/explanation/safety.md, What a person does by hand"
 _GOING_AWAY: Final = "it is going away; look again in a moment"
@@ -42,7 +43,7 @@ def of_nodes(answers: Mapping[str, Answer]) -> Iterator[Fault]:
     """Nodes that say nothing, or not everything."""
     for node, answer in answers.items():
         if answer.trouble:
-            remedy = "see whether the node and its minion are up" if answer.trouble == SILENT else ""
+            remedy = SEE_WHETHER_IT_IS_UP if answer.trouble == SILENT else ""
             yield Fault(about=node, what=answer.trouble, remedy=remedy)
         elif answer.operations_trouble:
             yield Fault(about=node, what=f"its operations are unknown: {answer.operations_trouble}")

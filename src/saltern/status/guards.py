@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from saltern.model.desired import NodeSlice
-from saltern.status.answer import Answer, Tree
-from saltern.status.faults import Fault
+from saltern.status.answer import SILENT, Answer, Tree
+from saltern.status.faults import SEE_WHETHER_IT_IS_UP, Fault
 
 _SHOWN: Final = 5  # of what was decided
 _SERVICE: Final = "see `systemctl status saltern-guard` there"
+_SILENT: Final = f"unknown: {SILENT}"
 
 
 def guards_state(shares: Mapping[str, NodeSlice], answers: Mapping[str, Answer]) -> dict[str, Any]:
@@ -46,6 +47,9 @@ def _why_not(guard: Tree) -> str:
     if guard["unfenced"]:
         what = "demand quorum for" if guard.get("quorum") else "ask its guard about"
         return f"DRBD was not seen to {what} {' and '.join(guard['unfenced'])}"
+    if guard.get("unvouched"):
+        names = " and ".join(guard["unvouched"])
+        return f"{names} was not connected to its other node since DRBD asks about it, so that newer data may be here alone"
     if guard.get("apart"):
         names = " and ".join(guard["apart"])
         return f"its guard and that of {names} were not told the same, so that neither takes anything over from the other one"
@@ -76,6 +80,8 @@ def _agents(about: str, guard: Tree) -> Iterator[Fault]:
 
 
 def _remedy(node: str, guard: Tree) -> str:
+    if guard["why"] == _SILENT:
+        return SEE_WHETHER_IT_IS_UP
     if guard.get("apart"):
         return f"`salt -L {','.join([node, *guard['apart']])} state.apply`"
     installed = guard.get("configured") and guard["wanted"]

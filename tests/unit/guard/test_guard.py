@@ -342,14 +342,36 @@ def covered(acts: list[Act]) -> set[bool]:
     return {each.message.covered for each in of(Send, acts) if isinstance(each.message, Beat)}
 
 
-def test_a_node_says_that_it_may_be_taken_over_from_when_drbd_asks_about_all_that_it_runs() -> None:
+BOTH = frozenset({"dns", "web"})
+WHOLE = Seen(running=frozenset({"dns"}), connected=BOTH)
+
+
+def test_a_node_says_that_it_may_be_taken_over_from_when_drbd_asks_about_all_that_it_shares() -> None:
     one = guard()
-    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=None), 1.0)) == {False}, "it was not looked at yet"
-    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=frozenset({"web"})), 3.0)) == {True}
-    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=None), 5.0)) == {True}, "as it was"
-    assert covered(one.act(Seen(running=frozenset({"dns"}), unfenced=frozenset({"dns"})), 7.0)) == {False}
-    assert covered(one.act(Seen(starting=frozenset({"dns"}), unfenced=frozenset({"dns"})), 9.0)) == {False}
-    assert covered(one.act(Seen(unfenced=frozenset({"dns"})), 11.0)) == {True}
+    assert covered(one.act(replace(WHOLE, unfenced=None), 1.0)) == {False}, "it was not looked at yet"
+    assert covered(one.act(WHOLE, 3.0)) == {True}
+    assert covered(one.act(replace(WHOLE, unfenced=None), 5.0)) == {True}, "as it was"
+    assert covered(one.act(replace(WHOLE, unfenced=frozenset({"dns"})), 7.0)) == {False}
+    assert covered(one.act(replace(WHOLE, unfenced=frozenset({"web"})), 9.0)) == {False}, "it may have run here before"
+    assert covered(one.act(WHOLE, 11.0)) == {True}
+
+
+def test_what_may_have_been_written_before_drbd_asked_has_to_be_met_once_over_restarts_and_boots_too() -> None:
+    one = guard()
+    one.act(replace(WHOLE, unfenced=frozenset({"dns"})), 1.0)
+    apart = Seen(connected=frozenset({"web"}))
+    assert covered(one.act(apart, 3.0)) == {False}, "DRBD asks now, but the other copy is not in sight"
+    assert one.unvouched == ["dns"]
+    again = Guard("node1", PARTNERS, Times(), one.facts.after_boot(2), 0.0, proof=FENCING)
+    assert covered(again.act(apart, 1.0)) == {False}
+    assert covered(again.act(WHOLE, 3.0)) == {True}
+    after = Guard("node1", PARTNERS, Times(), again.facts.after_boot(3), 0.0, proof=FENCING)
+    assert covered(after.act(Seen(), 1.0)) == {True}, (
+        "that was so before the boot, and nothing was written unasked since"
+    )
+    after.step_aside()
+    after.act(WHOLE, 3.0)
+    assert after.unvouched == ["dns", "web"], "nobody knows what DRBD asks about until this guard is back"
 
 
 def test_what_is_written_alone_unasked_counts_as_newer_here_until_both_copies_are_the_same() -> None:
@@ -590,11 +612,11 @@ def test_an_answer_of_a_stranger_is_passed_over() -> None:
 def test_a_node_is_protected_when_all_have_answered_lately_that_know_its_domains_end_with_their_leases() -> None:
     one = guard(Proof())
     assert one.unaware(5.0) == ["node2", WITNESS]
-    first = one.act(Seen(), 5.0)  # says nothing of leases, of which there are none yet
+    first = one.act(Seen(connected=BOTH), 5.0)  # says nothing of leases, of which there are none yet
     for by in ("node2", WITNESS):
         answered(one, first, 5.1, by=by)
     assert one.unaware(5.1) == ["node2", WITNESS]
-    second = one.act(Seen(), 7.0)
+    second = one.act(Seen(connected=BOTH), 7.0)
     answered(one, second, 7.1, by="node2")
     assert one.unaware(7.1) == [WITNESS]
     answered(one, second, 7.1, by=WITNESS)
@@ -605,7 +627,7 @@ def test_a_node_is_protected_when_all_have_answered_lately_that_know_its_domains
 def test_with_agents_a_node_is_protected_as_soon_as_its_partner_answers() -> None:
     one = guard()
     assert one.unaware(5.0) == ["node2"]
-    answered(one, one.act(Seen(), 5.0), 5.1, by="node2")
+    answered(one, one.act(Seen(connected=BOTH), 5.0), 5.1, by="node2")
     assert one.unaware(5.1) == []
 
 

@@ -261,7 +261,8 @@ def test_what_stays_primary_with_one_of_its_resources_is_demoted_as_a_whole_befo
 
 def test_of_what_drbd_demands_no_quorum_nothing_is_taken_over_from_here() -> None:
     one = guard()
-    lax = replace(ALONE, unfenced=frozenset({"dns"}))
+    strict = replace(ALONE, connected=frozenset({"dns", "web"}))
+    lax = replace(strict, unfenced=frozenset({"dns"}))
 
     def says_covered(seen: Seen, now_s: float) -> set[bool]:
         return {act.message.covered for act in at(one, seen, now_s, Send) if isinstance(act.message, Beat)}
@@ -269,7 +270,7 @@ def test_of_what_drbd_demands_no_quorum_nothing_is_taken_over_from_here() -> Non
     assert says_covered(lax, 2.0) == {False}
     heard(one, 2.5)
     assert "demands quorum" in str(one.against_start("dns", 3.0))
-    assert says_covered(ALONE, 4.0) == {True}
+    assert says_covered(strict, 4.0) == {True}
     assert one.against_start("dns", 4.0) is None
 
 

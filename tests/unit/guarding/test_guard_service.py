@@ -42,7 +42,7 @@ SETTINGS = GuardSettings(
     witness=PARTY,
     domains=(DNS,),
 )
-RUNS = Seen(running=frozenset({"dns"}))
+RUNS = Seen(running=frozenset({"dns"}), connected=frozenset({"dns"}))
 
 
 class Bench:

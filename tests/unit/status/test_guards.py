@@ -42,6 +42,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "ending": False,
         "aside": False,
         "unfenced": [],
+        "unvouched": [],
         "quorum": False,
         "leases": True,
         "current": True,
@@ -92,6 +93,10 @@ def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
         ({"aside": True}, "its guard has stepped aside for an apply that was not finished"),
         ({"unfenced": ["dns"], "unaware": ["dom0m"]}, "DRBD was not seen to ask its guard about dns"),
         ({"unfenced": ["dns"], "quorum": True}, "DRBD was not seen to demand quorum for dns"),
+        (
+            {"unvouched": ["dns"], "unaware": ["dom0m"]},
+            "dns was not connected to its other node since DRBD asks about it, so that newer data may be here alone",
+        ),
         ({"unaware": ["dom0m"]}, "dom0m did not answer of late, without whom nobody takes it over"),
         (
             {"unaware": ["dom0m"], "apart": ["dom0m"]},
@@ -136,7 +141,7 @@ def test_a_node_that_is_not_protected_is_wrong_and_the_reason_told(told: dict[st
 def test_a_guard_that_does_not_tell_is_not_taken_for_a_protected_node() -> None:
     found = status(dict(NO_GUARD), guard_trouble="the minion does not answer")
     assert found["wrong"] == [
-        "node dom0: is not protected: unknown: the minion does not answer; `salt dom0 state.apply`"
+        "node dom0: is not protected: unknown: the minion does not answer; see whether the node and its minion are up"
     ]
 
 
