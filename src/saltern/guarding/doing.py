@@ -4,7 +4,9 @@ Beats and the watchdog wait for none of them. Whatever was asked for is asked fo
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from saltern.guarding.quorumless import Quorumless
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import Demote, Promote, StartDomain
+from saltern.model.places import operation_log
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
@@ -65,7 +68,16 @@ def start(
             perform(host, Promote(resource=name))
         _require(may_start, domain)
         perform(host, StartDomain(domain=domain.name))
+        _write_down(host, domain)
     return "started"
+
+
+def _write_down(host: Host, domain: GuardedDomain) -> None:
+    """Where the log of an operation stands: this was the last one. What cannot be written down keeps nothing from running."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S")
+    with suppress(OSError):
+        told = f"start of {domain.name}, begun by the guard at {at}, since {domain.partner} was lost\n"
+        host.write_text(operation_log(domain.name), told, 0o600)
 
 
 def _not_held(domain: str, seen: Seen) -> str | None:

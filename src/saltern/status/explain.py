@@ -96,21 +96,16 @@ def _where(
     if list(runs_on) == [domain.partner] and not operations:
         notes = (each.answer.operations["maintenance"].get(domain.home) for each in witnesses.values())
         maintenance = next(filter(None, notes), None)
-        yield from _away(domain, state["placed"], witnesses[domain.home], maintenance=maintenance)
+        yield from _away(domain, state["placed"], witnesses, maintenance=maintenance)
 
 
-def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance: str | None) -> Iterator[str]:
+def _away(
+    domain: DomainSpec, placed: str | None, witnesses: Mapping[str, Witness], *, maintenance: str | None
+) -> Iterator[str]:
     """Why a domain is with its partner, as far as it is known."""
     if placed is not None:
         yield f"It was {placed}."
-    begun, _, said = home.log.strip().partition("\n")
-    if isinstance(home.items, str):
-        yield f"Why is unknown: {domain.home}, where it came from, does not tell."
-    elif begun:
-        ended = f", ended with: {said.rpartition(chr(10))[2]}" if said else ""
-        yield f"The last operation on it that {domain.home} had a part in: {begun}{ended.removesuffix(chr(46))}."
-    else:
-        yield f"{domain.home} has had no part in any operation on it: it was moved, or started there, by hand."
+    yield _came(domain.partner, witnesses[domain.partner], witnesses[domain.home])
     if maintenance is not None:
         yield f"{domain.home} is in maintenance, {maintenance}."
     back = f"salt-run state.orch migrate pillar='{{domain: {domain.name}, target: {domain.home}}}'"
@@ -118,6 +113,19 @@ def _away(domain: DomainSpec, placed: str | None, home: Witness, *, maintenance:
         yield f"It returns by itself when {domain.home} starts and its disks are UpToDate; to move it home now: `{back}`."
     else:
         yield f"It stays there until somebody moves it home: `{back}`."
+
+
+def _came(node: str, here: Witness, there: Witness) -> str:
+    """How it came to a node, which has a part in whatever brings it; in a migration it is the sender whom xl tells the end."""
+    begun, _, said = here.log.strip().partition("\n")
+    if isinstance(here.items, str):
+        return f"Why is unknown: {node} does not tell."
+    if not begun:
+        return f"{node} has had no part in any operation on it: it was moved, or started there, by hand."
+    same, _, told = there.log.strip().partition("\n")
+    said = told if same == begun and told else said
+    ended = f", ended with: {said.rpartition(chr(10))[2]}" if said else ""
+    return f"The last operation on it that {node} had a part in: {begun}{ended.removesuffix(chr(46))}."
 
 
 # --- What would happen -------------------------------------------------------------------------------------------

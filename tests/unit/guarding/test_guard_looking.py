@@ -10,7 +10,7 @@ from saltern.guarding.looking import look, met
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import DRBD_HELPER, stopped_file
+from saltern.model.places import DRBD_HELPER, operation_log, stopped_file
 from saltern.operations import begin, expect
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim.drbd.kernel import Disk
@@ -326,6 +326,8 @@ def test_a_start_settles_what_was_left_and_runs_the_domain(world: World) -> None
     lose(world)
     world.advance(300)  # whoever has begun it is gone
     assert doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True) == "started"
+    log = world.host("dom0m").read_text(operation_log("dns")) or ""
+    assert log.startswith("start of dns, begun by the guard at ") and log.endswith(f", since {DNS.partner} was lost\n")
     found = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
     assert found.seen.running == found.seen.lost == {"dns"}
 

@@ -58,10 +58,10 @@ def explained(home: Witness = AT_HOME, partner: Witness = AT_PARTNER) -> dict[st
     return explain(SPEC, SHARE, {"dom0": home, "dom0m": partner})
 
 
-def moved(log: str) -> dict[str, Any]:
+def moved(log: str, sent: str = "") -> dict[str, Any]:
     return explained(
-        replace(AT_HOME, answer=PARTNER, survey=survey("dom0"), log=log),
-        replace(AT_PARTNER, answer=HOME, survey=survey("dom0m", "running", HERE)),
+        replace(AT_HOME, answer=PARTNER, survey=survey("dom0"), log=sent),
+        replace(AT_PARTNER, answer=HOME, survey=survey("dom0m", "running", HERE), log=log),
     )
 
 
@@ -111,15 +111,25 @@ def test_a_domain_that_returns_by_itself_says_so_unless_somebody_wants_it_otherw
 
 
 def test_a_domain_away_from_home_tells_what_xl_said_when_it_was_sent_and_how_it_comes_back() -> None:
-    where = moved("migrate of dns from dom0 to dom0m, begun by root at 10:00\nReady.\nMigration successful.\n")["where"]
+    begun = "migrate of dns from dom0 to dom0m, begun by root at 10:00\n"
+    where = moved(begun, sent=f"{begun}Ready.\nMigration successful.\n")["where"]
     assert where == [
         "It runs on dom0m, away from its home dom0.",
-        "The last operation on it that dom0 had a part in: migrate of dns from dom0 to dom0m, begun by root at 10:00, ended "
+        "The last operation on it that dom0m had a part in: migrate of dns from dom0 to dom0m, begun by root at 10:00, ended "
         "with: Migration successful.",
         "It stays there until somebody moves it home: "
         "`salt-run state.orch migrate pillar='{domain: dns, target: dom0}'`.",
     ]
     assert "by hand" in moved("")["where"][1]
+
+
+def test_a_domain_that_a_guard_has_started_says_so_whether_its_home_is_back_or_not() -> None:
+    taken = "start of dns, begun by the guard at 11:00, since dom0 was lost\n"
+    before = "migrate of dns from dom0m to dom0, begun by root at 10:00\nMigration successful.\n"
+    line = f"The last operation on it that dom0m had a part in: {taken.strip()}."
+    there = replace(AT_PARTNER, answer=HOME, survey=survey("dom0m", "running", HERE), log=taken)
+    assert line in moved(taken, sent=before)["where"]
+    assert line in explained(GONE, there)["where"]
 
 
 def test_a_command_is_not_broken_over_two_lines() -> None:
@@ -129,10 +139,9 @@ def test_a_command_is_not_broken_over_two_lines() -> None:
 
 def test_what_a_silent_home_knows_is_unknown() -> None:
     told = explained(GONE, replace(AT_PARTNER, answer=HOME, survey=survey("dom0m", "running", HERE)))
-    assert told["where"][1:3] == [
-        "Whether it runs on dom0 is unknown: the minion does not answer.",
-        "Why is unknown: dom0, where it came from, does not tell.",
-    ]
+    assert told["where"][1] == "Whether it runs on dom0 is unknown: the minion does not answer."
+    untold = replace(AT_PARTNER, answer=HOME, survey=survey("dom0m", "running", HERE), items="its core is an older one")
+    assert "Why is unknown: dom0m does not tell." in explained(partner=untold, home=GONE)["where"]
     assert told["next_apply"]["dom0"] == {"unknown": "the minion does not answer"}
     assert told["move"] == {"possible": None, "told": "unknown: dom0: the minion does not answer"}
     assert "    unknown: the minion does not answer" in explain_text(told).splitlines()
