@@ -69,19 +69,18 @@ class Cluster:
         self.pillar = self.directory / "pillar"
         self.states = self.directory / "states"
         self.bin = self.directory / "bin"
-        self._sockets = ""
+        # Not under the directory: the path of a Unix socket may have 107 characters at most, and a checkout's any.
+        self.sockets = Path(tempfile.mkdtemp(prefix="saltern-"))
         self._keeper: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Cluster":
-        # Not under the directory: the path of a Unix socket may have 107 characters at most, and a checkout's any.
-        self._sockets = tempfile.mkdtemp(prefix="saltern-")
         try:
             shutil.copytree(self._pillar_source, self.pillar)
             self.states.mkdir()
             simulated.create(str(self.directory / "nodes"), self._specs)
             self._configure()
             self._start()
-            self._wait_for_minions()
+            self.wait_for_minions(*self.nodes)
         except BaseException as error:
             self.__exit__(type(error))
             raise
@@ -99,7 +98,7 @@ class Cluster:
         if self._keeper is not None and self._keeper.stdin is not None:
             self._keeper.stdin.close()
             self._keeper.wait()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
         os.close(self._lock)
 
     def commands(self, node: str) -> list[Command]:
@@ -111,8 +110,16 @@ class Cluster:
     def begin_witness(self) -> None:
         """A minion on the machine of the master: what the engine there reads, the states write on it."""
         self._configure_minion(WITNESS)
-        self._order([self._daemon(WITNESS, "salt-minion", self._python(WITNESS))])
-        self._wait_for_minions(WITNESS)
+        self.start_minion(WITNESS)
+        self.wait_for_minions(WITNESS)
+
+    def start_minion(self, name: str) -> None:
+        """The minion of a machine starts, from the beginning where it runs."""
+        self._order([self._minion(name)], end=[name])
+
+    def end_minion(self, name: str) -> None:
+        """It ends without a word, and so does all that it was doing; one that does not run is let be."""
+        self._order([], end=[name])
 
     def root(self, node: str) -> Path:
         """The directory that stands for ``/`` of a simulated node; its tools are in ``bin``."""
@@ -178,7 +185,7 @@ class Cluster:
             "extension_modules": str(home / "extmods"),
             "log_file": str(home / "log"),
             "pidfile": str(home / "pid"),
-            "sock_dir": str(Path(self._sockets) / name),
+            "sock_dir": str(self.sockets / name),
             "user": getpass.getuser(),
         }
         (home / "etc").mkdir(parents=True)
@@ -231,20 +238,26 @@ class Cluster:
             pass_fds=[self._lock],
         )
         daemons = [self._daemon("master", "salt-master", sys.executable)]
-        daemons += [self._daemon(node, "salt-minion", self._python(node)) for node in self.nodes]
+        daemons += [self._minion(node) for node in self.nodes]
         # Guards belong to the nodes, not to this demo; they end when this is gone, as it is when the power of a node is cut.
         services = [str(self.root(node) / "run" / "systemd") for node in self.nodes]
-        self._order(daemons, [self._sockets, *services])
+        self._order(daemons, [str(self.sockets), *services])
 
-    def _order(self, daemons: Sequence[Mapping[str, object]], remove: Sequence[str] = ()) -> None:
-        """Have the keeper start daemons, and take directories away in the end."""
+    def _order(
+        self, daemons: Sequence[Mapping[str, object]], remove: Sequence[str] = (), end: Sequence[str] = ()
+    ) -> None:
+        """Have the keeper end and start daemons now, and take directories away in the end."""
         if self._keeper is None or self._keeper.stdin is None:
             raise RuntimeError("the cluster is not up")
-        print(json.dumps({"daemons": daemons, "remove": remove}), file=self._keeper.stdin, flush=True)
+        print(json.dumps({"daemons": daemons, "remove": remove, "end": end}), file=self._keeper.stdin, flush=True)
+
+    def _minion(self, name: str) -> dict[str, object]:
+        return self._daemon(name, "salt-minion", self._python(name))
 
     def _daemon(self, name: str, program: str, python: str) -> dict[str, object]:
         home = self.directory / name
         return {
+            "name": name,
             "argv": self._salt(program, name, python),
             "env": self._environment(name),
             "log": str(home / "output"),
@@ -255,16 +268,17 @@ class Cluster:
         path = os.environ["PATH"]
         return {**os.environ, "PATH": f"{self.root(name)}/bin:{path}" if name in self.nodes else path}
 
-    def _wait_for_minions(self, *others: str) -> None:
+    def wait_for_minions(self, *names: str) -> None:
+        """Wait until they answer; raises ``TimeoutError``."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             asked = subprocess.run(
-                [str(self.bin / "salt"), "*", "test.ping", "--out=json", "--static", "--timeout=5"],
+                [str(self.bin / "salt"), "-L", ",".join(names), "test.ping", "--out=json", "--static", "--timeout=5"],
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            if asked.returncode == 0 and set(json.loads(asked.stdout)) == {*self.nodes, *others}:
+            if asked.returncode == 0 and set(json.loads(asked.stdout)) == set(names):
                 return
             time.sleep(0.5)
         raise TimeoutError(f"the minions did not come up within {START_TIMEOUT_S:g} s; see {self.directory}/*/log")

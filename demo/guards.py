@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import textwrap
 
 from demo.cluster import WITNESS, WITNESS_ADDRESS, Cluster
 from demo.pace import fitting, lease_section
@@ -28,11 +29,25 @@ class Guards:
         self._cluster = cluster
         self._world_file = str(cluster.directory / "nodes" / WORLD)
         self._times = fitting(cluster.root(cluster.nodes[0]) / "bin" / "xl")
-        self.patience_s = 60 + 8 * self._times.takeover_s
+        self.takeover_s = self._times.takeover_s
+        self.patience_s = 60 + 8 * self.takeover_s
         self._told = dict.fromkeys(cluster.nodes, 0)
 
-    def section(self) -> str:
-        """What stands in the topology below `saltern`, with other ports each time."""
+    def into_topology(self) -> str:
+        """Write `takeover` into the topology, with other ports each time, and start the witness; returns what was written.
+
+        Raises ValueError where that stands there already, or there is no topology to write it into.
+        """
+        topology = self._cluster.pillar / "saltern" / "init.sls"
+        text = topology.read_text(encoding="utf-8")
+        if text.count("saltern:\n") != 1 or "\n  takeover:" in text:
+            raise ValueError(f"{topology} has `takeover` already, or no line `saltern:` to write it below")
+        section = textwrap.indent(self._section(), "  ")
+        topology.write_text(text.replace("saltern:\n", f"saltern:\n{section}"), encoding="utf-8")
+        self._cluster.begin_witness()
+        return section
+
+    def _section(self) -> str:
         port, other = free_ports(2)
         lease = lease_section(self._times)
         return (
@@ -60,6 +75,11 @@ class Guards:
         self._told[node] = len(lines)
         return [f"{each['subject']}: {each['words']}" for each in told]
 
+    def is_on(self, node: str) -> bool:
+        """Whether a node has power."""
+        with store.opened(self._world_file, changes=False) as world:
+            return world.nodes[node].powered
+
     def cut_power(self, node: str) -> None:
         """The node is off, and so is every process on it."""
         with store.opened(self._world_file) as world:
@@ -67,14 +87,16 @@ class Guards:
         group = keeper(self._cluster.root(node))
         if group is not None:
             os.killpg(group, signal.SIGKILL)
+        self._cluster.end_minion(node)
 
     def boot(self, node: str) -> None:
-        """It has its power again; what is to run after a boot is started."""
+        """It has its power again; what is to run after a boot is started, its minion too."""
         with store.opened(self._world_file) as world:
             world.boot(node)
         bin_directory = self._cluster.root(node) / "bin"
         program, *arguments = systemd.start()
         subprocess.run([str(bin_directory / program), *arguments], check=True)
+        self._cluster.start_minion(node)
 
     def where(self, domain: str) -> list[str]:
         """The nodes that have a domain."""

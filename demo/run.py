@@ -202,12 +202,7 @@ def take_over(cluster: Cluster) -> None:
         "master. The times of the leases are short ones, for this demo.",
     )
     guards = Guards(cluster)
-    topology = cluster.pillar / "saltern" / "init.sls"
-    before = topology.read_text(encoding="utf-8")
-    section = textwrap.indent(guards.section(), "  ")
-    print(section)
-    topology.write_text(before.replace("saltern:\n", f"saltern:\n{section}", 1), encoding="utf-8")
-    cluster.begin_witness()
+    print(guards.into_topology())
     code, _ = run(cluster, "salt", "*", "state.apply")
     expect(code == 0, f"the apply that brings the guards ended with exit code {code}")
     for node in cluster.nodes:
@@ -227,6 +222,7 @@ def take_over(cluster: Cluster) -> None:
     _await(guards, "all is synchronised", guards.is_whole, says=left)
     _await(guards, f"{left} is protected", partial(guards.is_protected, left), says=left)
     expect(guards.where("dns") == [there], f"dns was started by the node that came back, or has left {there}")
+    cluster.wait_for_minions(left)
     code, _ = run(cluster, "salt-run", "state.orch", "return")
     expect(code == 0 and guards.where("dns") == [left], "dns has not come home")
 

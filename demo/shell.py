@@ -3,6 +3,7 @@
 import sys
 
 from demo.cluster import Cluster, end_on_signals
+from demo.control import Control
 from demo.prompt import shell
 
 WELCOME = """
@@ -21,6 +22,8 @@ which is $D in here; the topology and its allocation are in $P, {pillar}.
   salt-call state.apply drbd        one layer, seen from {first}
   xl list; drbdadm status; lvs      the tools of {first}
   on {last} xl list                  those of {last}
+  guards                            write automatic takeover into the topology: apply it, and lose a node
+  power-cut {first}; power-on {first}     its power is cut, and comes back
 
 The cluster ends with this shell.
 """
@@ -42,7 +45,9 @@ def main() -> int:
                 last=last,
             )
         )
+        control = Control(cluster)
         shell("saltern", cluster.bin, {"P": str(pillar), "D": str(cluster.directory)})
+        control.close()
     return 0
 
 
