@@ -176,9 +176,9 @@ class Leases(Knowledge):
     def _vouch(self, seen: Seen) -> Iterator[Act]:
         """What was written alone unasked, perhaps while no guard was here, is older history when the copies have met since.
 
-        It ends with the guard: what DRBD asks about until it is back is not known to it.
+        Who steps aside, and not to be started again, does so for DRBD to ask no more, and may not live to see for how long.
         """
-        if self.leaving:
+        if self.leaving and not self._leaves:
             yield from self._keep(vouched=frozenset())
         elif seen.unfenced is not None:
             yield from self._keep(vouched=(self.facts.vouched | (seen.connected & self._guarded)) - seen.unfenced)
