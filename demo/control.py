@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from socketserver import StreamRequestHandler, UnixStreamServer
 from typing import Final
 
@@ -94,9 +95,10 @@ def _handler(does: Mapping[str, Callable[[Sequence[str]], str]]) -> type[StreamR
             command, *given = json.loads(self.rfile.readline())
             try:
                 answer = {"said": does[command](given), "code": 0}
-            except (Refusal, TimeoutError) as refusal:
+            except (Refusal, OSError) as refusal:
                 answer = {"said": str(refusal), "code": 1}
-            self.wfile.write(json.dumps(answer).encode())
+            with suppress(OSError):  # whoever asked may be gone
+                self.wfile.write(json.dumps(answer).encode())
 
     return Handler
 
