@@ -32,8 +32,8 @@ class Proofs(Leases):
         silent_s = now_s - peer.heard_s
         if silent_s < self._times.dead_s:
             return f"it was heard, or replicated, {silent_s:.1f} s ago", []
-        if node in self.facts.met.keys() - self.facts.covered:
-            return "it said last that DRBD may go on alone there unasked, and what is here may be older", []
+        if node not in self.facts.covered:
+            return self._not_covered(node), []
         if node in self.facts.off:
             return (
                 "it said last that nothing of it is to be taken over; DRBD may have gone on alone there unasked since",
@@ -42,6 +42,12 @@ class Proofs(Leases):
         if node in self.facts.apart:
             return "it said last that its guard was told something else, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
+
+    def _not_covered(self, node: str) -> str:
+        older = "and what is here may be older"
+        if node not in self.facts.met:
+            return f"it was not heard since this node has booted: DRBD may go on alone there unasked, {older}"
+        return f"it said last that DRBD may go on alone there unasked, {older}"
 
     def expects_orphans(self, now_s: float) -> bool:
         """Whether something may have to be started here: a node is proven dead, or silent for half of `dead`."""

@@ -346,6 +346,15 @@ BOTH = frozenset({"dns", "web"})
 WHOLE = Seen(running=frozenset({"dns"}), connected=BOTH)
 
 
+def test_a_person_is_not_believed_about_a_node_that_has_not_said_whether_drbd_asks_there() -> None:
+    one = guard(Proof(lease=False))
+    assert "it was not heard since this node has booted" in str(one.confirm_dead("node2", 50.0)[0])
+    heard(one, 60.0, 1, covered=False)
+    assert "it said last that DRBD may go on alone there unasked" in str(one.confirm_dead("node2", 100.0)[0])
+    heard(one, 110.0, 2)
+    assert one.confirm_dead("node2", 150.0)[0] is None
+
+
 def test_a_node_says_that_it_may_be_taken_over_from_when_drbd_asks_about_all_that_it_shares() -> None:
     one = guard()
     assert covered(one.act(replace(WHOLE, unfenced=None), 1.0)) == {False}, "it was not looked at yet"
