@@ -17,7 +17,6 @@ from demo.cluster import CHECKOUT, Cluster
 from demo.guards import Guards
 from demo.prompt import write_script
 
-COMMANDS: Final = ("guards", "power-cut", "power-on")
 _PROTECTED: Final = """\
 This stands in the topology now, and the minion `witness` runs, which is no node:
 
@@ -43,7 +42,7 @@ class Control:
         }
         self._server = UnixStreamServer(str(path), _handler(does))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        for name in COMMANDS:
+        for name in does:
             program = f'PYTHONPATH="{CHECKOUT}" exec "{sys.executable}" -m demo.control "{path}" {name} "$@"'
             write_script(cluster.bin / name, program)
 

@@ -178,8 +178,9 @@ class Leases(Knowledge):
 
         Who steps aside, and not to be started again, does so for DRBD to ask no more, and may not live to see for how long.
         """
-        if self.leaving and not self._leaves:
-            yield from self._keep(vouched=frozenset())
+        if self.leaving:
+            if not self._leaves:
+                yield from self._keep(vouched=frozenset())
         elif seen.unfenced is not None:
             yield from self._keep(vouched=(self.facts.vouched | (seen.connected & self._guarded)) - seen.unfenced)
 

@@ -389,6 +389,9 @@ def test_who_steps_aside_vouches_for_nothing_since_drbd_is_to_ask_no_more() -> N
     one.step_aside()
     one.act(WHOLE, 3.0)
     assert one.unvouched == ["dns", "web"]
+    one.leave()
+    one.act(WHOLE, 5.0)
+    assert one.unvouched == ["dns", "web"], "what DRBD asks about was read a while ago, before it was told not to"
 
 
 def test_what_is_written_alone_unasked_counts_as_newer_here_until_both_copies_are_the_same() -> None:
