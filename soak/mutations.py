@@ -226,6 +226,17 @@ class Obliging(Guard):
         return told
 
 
+class Credulous(Guard):
+    """Takes a person's word of a node that it has never heard."""
+
+    def confirm_dead(self, node: str, now_s: float) -> tuple[str | None, list[Act]]:
+        covered = self.facts.covered
+        self.facts = self.facts._replace(covered=covered | ({node} - self.facts.met.keys()))
+        told = super().confirm_dead(node, now_s)
+        self.facts = self.facts._replace(covered=covered)
+        return told
+
+
 class Relentless(Witness):
     """Denies a node whose guard was stopped on purpose."""
 
@@ -407,6 +418,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "what a node says of itself is passed over": {"guard": Trusting},
     "who was met before a boot is met": {"guard": Old},
     "a person's word is taken of a node that had stepped aside": {"guard": Obliging},
+    "a person's word is taken of a node that was never heard": {"guard": Credulous},
     "what runs on several nodes is stopped": {"guard": Total},
     "an order is taken again": {"guard": Compliant},
     "an order that was held up is taken": {"guard": Patient},

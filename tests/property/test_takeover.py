@@ -281,6 +281,17 @@ WRITTEN_BEFORE_DRBD_ASKED = [
 ]
 
 
+# DRBD does not ask on node1 yet, which its guard cannot tell anybody.
+WRITTEN_UNHEARD = [
+    *(Event(0, "agent", (node, "fails")) for node in ("node1", "node2")),
+    Event(0, "adopt", ("node1", "a0")),
+    Event(0, "cut", ("node1", "node2")),
+    Event(20, "part", ("node1", "node2")),
+    Event(35, "power_off", ("node1",)),
+    Event(50, "confirm", ("node1",)),
+]
+
+
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
 
@@ -369,6 +380,7 @@ MISSED: dict[str, Mutation] = {
         FENCING,
     ),
     "a person's word is taken of a node that had stepped aside": Mutation(ASIDE_THEN_LOST, FENCING),
+    "a person's word is taken of a node that was never heard": Mutation(WRITTEN_UNHEARD, FENCING),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "a node is denied in another boot than it is in": Mutation(
         [
