@@ -1,8 +1,10 @@
 """A migration through Saltern beside `xl migrate` of the same guest, on the lab: how long it takes, how long the guest is silent.
 
-The three ways of ``bench.ways`` by turns, each as often in either direction.
+The three ways of ``bench.ways`` by turns, each as often in either direction; with as little memory as the guest can have, and
+with about as much as a node of the lab can give it: what `xl migrate` copies grows with it, and what Saltern adds does not.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -12,11 +14,12 @@ from bench.rows import print_compared, print_s
 from bench.watch import PING_S, watched
 from bench.ways import BEGIN, CARRY_OUT, ORCHESTRATED, PLAIN, SYNCHRONISE, TYPED, WAYS, XL_TIMEOUT_S, Done
 from lab.cluster import NODES, Lab
-from lab.moments import CONVERGED, bring, topology, wait_until_settled
+from lab.moments import CONVERGED, TOPOLOGY, apply, bring, topology, wait_until_settled
 
 TIMES: Final = 3
 GUEST: Final = "dns"
 HOME: Final = NODES[0]
+MEMORY: Final = ("96M", "640M")  # beside it, one node has the other three domains in the end
 _QUIET_S: Final = 5.0  # for what ends a moment later, so that it is no part of the next one
 _FRONT: Final = "/usr/local/sbin/xl"
 _RUNS: Final = "/run/xl-migrate"
@@ -65,11 +68,24 @@ def migration(lab: Lab, times: int = TIMES) -> None:
     for node in NODES:
         lab.write_file(node, _FRONT, CLOCK)
         lab.on(node, f"chmod 755 {_FRONT}")
-    found: dict[str, list[Migration]] = {way: [] for way in WAYS}
-    for _ in range(times):
-        for way, each in _round(lab):
-            found[way].append(each)
-    print_table(found)
+    for memory in MEMORY:
+        _give(lab, memory)
+        found: dict[str, list[Migration]] = {way: [] for way in WAYS}
+        for _ in range(times):
+            for way, each in _round(lab):
+                found[way].append(each)
+        print_table(found, memory)
+
+
+def _give(lab: Lab, memory: str) -> None:
+    """Start the guest at home with so much memory, as the topology has it then."""
+    found = topology(lab)
+    if found["domains"][GUEST]["memory"] == memory:
+        return
+    found["domains"][GUEST]["memory"] = memory
+    (lab.master.pillar / TOPOLOGY).write_text(json.dumps({"saltern": found}), encoding="utf-8")
+    apply(lab)
+    _start_anew(lab, f"/etc/xen/{GUEST}.cfg")
 
 
 def _round(lab: Lab) -> Iterator[tuple[str, Migration]]:
@@ -113,8 +129,9 @@ def _wait_for_roles(lab: Lab, node: str, roles: str) -> None:
     lab.wait_until(so, f"{GUEST} is {roles}, says {node}")
 
 
-def print_table(found: Mapping[str, Sequence[Migration]]) -> None:
+def print_table(found: Mapping[str, Sequence[Migration]], memory: str) -> None:
     """A line for each figure, and for how many times as long Saltern's way takes as each of the others."""
+    print(f"\nA guest with {memory}:", flush=True)
     ours = found[ORCHESTRATED]
     for what, value in _SEEN.items():
         for way in WAYS:

@@ -24,7 +24,7 @@ PLAIN: Final = "xl migrate, block-drbd"
 BEGIN: Final = "operation.begin"
 SYNCHRONISE: Final = "operation.synchronise"
 CARRY_OUT: Final = "operation.carry_out"
-XL_TIMEOUT_S: Final = 300.0
+XL_TIMEOUT_S: Final = 1200.0
 
 
 class Done(NamedTuple):

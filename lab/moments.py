@@ -65,7 +65,7 @@ def _make_converged(lab: Lab) -> None:
 def converge(lab: Lab) -> None:
     """Make of bare nodes what the topology in the master's pillar says, and wait until it is settled."""
     lab.make_volume_groups()
-    _apply(lab)
+    apply(lab)
     wait_until_settled(lab)
     _keep_modules(lab)
 
@@ -96,7 +96,7 @@ def _make_guarded(lab: Lab) -> None:
     _take_over(lab, {"witness": witness.section(MASTER_ADDRESS), "lease": LEASE})
     lab.start_witness()
     lab.salt(witness.NAME, "saltutil.sync_all")
-    _apply(lab, (*NODES, witness.NAME))
+    apply(lab, (*NODES, witness.NAME))
     lab.witness.stop()
     lab.start_witness()  # Salt starts engines when it starts itself
     wait_until_protected(lab)
@@ -105,7 +105,7 @@ def _make_guarded(lab: Lab) -> None:
 def _make_fenced(lab: Lab) -> None:
     bring(lab, CONVERGED)
     _take_over(lab, {"fencing": lab.boards.section(MASTER_ADDRESS), "lease": LEASE})
-    _apply(lab)
+    apply(lab)
     wait_until_protected(lab)
 
 
@@ -136,7 +136,8 @@ def protected(lab: Lab, node: str) -> bool:
     return bool(told.get("protected")) and bool(told["seen"])
 
 
-def _apply(lab: Lab, minions: Sequence[str] = NODES) -> None:
+def apply(lab: Lab, minions: Sequence[str] = NODES) -> None:
+    """Have minions apply all their states, until nothing has failed; raises LabError where that does not come about."""
     for _ in range(APPLIES):
         wrong = dict(_wrong(lab.job(minions, "state.apply"), minions))
         if not wrong:

@@ -117,8 +117,9 @@ def test_the_table_of_migrations_compares_and_its_phases_add_up(capsys: pytest.C
         TYPED: [Migration(Done(25.0, {}, 7.5), xl_s=24.0, pause_s=6.0, both_primary_s=3.0)],
         PLAIN: [Migration(Done(20.0, {}, 19.0), xl_s=19.0, pause_s=5.0, both_primary_s=3.0)],
     }
-    print_migrations(found)
+    print_migrations(found, "96M")
     told = lines(capsys)
+    assert "A guest with 96M:" in told
     assert "1 times state.orch migrate: until it is over 40.0 s 40.0 s 40.0 s" in told
     assert "times xl migrate, block-drbd: until it is over 2.00" in told
     assert "times xl migrate, block-drbd: guest silent, by a ping each 0.2 s 1.20" in told
