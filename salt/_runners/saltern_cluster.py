@@ -27,7 +27,7 @@ else:
     if saltern.__version__ == WRITTEN_FOR:
         from saltern.desired import slice_from_pillar
         from saltern.errors import Refused
-        from saltern.status.answer import ASKED, answer
+        from saltern.status.answer import ASKED, answer, asked_now
         from saltern.status.explain import ASKED_OF_DOMAIN, explain_text, heard
         from saltern.status.explain import explain as explained
         from saltern.status.state import cluster_status, keepers
@@ -155,7 +155,8 @@ def explain(domain, timeout=15):
     if share is None:
         return _unknown_domain(domain, shares)
     spec = share.domains[domain]
-    said = _ask([spec.home, spec.partner], (*ASKED, *ASKED_OF_DOMAIN), timeout, domain)
+    functions = (*ASKED, *ASKED_OF_DOMAIN)
+    said = asked_now(lambda nodes: _ask(nodes, functions, timeout, domain), [spec.home, spec.partner])
     told = explained(spec, share, {node: heard(each) for node, each in said.items()})
     answered = any(isinstance(each, dict) for each in said.values())
     if __opts__.get("output"):
@@ -459,7 +460,7 @@ def _ending_with_1(told):
 
 def _look(shares, timeout):
     """The state of the cluster now."""
-    said = _ask(list(shares), ASKED, timeout)
+    said = asked_now(lambda nodes: _ask(nodes, ASKED, timeout), list(shares))
     return cluster_status(shares, {node: answer(each) for node, each in said.items()})
 
 

@@ -1,6 +1,6 @@
 """What one node answered, or why it did not: several of its functions are asked in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,6 +35,16 @@ class Answer:
     operations_trouble: str | None = None
     guard: Tree = field(default_factory=lambda: NO_GUARD)
     guard_trouble: str | None = None
+
+
+def asked_now(ask: Callable[[Sequence[str]], Tree], nodes: Sequence[str]) -> Tree:
+    """What each of these nodes says at the end of this call, as ``ask`` has it from Salt.
+
+    All are asked at once. Who answers has then waited for those that do not, half a minute perhaps, and is asked once more.
+    """
+    said = ask(nodes)
+    waited = [node for node in nodes if isinstance(said[node], Mapping)]
+    return said if len(waited) in (0, len(nodes)) else {**said, **ask(waited)}
 
 
 def answer(said: object) -> Answer:

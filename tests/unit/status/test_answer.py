@@ -1,6 +1,8 @@
 """What Salt gives for a node that was asked for several functions at once."""
 
-from saltern.status.answer import NO_OPERATIONS, SILENT, answer
+from collections.abc import Sequence
+
+from saltern.status.answer import NO_OPERATIONS, SILENT, answer, asked_now
 
 WHOLE = {
     "drbd.status": {"dns": {}},
@@ -41,3 +43,22 @@ def test_a_function_that_failed_tells_why_in_its_last_line() -> None:
     assert found.trouble == "`xl list -v` ended with exit code 1"
     assert found.resources == {}
     assert found.operations["entered"] == {"dns": {}}
+
+
+def test_who_has_waited_for_a_silent_node_is_asked_once_more_and_nobody_else_is() -> None:
+    def asked(silent: Sequence[str]) -> list[list[str]]:
+        found: list[list[str]] = []
+
+        def ask(nodes: Sequence[str]) -> dict[str, object]:
+            found.append(list(nodes))
+            return {node: False if node in silent else {"xen.domains": len(found)} for node in nodes}
+
+        told = asked_now(ask, ["dom0", "dom0m", "dom1"])
+        assert all(
+            said is False if node in silent else said == {"xen.domains": len(found)} for node, said in told.items()
+        )
+        return found
+
+    everybody = ["dom0", "dom0m", "dom1"]
+    assert asked(["dom0"]) == [everybody, ["dom0m", "dom1"]]
+    assert asked([]) == asked(everybody) == [everybody]
