@@ -33,6 +33,9 @@ EVENTS: Final[dict[str, Callable[..., None]]] = {
         World.pause,
         World.resume,
         World.confirm,
+        World.detach,
+        World.attach,
+        World.halt,
         World.adopt,
         World.less,
         World.more,
@@ -134,6 +137,8 @@ def schedule(seed: int, nodes: int, within_s: float = FAULTS_S) -> list[Event]:
         at_s = _when(dice, at_s, within_s)
         events += swarm.fault(at_s)
     events += list(orders(random.Random(f"{seed} orders"), nodes, events, within_s))  # noqa: S311 - the same
+    events += list(_disks(random.Random(f"{seed} disks"), nodes, events, within_s))  # noqa: S311 - the same
+    events += list(_halts(random.Random(f"{seed} halts"), nodes, within_s))  # noqa: S311 - the same
     return sorted([*events, *people(random.Random(f"{seed} people"), events)])  # noqa: S311 - the same
 
 
@@ -145,6 +150,24 @@ def _adopted(dice: random.Random, nodes: int) -> Iterator[Event]:
                 node = dice.choice(pair)
                 yield Event(0.0, "adopt", (node, domain))
                 yield Event(dice.uniform(5, 60), "more", (node, domain))
+
+
+def _disks(dice: random.Random, nodes: int, events: Sequence[Event], within_s: float) -> Iterator[Event]:
+    """Sometimes: a disk is detached for a while, often near something else that befalls the cluster."""
+    for _ in range(dice.choice((0, 0, 0, 0, 1, 2))):
+        domain, pair = dice.choice(sorted(homes(nodes).items()))
+        node = pair[1] if dice.random() < 0.8 else pair[0]
+        near = bool(events) and dice.random() < 0.7
+        at_s = max(dice.choice(events).at_s + dice.uniform(-20, 5) if near else dice.uniform(3, within_s), 0.5)
+        yield Event(at_s, "detach", (node, domain))
+        if dice.random() < 0.9:
+            yield Event(at_s + dice.choice((0.1, 2, 20, 60)) * dice.uniform(0.2, 1), "attach", (node, domain))
+
+
+def _halts(dice: random.Random, nodes: int, within_s: float) -> Iterator[Event]:
+    """Seldom: a guest shuts itself down, and nobody has asked for it."""
+    if dice.random() < 0.1:
+        yield Event(dice.uniform(3, within_s), "halt", (dice.choice(sorted(homes(nodes))),))
 
 
 def people(dice: random.Random, events: Sequence[Event]) -> Iterator[Event]:

@@ -237,6 +237,31 @@ class Credulous(Guard):
         return told
 
 
+class Heedless(Guard):
+    """Passes over it that the disk of a copy was away: where it was, and where it was written on meanwhile."""
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return super().act(replace(seen, away=frozenset(), unasked=seen.unasked - seen.connected), now_s)
+
+
+class Unsuspecting(Heedless):
+    """Takes what it does not see in its first look for what never was; and the partner passes it over as well."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.facts = self.facts._replace(away=frozenset())
+
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        return Guard.act(self, replace(seen, unasked=seen.unasked - seen.connected), now_s)
+
+
+class Reassuring(Guard):
+    """Tells the witness that it may be taken over from, whatever it vouches for."""
+
+    def _is_covered(self, by: str, seen: Seen) -> bool:
+        return super()._is_covered(by, seen) or (by == WITNESS and self._peers[by].renewed_s is not None)
+
+
 class Relentless(Witness):
     """Denies a node whose guard was stopped on purpose."""
 
@@ -419,6 +444,9 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "who was met before a boot is met": {"guard": Old},
     "a person's word is taken of a node that had stepped aside": {"guard": Obliging},
     "a person's word is taken of a node that was never heard": {"guard": Credulous},
+    "a disk that was away is passed over": {"guard": Heedless},
+    "a disk that was away while no guard was there is passed over": {"guard": Unsuspecting},
+    "the witness is told that what nobody vouches for may be taken over": {"guard": Reassuring},
     "what runs on several nodes is stopped": {"guard": Total},
     "an order is taken again": {"guard": Compliant},
     "an order that was held up is taken": {"guard": Patient},

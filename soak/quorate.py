@@ -74,6 +74,7 @@ class QuorumWorld(World):
     def _see(self, machine: Machine) -> Seen:
         seen = self._look(machine)
         machine.met.clear()
+        machine.away.clear()
         return seen
 
     def _seen(self, machine: Machine) -> Seen:

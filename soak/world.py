@@ -40,6 +40,7 @@ _FATES: Final = (("lost", 0.02), ("late", 0.03), ("doubled", 0.04))
 _OF_ORDERS: Final = (End, Ended)
 # Whether there is a lease, and whether there are fence agents. Seldom neither: then people say what is dead.
 _PROOFS: Final = (*((True, False), (True, True), (False, True)) * 3, (False, False))
+_MIRRORS: Final = ("UpToDate", "Inconsistent")
 EVERYWHERE: Final = frozenset({"router"})  # it runs on all nodes at once, and is none of the guards'
 
 
@@ -65,6 +66,7 @@ class Side:
     suspended: bool = False
     fenced: bool = True  # DRBD asks the guard before it goes on alone
     wrote_alone: bool = False
+    attaches: str = "UpToDate"  # what a copy is by its metadata, while it is Diskless
     handler: Any = None  # the guard that the fence-peer handler has asked, since the other side was lost
     synchronises_until_s: float | None = None
 
@@ -95,6 +97,9 @@ class Machine:
     met: set[str] = field(
         default_factory=set
     )  # domains that were connected at any moment since its guard has looked last
+    away: set[str] = field(default_factory=set)  # the same of those whose disk went away
+    guarded_boot: int = 0  # the last one in which a guard was there
+    aside: bool = False  # a guard that begins has stepped aside, as the one before it had
     heard: set[str] = field(default_factory=set)  # the nodes that its guard has heard since the boot
     stuck: bool = False  # a domain of it does not die
     mute: bool = False  # DRBD's handler ends with an error, and tells DRBD nothing
@@ -113,7 +118,7 @@ class Copies(NamedTuple):
     @property
     def are_settled(self) -> bool:
         """Whether the other one is the same, or says itself that it is not to be started."""
-        return self.mine.disk == "UpToDate" and self.theirs.disk in ("UpToDate", "Inconsistent")
+        return self.mine.disk == "UpToDate" and self.theirs.disk in _MIRRORS
 
     def from_partner(self) -> "Copies":
         """The same, from over there."""
@@ -282,6 +287,9 @@ class World:
             for domain, (home, other) in self.homes.items()
             if machine.name in (home, other)
         }
+        if machine.guarded_boot == machine.boots:
+            machine.facts = machine.facts.after_restart(partners)
+        machine.guarded_boot = machine.boots
         machine.part = make_guard(
             machine.name,
             partners,
@@ -293,6 +301,10 @@ class World:
             wards=self.wards,
         )
         machine.renewed = {}
+        machine.met.clear()
+        machine.away.clear()
+        if machine.aside:
+            machine.part.step_aside()
         self.at(self.noise["tick", machine.name].uniform(0, 0.5), self._tick, machine, machine.part)
 
     def _tick(self, machine: Machine, guard: Guard) -> None:
@@ -374,9 +386,10 @@ class World:
             self.changed()
 
     def _seen(self, machine: Machine) -> Seen:
-        if machine.met:
+        if machine.met or machine.away:
             seen = self._look(machine)
             machine.met.clear()
+            machine.away.clear()
             return seen
         if machine.name not in self._looked:
             self._looked[machine.name] = self._look(machine)
@@ -406,10 +419,18 @@ class World:
             unasked=frozenset(
                 [
                     domain
-                    for domain, _, _, side, _ in copies
-                    if domain in machine.running and not side.connected and not side.suspended
+                    for domain, _, _, side, there in copies
+                    if domain in machine.running and not side.suspended
+                    if not side.connected or there.disk not in _MIRRORS
                 ]
             ),
+            mirrored=frozenset(
+                [each.domain for each in copies if each.mine.connected and each.theirs.disk in _MIRRORS]
+            ),
+            away=frozenset(
+                [each.domain for each in copies if each.mine.connected and each.mine.disk == "Diskless"]
+            ).union(machine.away),
+            consistent=frozenset([each.domain for each in copies if each.mine.disk == "Consistent"]),
             settled=frozenset([each.domain for each in copies if each.mine.connected and each.are_settled]),
             waiting=frozenset(
                 [domain for domain, _, _, side, _ in copies if domain in machine.running and side.suspended]
@@ -513,6 +534,7 @@ class World:
         if (
             there
             or side.synchronises_until_s is not None
+            or side.disk == "Diskless"
             or self.free(machine) < 1
             or self.noise["start", machine.name].random() < 0.1
         ):
@@ -581,7 +603,7 @@ class World:
             self.at(1.0, self._outdate, machine, guard, boots, domain)
             return
         side = self.sides[domain, machine.name]
-        done = not side.connected and domain not in self._primaries(machine.name)
+        done = not side.connected and side.disk != "Diskless" and domain not in self._primaries(machine.name)
         if done and side.disk in ("UpToDate", "Consistent"):
             self.note(f"{domain} is outdated on {machine.name}")
             side.disk = "Outdated"
@@ -682,6 +704,12 @@ class World:
             machine.met.add(domain)
         self._see_each_other(home, partner)
         self.changed()
+        if "Diskless" in (old.disk, new.disk):
+            return
+        self._synchronise(domain, old, new)
+
+    def _synchronise(self, domain: str, old: Side, new: Side) -> None:
+        """What DRBD makes of two copies that have met."""
         if old.version < new.version or old.disk != "UpToDate":
             if new.disk == "Consistent":
                 new.disk = "UpToDate"
@@ -750,9 +778,9 @@ class World:
             return
         self.note(f"{name} loses its power")
         machine.powered, machine.frozen, machine.part, machine.watchdog_s = False, False, None, None
-        for held in (machine.running, machine.starting, machine.queue, machine.met, machine.heard):
+        for held in (machine.running, machine.starting, machine.queue, machine.met, machine.away, machine.heard):
             held.clear()
-        machine.renewed = {}
+        machine.renewed, machine.aside = {}, False
         machine.thawed_s = None
         self.moves.lost(name)
         for _, _, _, side, _ in self._copies_of[name]:
@@ -768,6 +796,8 @@ class World:
         machine.boots += 1
         machine.facts = machine.facts.after_boot(machine.boots)
         for _, _, _, side, _ in self._copies_of[name]:
+            if side.disk == "Diskless":
+                side.disk = side.attaches
             if side.disk == "UpToDate":
                 side.disk = "Consistent"
         self.at(self.noise["boot", name].uniform(1, 10), self._begin, machine)
@@ -864,6 +894,38 @@ class World:
             for machine in pair:
                 machine.stopped.add(domain)
                 self._end(machine, domain, machine.boots)
+
+    def detach(self, name: str, domain: str) -> None:
+        """The disk of a copy that nobody writes on that node fails, and DRBD goes on without it, or a person detaches it."""
+        machine, side = self.machines[name], self.sides[domain, name]
+        if machine.powered and not machine.frozen and side.disk != "Diskless" and domain not in self._primaries(name):
+            self.note(f"the disk of {domain} on {name} is detached")
+            side.attaches, side.disk, side.synchronises_until_s = side.disk, "Diskless", None
+            self.sides[domain, self._other(domain, name)].synchronises_until_s = None
+            if side.connected:
+                machine.away.add(domain)
+
+    def attach(self, name: str, domain: str) -> None:
+        """It is attached again: what it has missed DRBD knows where the other copy is in sight."""
+        machine, side = self.machines[name], self.sides[domain, name]
+        there = self._other(domain, name)
+        peer = self.sides[domain, there]
+        if not machine.powered or machine.frozen or side.disk != "Diskless":
+            return
+        if side.connected and not (peer.connected and self.reachable(name, there)):
+            self.at(STEP_S, self.attach, name, domain)  # it waits for the other one's answer
+            return
+        self.note(f"the disk of {domain} on {name} is attached")
+        side.disk = "Consistent" if side.attaches == "UpToDate" else side.attaches
+        if side.connected and peer.disk != "Diskless":
+            old, new = (peer, side) if peer.version < side.version else (side, peer)
+            self._synchronise(domain, old, new)
+
+    def halt(self, domain: str) -> None:
+        """The guest shuts itself down, wherever it runs."""
+        self.note(f"{domain} shuts itself down")
+        for node in self.homes[domain]:
+            self._end(self.machines[node], domain, self.machines[node].boots)
 
     def adopt(self, name: str, domain: str) -> None:
         """At the very beginning: DRBD does not ask about a domain there yet."""

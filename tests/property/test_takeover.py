@@ -292,6 +292,26 @@ WRITTEN_UNHEARD = [
 ]
 
 
+# The disk of its copy fails on node2 while node1 writes on, and is attached again when node1 is lost.
+AWAY = [Event(20, "detach", ("node2", "a0")), Event(30, "power_off", ("node1",)), Event(35, "attach", ("node2", "a0"))]
+
+
+# node1 was not to be taken over from, and wrote unasked while no guard was there; its partner, unheard, knows of neither.
+FORGOTTEN = [
+    *both_ways(20, "cut", "node1", "node2"),
+    *both_ways(20, "cut", "node2", WITNESS),
+    Event(60, "less", ("node1", "a0")),
+    Event(66, "leave", ("node1",)),
+    Event(70, "part", ("node1", "node2")),
+    Event(80, "halt", ("a0",)),
+    Event(86, "revive", ("node1",)),
+    Event(86.5, "pause", ("node1",)),  # it would start again what has ended there
+    Event(90, "more", ("node1", "a0")),
+    *both_ways(100, "mend", "node2", WITNESS),
+    Event(130, "power_off", ("node1",)),
+]
+
+
 ORDER = Event(20, "order", ("a0", "node1", "node2"))
 LAST_WORD = [ORDER, Event(20.01, "cut", ("node2", "node1"))]
 
@@ -381,6 +401,17 @@ MISSED: dict[str, Mutation] = {
     ),
     "a person's word is taken of a node that had stepped aside": Mutation(ASIDE_THEN_LOST, FENCING),
     "a person's word is taken of a node that was never heard": Mutation(WRITTEN_UNHEARD, FENCING),
+    "a disk that was away is passed over": Mutation(AWAY),
+    "a disk that was away while no guard was there is passed over": Mutation(
+        [
+            Event(20, "kill", ("node2",)),
+            Event(20.2, "detach", ("node2", "a0")),
+            Event(21.2, "power_off", ("node1",)),
+            Event(22, "attach", ("node2", "a0")),
+            Event(26.5, "revive", ("node2",)),
+        ]
+    ),
+    "the witness is told that what nobody vouches for may be taken over": Mutation(FORGOTTEN),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "a node is denied in another boot than it is in": Mutation(
         [

@@ -1,6 +1,6 @@
 """What a guard is told: what can prove death, what is on its disk, and what was just seen on its node."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,9 +31,10 @@ class Facts(NamedTuple):
     ``met`` has the nodes that it has heard since the node's ``boot``, and in which boot of theirs; ``covered`` names those
     that said last that they are, ``declared`` those that were proven dead since; ``alone`` the domains whose data this node goes
     on with alone. ``off`` has the nodes whose guard was stopped on purpose, with the boot and the number of the beat that said
-    so. While it is ``paused`` nothing is taken over. ``apart`` names those that said last that they work on other ``terms``.
-    This node has ``vouched`` for the domains that were connected since DRBD asks about them: whatever was written here before,
-    the other node has, or knows that it lacks it.
+    so. While it is ``paused`` nothing is taken over. ``terms`` are those on which each of them said last that it works with this
+    one. This node has ``vouched`` for the domains whose copies were in sight of each other since DRBD asks about them: whatever
+    was written here before, the other node has, or knows that it lacks it. ``away`` are those whose copy here was, or may have
+    been, without its disk while the other one could be written: nobody asked for that, and only the next synchronisation tells.
     """
 
     boot: int
@@ -43,12 +44,17 @@ class Facts(NamedTuple):
     off: Mapping[str, tuple[int, int]] = {}
     paused: bool = False
     covered: frozenset[str] = frozenset()
-    apart: frozenset[str] = frozenset()
+    terms: Mapping[str, str] = {}
     vouched: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
         return self._replace(boot=boot, met={}, covered=frozenset(), declared={})
+
+    def after_restart(self, guarded: Iterable[str]) -> "Facts":
+        """What is so after a while in which no guard was here: if a disk was detached then, and attached again, nobody saw it."""
+        return self._replace(away=frozenset(guarded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +69,15 @@ class Seen:
     those that are ``replicating`` at least one disk is connected; that is ``None`` while it is not known. ``free_bytes`` is the
     memory that is left for domains; ``None`` where that is not known.
 
+    ``mirrored`` are those whose other copy is in sight, and is UpToDate or Inconsistent, since DRBD asks about them. ``away`` are
+    those of which a copy here is, or was since the look before, without its disk while it was connected. ``consistent`` are those
+    with a copy here that is: DRBD has not seen the other one since it attached the disk.
+
     Of those that are ``waiting`` DRBD has suspended the I/O until its handler has ended well.
 
     ``unfenced`` are those of which it was not seen that DRBD asks this guard before it goes on alone, or, where quorum is the
     proof, that it demands quorum for it; ``None`` where that was not looked at: then it is as before. ``unasked`` are those that
-    it writes alone now, whether it has asked or not.
+    it writes alone now, whether it has asked or not: also into the sight of a node that has no disk for it.
 
     Of those that are ``quorate`` all resources have quorum here, and need it; of those that are ``primary`` all are Primary, of
     those that are ``partly_primary`` some are, and not all, running or not. All that was so when the look began, at ``began_s``
@@ -87,6 +97,9 @@ class Seen:
     free_bytes: int | None = None
     unfenced: frozenset[str] | None = frozenset()
     unasked: frozenset[str] = frozenset()
+    mirrored: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
+    consistent: frozenset[str] = frozenset()
     quorate: frozenset[str] = frozenset()
     primary: frozenset[str] = frozenset()
     partly_primary: frozenset[str] = frozenset()

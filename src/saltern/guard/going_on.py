@@ -77,8 +77,11 @@ class GoingOn(Proofs):
             self._beaten_s = None
 
     def _write_alone(self, seen: Seen) -> Iterator[Act]:
-        """What is so is written down, and told in every beat, also where DRBD did not ask: the other copy is older now."""
-        yield from self._keep(alone=self.facts.alone | (seen.unasked & self._guarded))
+        """What is so is written down, and told at once, also where DRBD did not ask: the other copy is older now."""
+        unasked = seen.unasked & self._guarded - self.facts.alone
+        if unasked:
+            yield from self._keep(alone=self.facts.alone | unasked)
+            self._beaten_s = None
 
     def _go_on_by_proof(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """A witness is asked all the same: the node that was dead may be back, and knows only what is known there."""

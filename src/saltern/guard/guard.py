@@ -74,8 +74,10 @@ class Guard(GoingOn, Holding, Orders):
         """What to do now. To be asked at every beat, and whenever something has happened."""
         if seen.unfenced is not None:
             self._unfenced = seen.unfenced
+        self._consistent = seen.consistent
         self._renew(seen, now_s)
-        acts = [*self._hold(seen, now_s), *self._vouch(seen), *self._not_alone_any_more(seen), *self._write_alone(seen)]
+        acts = [*self._hold(seen, now_s), *self._vouch(seen), *self._doubt(seen)]
+        acts += [*self._not_alone_any_more(seen), *self._write_alone(seen)]
         acts += self._look(seen, now_s)
         self._ask_again(seen, now_s)
         acts += [*self._watch(now_s), *self._go_on_by_proof(seen, now_s), *self._keep_primary(seen, now_s)]
@@ -102,7 +104,7 @@ class Guard(GoingOn, Holding, Orders):
 
     def _against_start(self, domain: str, partner: str, now_s: float) -> str | None:
         if self._is_proven(partner, now_s):
-            return self._older(domain, self.facts.declared[partner])
+            return self._older(domain, self.facts.declared[partner]) or self._doubtful(domain)
         if self._leaves_from is not None:
             return "the guard of this node is being stopped"
         if self._proof.quorum:
@@ -118,7 +120,7 @@ class Guard(GoingOn, Holding, Orders):
     @property
     def apart(self) -> list[str]:
         """The partners that said last that they were told something else: neither takes anything over from the other one."""
-        return sorted(self.facts.apart & self._shared.keys())
+        return sorted(filter(self._is_apart, self._shared))
 
     @property
     def unfenced(self) -> list[str]:
@@ -138,10 +140,9 @@ class Guard(GoingOn, Holding, Orders):
     def _is_met(self, beat: Beat) -> Iterator[Act]:
         yield from self._in_boot(beat.node, beat.boot)
         covered = self.facts.covered - {beat.node}
-        apart = self.facts.apart - {beat.node}
-        agrees = dict(beat.terms).get(self.node, "") == self._terms[beat.node]
         yield from self._keep(
-            covered=covered | {beat.node} if beat.covered else covered, apart=apart if agrees else apart | {beat.node}
+            covered=covered | {beat.node} if beat.covered else covered,
+            terms={**self.facts.terms, beat.node: dict(beat.terms).get(self.node, "")},
         )
 
     def _protection(self, beat: Beat) -> Iterator[Act]:
@@ -175,14 +176,26 @@ class Guard(GoingOn, Holding, Orders):
             return "automatic takeover is paused"
         if declared is not None and (older := self._older(domain, declared)) is not None:
             return older
-        if (unfenced := self._unfenced_of(domain)) is not None:
-            return unfenced
+        if (reason := self._unfenced_of(domain) or self._doubtful(domain)) is not None:
+            return reason
         if domain not in seen.startable and domain not in seen.starting:
             return seen.against.get(domain, "it was not seen what is here of it")
         retry = self._starts.get(domain)
         if retry is not None and now_s < retry.from_s:
             return f"its start has failed, and is tried again: {self._why_not[domain]}"
         return None
+
+    def _doubt(self, seen: Seen) -> Iterator[Act]:
+        """A copy whose disk was away has missed what was written meanwhile, and does not say so, until it is synchronised."""
+        yield from self._keep(away=(self.facts.away | (seen.away & self._guarded)) - seen.settled)
+
+    def _doubtful(self, domain: str) -> str | None:
+        if domain not in self.facts.away & self._consistent:
+            return None
+        return (
+            f"the disk of its copy here was away while {self._partners[domain]} could go on, or may have been while no guard was "
+            "here to see it, and is Consistent since: what is here may be older"
+        )
 
     def _unfenced_of(self, domain: str) -> str | None:
         if domain not in self._unfenced:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from saltern.guard.acts import Act, Keep
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.orphans import Ward
-from saltern.guard.peer import Peer
+from saltern.guard.peer import Declaration, Peer
 from saltern.guard.retry import Retry
 from saltern.guard.times import Times
 
@@ -36,7 +36,7 @@ class Knowledge:
         terms: Mapping[str, str] | None = None,
     ) -> None:
         self.node = node
-        self.facts = facts
+        self.facts = facts._replace(declared=_proven_by(proof, facts.declared))
         self._partners = partners
         self._guarded = frozenset(partners)
         self._shared = {
@@ -60,6 +60,7 @@ class Knowledge:
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
         ]  # the partners, without it
         self._unfenced = self._guarded  # as was seen last; nothing yet
+        self._consistent = frozenset[str]()  # the same
         self._quorate_s = (
             dict(renewed or {}) if proof.quorum else {}
         )  # when a look began that has found quorum, by domain
@@ -99,6 +100,17 @@ class Knowledge:
         covered = self.facts.covered if same else self.facts.covered - {node}
         yield from self._keep(met={**self.facts.met, node: boot}, covered=covered)
 
+    def _is_apart(self, node: str) -> bool:
+        """Whether it said last that it works with this node on other terms than those that this guard was told."""
+        return node in self.facts.met and self.facts.terms.get(node, "") != self._terms[node]
+
     def _next(self) -> int:
         self._number += 1
         return self._number
+
+
+def _proven_by(proof: Proof, declared: Mapping[str, Declaration]) -> Mapping[str, Declaration]:
+    """What was proven in another way than is valid now is proven no more: a lease has a refusal, and an agent none."""
+    return {
+        node: each for node, each in declared.items() if not proof.quorum and proof.lease == (each.refusal is not None)
+    }

@@ -182,14 +182,15 @@ class Leases(Knowledge):
             if not self._leaves:
                 yield from self._keep(vouched=frozenset())
         elif seen.unfenced is not None:
-            yield from self._keep(vouched=(self.facts.vouched | (seen.connected & self._guarded)) - seen.unfenced)
+            yield from self._keep(vouched=(self.facts.vouched | (seen.mirrored & self._guarded)) - seen.unfenced)
 
     def _is_covered(self, by: str, seen: Seen) -> bool:
         """Whether everything that ``by`` could give away is here as well, and ends here when nobody answers any more."""
         if self._held(seen) & self._unfenced:
             return False
         if by == WITNESS:
-            return self._peers[by].renewed_s is not None
+            # It forgets by this that nothing was to be taken over from here, also for a partner that has heard nothing since.
+            return self._peers[by].renewed_s is not None and self._guarded <= self.facts.vouched
         if not self._domains_of(by) <= self.facts.vouched:
             return False
         return not self._proof.lease or self._renewed_s(by) is not None

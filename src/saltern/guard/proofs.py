@@ -39,7 +39,7 @@ class Proofs(Leases):
                 "it said last that nothing of it is to be taken over; DRBD may have gone on alone there unasked since",
                 [],
             )
-        if node in self.facts.apart:
+        if self._is_apart(node):
             return "it said last that its guard was told something else, and what is here may be older", []
         return None, [] if node in self.facts.declared else list(self._declare(node, peer))
 
@@ -110,8 +110,8 @@ class Proofs(Leases):
         """Whether it is time to look for a proof: what it runs may be taken over, and it is silent without having said so."""
         if now_s - peer.heard_s < self._times.dead_s:
             return False
-        spared = self.facts.declared.keys() | self.facts.off.keys() | self.facts.apart
-        return name in self.facts.covered - spared and not self.facts.paused
+        spared = self.facts.declared.keys() | self.facts.off.keys()
+        return name in self.facts.covered - spared and not self._is_apart(name) and not self.facts.paused
 
     def _ask_to_deny(self, seen: Seen, now_s: float) -> Iterator[Act]:
         """Asked at every beat, until it is answered."""
@@ -158,11 +158,15 @@ class Proofs(Leases):
         yield from self._keep(declared={**self.facts.declared, name: declaration})
 
     def _give_up(self, seen: Seen, now_s: float) -> Iterator[Act]:
-        """Whoever has lost its own lease has lost its proof too: its partner may have been told the same of it."""
-        if not self._proof.lease or self._has_the_witness(now_s):
+        """Whoever has lost its own lease has lost its proof too: its partner may have been told the same of it. And where the
+        witness has heard that a node lives, nothing is proven of it any more, though it is not heard here.
+        """
+        if not self._proof.lease:
             return
-        for name in self.facts.declared:
-            if not self._domains_of(name) & self._held(seen):
+        witnessed = self._has_the_witness(now_s)
+        for name, declared in self.facts.declared.items():
+            stands = witnessed and (name, declared.refusal) in self._told.denies
+            if not stands and not self._domains_of(name) & self._held(seen):
                 yield from self._keep(declared=_without(self.facts.declared, name))
 
 

@@ -25,7 +25,8 @@ from saltern.model.operation import OperationKind, Standing
 from saltern.model.places import stopped_file
 from saltern.model.running import ConnectionState, DiskState, Role, RunningResource
 from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
-from saltern.parse.drbdsetup_events2 import Kind, parse_line
+from saltern.parse.drbdsetup_events2 import Event as DrbdEvent
+from saltern.parse.drbdsetup_events2 import Happening, Kind, parse_line
 from saltern.run import Host, LocalHost
 
 _GAP_S: Final = 0.2  # between two looks, however much happens
@@ -33,6 +34,7 @@ _STREAM_AGAIN_S: Final = 5.0
 # Consistent is what DRBD calls a copy whose partner it has not seen since the boot; with proof of death it becomes UpToDate. It
 # is good only where a witness knows whether the other node went on alone.
 _SETTLED: Final = (DiskState.UP_TO_DATE, DiskState.INCONSISTENT)
+_ATTACHED: Final = (*_SETTLED, DiskState.CONSISTENT, DiskState.OUTDATED)
 _GOOD: Final = {True: (DiskState.UP_TO_DATE, DiskState.CONSISTENT), False: (DiskState.UP_TO_DATE,)}
 
 
@@ -91,6 +93,9 @@ def judge(
         free_bytes=free_bytes,
         unfenced=unbound,
         unasked=here & frozenset(name for name, found in sides.items() if any(map(_is_written_alone, found))),
+        mirrored=frozenset(name for name, found in sides.items() if all(map(_mirrored, found))),
+        away=frozenset(name for name, found in sides.items() if any(map(_is_away, found))),
+        consistent=frozenset(name for name, found in sides.items() if any(map(_is_consistent, found))),
         quorate=frozenset() if unbound is None else with_quorum - unbound,
         primary=primary,
         partly_primary=frozenset(name for name, found in sides.items() if any(map(_is_primary, found))) - primary,
@@ -149,22 +154,40 @@ def awaits_handler(side: RunningResource | None) -> bool:
 
 
 def _is_written_alone(side: RunningResource | None) -> bool:
-    if side is None or side.role is not Role.PRIMARY or side.suspended or _connected(side):
+    """Also while the other node is connected: without its disk it takes nothing, nobody asks, and its copy does not say so."""
+    if side is None or side.role is not Role.PRIMARY or side.suspended or _mirrored(side):
         return False
     return any(device.disk is not DiskState.DISKLESS for device in side.devices.values())
 
 
-def _settled(side: RunningResource | None) -> bool:
-    """The copy here is UpToDate, and in sight of one that is as well, or is Inconsistent: DRBD has that on the disk there.
+def _mirrored(side: RunningResource | None) -> bool:
+    """The other copy is in sight, and is UpToDate, or is Inconsistent: DRBD has that on the disk there.
 
     Which it has before this node sees it so: a target of a synchronisation is at most Outdated from the handshake on.
     """
     return (
         side is not None
         and _connected(side)
-        and all(each.disk is DiskState.UP_TO_DATE for each in side.devices.values())
         and all(each.disk in _SETTLED for way in side.connections for each in way.volumes.values())
     )
+
+
+def _settled(side: RunningResource | None) -> bool:
+    """The copy here is UpToDate, and mirrored."""
+    return (
+        side is not None
+        and _mirrored(side)
+        and all(each.disk is DiskState.UP_TO_DATE for each in side.devices.values())
+    )
+
+
+def _is_away(side: RunningResource | None) -> bool:
+    """The copy here has no disk, while the other node, which is connected, is asked for nothing when it writes on."""
+    return _connected(side) and side is not None and any(each.disk not in _ATTACHED for each in side.devices.values())
+
+
+def _is_consistent(side: RunningResource | None) -> bool:
+    return side is not None and any(each.disk is DiskState.CONSISTENT for each in side.devices.values())
 
 
 def look(
@@ -202,14 +225,52 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
             yield each.name, f"it was to be stopped, and to stay so: {standing.operation}"
 
 
-def met(line: str) -> list[str | None]:
-    """The resource that an event says is connected; ``None``, for any of them, where it is not understood."""
-    try:
-        event = parse_line(line)
-    except ParseError:
-        return [None]
-    connected = event.kind is Kind.CONNECTION and event.fields.get("connection") == ConnectionState.CONNECTED
-    return [event.fields.get("name")] if connected else []
+class Happened(NamedTuple):
+    """What an event says of resources; ``None`` stands for any of them. ``met``: it is connected. ``away``: the disk of a copy
+    here went away while it was.
+    """
+
+    met: tuple[str | None, ...] = ()
+    away: tuple[str | None, ...] = ()
+
+
+ANYTHING: Final = Happened((None,), (None,))
+
+
+class Stream:
+    """DRBD's events, from the begin of a stream on: nothing else of them is believed, and it may be over when it is looked at."""
+
+    def __init__(self) -> None:
+        self._connected: set[tuple[str | None, str | None]] = set()
+
+    def heard(self, line: str) -> Happened:
+        """What a line says. One that is not understood may say anything."""
+        try:
+            event = parse_line(line)
+        except ParseError:
+            return ANYTHING
+        name = event.fields.get("name")
+        if event.kind is Kind.CONNECTION:
+            return self._of_connection(name, event)
+        if event.kind is Kind.DEVICE and any(each == name for each, _ in self._connected):
+            disk = event.fields.get("disk")
+            return Happened(away=() if disk is None or disk in _ATTACHED else (name,))
+        return Happened()
+
+    def _of_connection(self, name: str | None, event: DrbdEvent) -> Happened:
+        way, state = (name, event.fields.get("peer-node-id")), event.fields.get("connection")
+        if state == ConnectionState.CONNECTED:
+            self._connected.add(way)
+            return Happened(met=(name,))
+        if state is not None or event.happening is Happening.DESTROY:
+            self._connected.discard(way)
+        return Happened()
+
+
+def _all_of(several: Sequence[Happened]) -> Happened:
+    return Happened(
+        tuple({name for each in several for name in each.met}), tuple({name for each in several for name in each.away})
+    )
 
 
 class Looking:
@@ -236,7 +297,8 @@ class Looking:
         self._clock, self._wake, self._say, self._orphaned = clock, wake, say, orphaned
         self._fencing = Quorumless(host) if quorum else Unfenced(host, clock)
         self._again = threading.Event()
-        self._met: SimpleQueue[str | None] = SimpleQueue()  # resources that were connected, since the last look
+        self._happened: SimpleQueue[Happened] = SimpleQueue()  # since the last look
+        self._unfenced = frozenset(each.name for each in domains)  # in the last look
         self.latest: Look | None = None
         self._acted_on_s = -math.inf  # when the last look began that the guard has acted on
 
@@ -253,26 +315,32 @@ class Looking:
         """The guard knows what that look has found."""
         self._acted_on_s = found.begun_s
 
-    def _keep(self, found: Look, met: frozenset[str]) -> None:
-        """What have met since the look before is met still where the guard has not acted on that one."""
-        before = self.latest
+    def _keep(self, found: Look, happened: Happened) -> None:
+        """What has happened since the look before is still to be told where the guard has not acted on that one.
+
+        What was connected when this look read that was so since DRBD asks where the look before has seen that it does.
+        """
+        before, seen = self.latest, found.seen
+        met, away = self._domains_of(happened.met), seen.away | self._domains_of(happened.away)
         if before is not None and before.begun_s > self._acted_on_s:
-            met |= before.seen.met
-        self.latest = found._replace(seen=replace(found.seen, met=met))
+            met, away = met | before.seen.met, away | before.seen.away
+        self.latest = found._replace(seen=replace(seen, met=met, away=away, mirrored=seen.mirrored - self._unfenced))
+        if seen.unfenced is not None:
+            self._unfenced = seen.unfenced
 
     def _look(self) -> None:
         pause = threading.Event()
-        may_have_met: frozenset[str] = frozenset()
+        happened = Happened()
         while True:
             self._again.clear()  # what happens from here on is looked at once more
-            may_have_met |= self._have_met()
+            happened = _all_of([happened, *drained(self._happened)])
             try:
                 begun_s, memory = self._clock(), self._orphaned()
                 found = look(
                     self._host, self._domains, begun_s, self._fencing, witnessed=self._witnessed, memory=memory
                 )
-                self._keep(found, may_have_met)
-                may_have_met = frozenset()
+                self._keep(found, happened)
+                happened = Happened()
                 self._say("the node", "it can be seen")
             except (SalternError, OSError) as error:
                 self._say("the node", f"it cannot be seen, so nothing is started: {error}")
@@ -280,23 +348,19 @@ class Looking:
             pause.wait(_GAP_S)
             self._again.wait(self._period_s)
 
-    def _have_met(self) -> frozenset[str]:
-        """The domains that may have been connected since this was asked last."""
-        names = set(drained(self._met))
-        return frozenset(each.name for each in self._domains if None in names or not names.isdisjoint(each.resources))
+    def _domains_of(self, names: Collection[str | None]) -> frozenset[str]:
+        anything = None in names
+        return frozenset(each.name for each in self._domains if anything or not set(names).isdisjoint(each.resources))
 
     def _listen(self) -> None:
-        """DRBD's events: each is a reason to look, and so is the end of the stream, after which anything may have been.
-
-        Nothing else of them is believed but that two copies were connected, which may be over when it is looked at.
-        """
+        """DRBD's events: each is a reason to look, and so is the end of the stream, after which anything may have been."""
         pause = threading.Event()
         while True:
             with suppress(SalternError, OSError):
+                stream = Stream()
                 for line in self._host.follow(drbd_argv.events()):
-                    for resource in met(line):
-                        self._met.put(resource)
+                    self._happened.put(stream.heard(line))
                     self.again()
-            self._met.put(None)
+            self._happened.put(ANYTHING)
             self.again()
             pause.wait(_STREAM_AGAIN_S)

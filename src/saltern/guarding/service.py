@@ -43,7 +43,7 @@ from saltern.guarding.settings import GuardSettings, read_guard
 from saltern.guarding.store import GuardStore
 from saltern.guarding.transport import Heard, Transport, Wake
 from saltern.guarding.watchdog import Watchdog
-from saltern.model.places import GUARD_PAUSED, GUARD_SETTINGS
+from saltern.model.places import GUARD_ASIDE, GUARD_PAUSED, GUARD_SETTINGS
 from saltern.run import LocalHost
 
 _TURNS: Final = 4  # in a beat
@@ -95,13 +95,15 @@ class GuardService:
             settings.node,
             partners,
             settings.times,
-            store.facts,
+            store.facts.after_restart(self._domains) if store.restarted else store.facts,
             clock(),
             store.renewed(),
             proof=self._proof,
             wards=wards,
             terms=settings.terms,
         )
+        if store.is_aside():
+            self._guard.step_aside()
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
         self._kept: Mapping[str, float] = self._guard.renewed
@@ -255,6 +257,7 @@ class GuardService:
             # What DRBD was told since the look began rests on the promise that would be given up now.
             settled=self._since_told(look.seen.settled, look),
             connected=self._since_told(look.seen.connected, look),
+            mirrored=self._since_told(look.seen.mirrored, look),
         )
         if not self._proof.quorum:
             return found
@@ -381,9 +384,7 @@ class GuardService:
                 self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
             case {"ask": "step aside"}:
-                self._guard.step_aside()
-                self._wake()
-                return {"aside": self._guard.aside}
+                return self._step_aside()
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
@@ -391,6 +392,17 @@ class GuardService:
                 self._looking.again()
                 return {"awake": True}
         return self._answer_about(question)
+
+    def _step_aside(self) -> Reply:
+        """Before anybody counts on it, so that one which takes its place does no less; raises ``Refused``."""
+        try:
+            if not self._store.is_aside():
+                self._store.keep_aside()
+        except OSError as error:
+            raise _not_kept(GUARD_ASIDE, error) from error
+        self._guard.step_aside()
+        self._wake()
+        return {"aside": self._guard.aside}
 
     def _note_pause(self, who: str | None) -> None:
         """Have on the disk who has paused it, if anybody has; raises ``Refused`` where that does not take it."""
@@ -400,11 +412,7 @@ class GuardService:
             else:
                 self._host.write_text(GUARD_PAUSED, f"{who}\n", 0o644)
         except OSError as error:
-            raise Refused(
-                "guard",
-                f"{GUARD_PAUSED} cannot be changed: {error.strerror}",
-                "See that the disk has room and can be written, and ask again",
-            ) from error
+            raise _not_kept(GUARD_PAUSED, error) from error
 
     def _answer_about(self, question: Question) -> Reply:
         """Of one domain, or one of its disks."""
@@ -565,3 +573,8 @@ class GuardService:
             "never_quorate": name in self._guard.never_quorate,
             "not_startable": "it cannot be seen" if look is None else look.reasons.get(name),
         }
+
+
+def _not_kept(path: str, error: OSError) -> Refused:
+    remedy = "See that the disk has room and can be written, and ask again"
+    return Refused("guard", f"{path} cannot be changed: {error.strerror}", remedy)

@@ -8,7 +8,7 @@ from saltern.errors import FileError
 from saltern.guard.facts import Facts
 from saltern.guard.witness import Denial, Promises
 from saltern.guarding.plain import Malformed, from_plain, read_json, to_plain
-from saltern.model.places import GUARD_FACTS, GUARD_RENEWED, GUARD_WATCHDOG, WITNESS_PROMISES
+from saltern.model.places import GUARD_ASIDE, GUARD_FACTS, GUARD_RENEWED, GUARD_WATCHDOG, WITNESS_PROMISES
 from saltern.run import Host
 
 _MODE: Final = 0o600
@@ -41,12 +41,22 @@ class _Watchdog(NamedTuple):
     number: int
 
 
+class _Aside(NamedTuple):
+    """A guard has stepped aside, in that boot."""
+
+    boot_id: str
+
+
 class GuardStore:
-    """What a guard keeps on its node. ``wall_s`` is the time of day, for a node that knows nothing of a boot before."""
+    """What a guard keeps on its node. ``wall_s`` is the time of day, for a node that knows nothing of a boot before.
+
+    It is ``restarted`` where another guard was there since the boot.
+    """
 
     def __init__(self, host: Host, wall_s: Callable[[], float]) -> None:
         self._host = host
         self._boot_id = _boot_id(host)
+        self.restarted = False
         self.facts = self._begin(int(wall_s()))
 
     def _begin(self, wall_s: int) -> Facts:
@@ -58,6 +68,7 @@ class GuardStore:
         if found is None:
             facts = Facts(boot=max(1, wall_s))
         elif found.boot_id == self._boot_id:
+            self.restarted = True
             return found.facts
         else:
             facts = found.facts.after_boot(found.facts.boot + 1)
@@ -81,6 +92,15 @@ class GuardStore:
     def forget_renewed(self) -> None:
         """This node has no lease any more, and needs none: nobody takes anything over from it."""
         self._host.remove(GUARD_RENEWED)
+
+    def is_aside(self) -> bool:
+        """Whether a guard of this boot has stepped aside, for something that `state.apply` has not come to the end of."""
+        found = _load(_Aside, self._host, GUARD_ASIDE)
+        return found is not None and found.boot_id == self._boot_id
+
+    def keep_aside(self) -> None:
+        """Have a guard that takes the place of this one, which may be killed, step aside as well. Raises ``OSError``."""
+        _save(self._host, GUARD_ASIDE, _Aside(self._boot_id))
 
     def watchdog(self) -> int | None:
         """The number of the watchdog that a guard of this boot has armed."""

@@ -20,7 +20,7 @@ from saltern.guarding.transport import make_key, read_key
 from saltern.model.action import WriteFile
 from saltern.model.desired import RESOURCE_DIRECTORY, resource_file
 from saltern.model.observed import Unit
-from saltern.model.places import GUARD_KEY, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
+from saltern.model.places import GUARD_ASIDE, GUARD_KEY, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
 from saltern.model.running import DiskState, Generation, RunningResource
 from saltern.observe import Observation, generation, read_running, read_version
 from saltern.parse import drbdsetup_show, systemctl_show
@@ -132,6 +132,7 @@ def guard_runs(host: Host, ask: Ask, *, test: bool) -> Kept:
     if changes and not test:
         host.run(systemd.reload())
         host.run(systemd.enable())
+        host.remove(GUARD_ASIDE)  # what it was for is done: the kernel and all files say the same
         host.run(systemd.start())
         if not _is_current(ask):
             host.run(systemd.restart())
@@ -154,7 +155,7 @@ def guard_gone(host: Host, ask: Ask, *, test: bool) -> Kept:
         host.run(systemd.disable())
         host.run(systemd.stop())
         _await(host, "guard", lambda: _is_gone(host), "it has not ended yet")
-        for path in there:
+        for path in (*there, GUARD_ASIDE):
             host.remove(path)
         host.run(systemd.reload())
     gone: Change = {"old": "there", "new": None}

@@ -28,6 +28,7 @@ WITNESS_PROMISES: Final = "/var/lib/saltern/witness/promises.json"
 GUARD_SOCKET: Final = "/run/saltern/guard.sock"
 GUARD_RENEWED: Final = "/run/saltern/renewed.json"
 GUARD_WATCHDOG: Final = "/run/saltern/watchdog.json"
+GUARD_ASIDE: Final = "/run/saltern/aside.json"  # it has stepped aside, and one that takes its place has, too
 GUARD_LOCK: Final = "/run/saltern/guard.lock"
 WITNESS_LOCK: Final = "/run/saltern/witness.lock"
 GUARD_LOGS: Final = "/var/log/saltern"

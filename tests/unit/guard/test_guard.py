@@ -9,8 +9,9 @@ from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, ResumeIo, Se
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
-from saltern.guard.messages import Beat, Deny, GoOn, Granted, No, Yes
+from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
 from saltern.guard.orphans import Ward
+from saltern.guard.peer import Declaration
 from saltern.guard.times import Times
 
 PARTNERS = {"dns": "node2", "web": "node2"}
@@ -343,7 +344,7 @@ def covered(acts: list[Act]) -> set[bool]:
 
 
 BOTH = frozenset({"dns", "web"})
-WHOLE = Seen(running=frozenset({"dns"}), connected=BOTH)
+WHOLE = Seen(running=frozenset({"dns"}), connected=BOTH, mirrored=BOTH)
 
 
 def test_a_person_is_not_believed_about_a_node_that_has_not_said_whether_drbd_asks_there() -> None:
@@ -368,7 +369,7 @@ def test_a_node_says_that_it_may_be_taken_over_from_when_drbd_asks_about_all_tha
 def test_what_may_have_been_written_before_drbd_asked_has_to_be_met_once_over_restarts_and_boots_too() -> None:
     one = guard()
     one.act(replace(WHOLE, unfenced=frozenset({"dns"})), 1.0)
-    apart = Seen(connected=frozenset({"web"}))
+    apart = Seen(connected=frozenset({"web"}), mirrored=frozenset({"web"}))
     assert covered(one.act(apart, 3.0)) == {False}, "DRBD asks now, but the other copy is not in sight"
     assert one.unvouched == ["dns"]
     again = Guard("node1", PARTNERS, Times(), one.facts.after_boot(2), 0.0, proof=FENCING)
@@ -632,11 +633,11 @@ def test_an_answer_of_a_stranger_is_passed_over() -> None:
 def test_a_node_is_protected_when_all_have_answered_lately_that_know_its_domains_end_with_their_leases() -> None:
     one = guard(Proof())
     assert one.unaware(5.0) == ["node2", WITNESS]
-    first = one.act(Seen(connected=BOTH), 5.0)  # says nothing of leases, of which there are none yet
+    first = one.act(Seen(connected=BOTH, mirrored=BOTH), 5.0)  # says nothing of leases, of which there are none yet
     for by in ("node2", WITNESS):
         answered(one, first, 5.1, by=by)
     assert one.unaware(5.1) == ["node2", WITNESS]
-    second = one.act(Seen(connected=BOTH), 7.0)
+    second = one.act(Seen(connected=BOTH, mirrored=BOTH), 7.0)
     answered(one, second, 7.1, by="node2")
     assert one.unaware(7.1) == [WITNESS]
     answered(one, second, 7.1, by=WITNESS)
@@ -647,7 +648,7 @@ def test_a_node_is_protected_when_all_have_answered_lately_that_know_its_domains
 def test_with_agents_a_node_is_protected_as_soon_as_its_partner_answers() -> None:
     one = guard()
     assert one.unaware(5.0) == ["node2"]
-    answered(one, one.act(Seen(connected=BOTH), 5.0), 5.1, by="node2")
+    answered(one, one.act(Seen(connected=BOTH, mirrored=BOTH), 5.0), 5.1, by="node2")
     assert one.unaware(5.1) == []
 
 
@@ -687,6 +688,77 @@ def test_neither_is_fenced_nor_believed_dead_who_was_told_something_else() -> No
     heard(one, 21.0, 2, terms=frozenset({("node1", "new")}))
     assert one.apart == []
     assert of(Fence, one.act(RUNS_DNS, 40.0)) == [Fence("node2")]
+
+
+def test_what_a_node_has_agreed_to_is_nothing_when_this_guard_is_started_with_something_else() -> None:
+    """It may have been given a domain that runs over there, about which DRBD does not ask there yet."""
+    agreed = frozenset({("node1", "old")})
+    before = guard(terms={"node2": "old"})
+    heard(before, 1.0, 1, terms=agreed)
+    one = Guard("node1", PARTNERS, Times(), before.facts, 2.0, proof=FENCING, terms={"node2": "new"})
+    assert one.apart == ["node2"]
+    assert not of(Fence, one.act(RUNS_DNS, 20.0))
+    assert one.confirm_dead("node2", 20.0)[0] is not None
+    again = Guard("node1", PARTNERS, Times(), one.facts, 21.0, proof=FENCING, terms={"node2": "old"})
+    assert again.apart == [], "it has that back"
+
+
+def test_what_was_proven_in_another_way_is_proven_no_more() -> None:
+    by_lease, by_agent = Declaration(1, 5, frozenset()), Declaration(1, None, frozenset())
+    for proof, stands in ((FENCING, {"agent"}), (Proof(), {"lease"}), (Proof(lease=False, quorum=True), set())):
+        facts = Facts(boot=1, declared={"lease": by_lease, "agent": by_agent})
+        assert Guard("node1", PARTNERS, Times(), facts, 0.0, proof=proof).facts.declared.keys() == stands
+
+
+def test_a_copy_whose_disk_was_away_is_not_started_from_while_it_is_consistent_until_it_is_synchronised() -> None:
+    consistent = replace(RUNS_DNS, free_bytes=9, consistent=frozenset({"web"}))
+    for away, starts in ((frozenset[str](), [Start("web")]), (frozenset({"web"}), [])):
+        one = guard()
+        one.act(replace(Seen(), away=away), 0.5)
+        fenced_away(one)
+        acts = one.act(consistent, 22.0)
+        assert of(Start, acts) == starts
+        assert [each.domain for each in of(Refuse, acts)] == sorted(away)
+        assert (one.against_start("web", 22.0) is None) == bool(starts)
+    assert of(Start, one.act(replace(RUNS_DNS, free_bytes=9), 23.0)) == [Start("web")], (
+        "UpToDate: it was there all the time"
+    )
+    one = Guard("node1", PARTNERS, Times(), Facts(boot=1, away=frozenset(PARTNERS)), 0.0, proof=FENCING)
+    one.act(Seen(settled=frozenset({"web"})), 1.0)
+    assert one.facts.away == {"dns"}
+
+
+def test_to_the_witness_a_node_is_covered_when_it_vouches_for_everything() -> None:
+    """It takes that for the word that something may be taken over from here again, by whoever asks."""
+    one = guard(Proof())
+    answered(one, one.act(WHOLE, 1.0), 1.1, by=WITNESS)
+    answered(one, one.act(WHOLE, 3.0), 3.1, by=WITNESS)
+    one.step_aside()
+    one.act(WHOLE, 5.0)
+    again = Guard("node1", PARTNERS, Times(), one.facts, 6.0, {WITNESS: 5.0})
+    said = {
+        each.to: each.message.covered for each in of(Send, again.act(Seen(), 7.0)) if isinstance(each.message, Beat)
+    }
+    assert said == {"node2": False, WITNESS: False}
+    assert covered(again.act(WHOLE, 9.0)) == {True}
+
+
+def test_what_the_witness_has_lifted_proves_nothing_any_more_where_nothing_was_started() -> None:
+    """The node lives for the witness: who loses it again has to ask anew, and nothing that is well there is to be ended."""
+    one = guard(Proof())
+    heard(one, 1.0, 1)
+    (deny,) = [each.message for each in of(Send, one.act(Seen(), 20.0)) if isinstance(each.message, Deny)]
+    one.answered(WITNESS, Denied(deny.number, "node2", 5, frozenset()), 20.1)
+    for now_s in (22.0, 42.0, 44.0):
+        for each in of(Send, one.act(Seen(), now_s)):
+            if each.to == WITNESS and isinstance(each.message, Beat):
+                one.answered(WITNESS, Yes(each.message.number, frozenset({("node2", 5)})), now_s + 0.1)
+    assert one.facts.declared.keys() == {"node2"}
+    answered(one, one.act(Seen(), 46.0), 46.1, by=WITNESS)
+    one.act(Seen(running=frozenset({"web"})), 47.0)
+    assert one.facts.declared.keys() == {"node2"}, "what runs here may run over there: it has to end there first"
+    one.act(Seen(), 48.0)
+    assert one.facts.declared == {}
 
 
 def test_no_word_is_taken_of_a_node_whose_guard_has_said_that_nothing_is_to_be_taken_over() -> None:

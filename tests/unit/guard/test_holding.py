@@ -261,7 +261,7 @@ def test_what_stays_primary_with_one_of_its_resources_is_demoted_as_a_whole_befo
 
 def test_of_what_drbd_demands_no_quorum_nothing_is_taken_over_from_here() -> None:
     one = guard()
-    strict = replace(ALONE, connected=frozenset({"dns", "web"}))
+    strict = replace(ALONE, connected=frozenset({"dns", "web"}), mirrored=frozenset({"dns", "web"}))
     lax = replace(strict, unfenced=frozenset({"dns"}))
 
     def says_covered(seen: Seen, now_s: float) -> set[bool]:

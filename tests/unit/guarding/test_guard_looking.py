@@ -6,7 +6,7 @@ from one_domain import SHARES, converged
 
 from saltern.errors import CommandFailed, CommandTimeout, Refused
 from saltern.guarding import doing
-from saltern.guarding.looking import look, met
+from saltern.guarding.looking import Stream, look
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
@@ -66,6 +66,18 @@ def test_what_runs_without_its_other_copy_is_lost_from_sight(world: World) -> No
     world.cut_link("dom0", "dom0m")
     world.advance(60)
     assert look(world.host("dom0"), [DNS], 0.0, witnessed=True).seen.lost == {"dns"}
+
+
+def test_what_is_written_into_the_sight_of_a_node_without_its_disk_is_written_alone(world: World) -> None:
+    """DRBD asks nobody then, and the copy over there says that it is good when it is attached again (see faults.py: detach)."""
+    for node in ("dom0", "dom0m"):
+        before = look(world.host(node), [DNS], 0.0, witnessed=True).seen
+        assert (before.unasked, before.mirrored, before.away) == (set(), {"dns"}, set())
+    world.host("dom0m").run(["drbdadm", "detach", RESOURCES[0]])
+    world.advance(1)
+    here, there = (look(world.host(node), [DNS], 0.0, witnessed=True).seen for node in ("dom0", "dom0m"))
+    assert (here.connected, here.unasked, here.mirrored, here.away) == ({"dns"}, {"dns"}, set(), set())
+    assert there.away == {"dns"}
 
 
 @pytest.mark.parametrize("disk", [Disk.DISKLESS, Disk.FAILED, Disk.INCONSISTENT, Disk.OUTDATED])
@@ -234,7 +246,34 @@ def test_what_is_in_sight_again_is_told_nothing(waiting: World) -> None:
 def test_an_event_tells_which_copies_have_met_and_what_is_not_understood_may_be_about_any(
     line: str, found: list[str | None]
 ) -> None:
-    assert met(line) == found
+    assert list(Stream().heard(line).met) == found
+
+
+CONNECTED = "change connection name:dns peer-node-id:0 conn-name:peer connection:Connected role:Primary"
+GONE = "change connection name:dns peer-node-id:0 conn-name:peer connection:NetworkFailure role:Unknown"
+DETACHED = "change device name:dns volume:0 minor:1 disk:Diskless"
+
+
+@pytest.mark.parametrize(
+    ("lines", "away"),
+    [
+        ([CONNECTED, DETACHED], ["dns"]),
+        ([CONNECTED, DETACHED.replace("Diskless", "Failed")], ["dns"]),
+        ([CONNECTED, DETACHED.replace("Diskless", "UpToDate")], []),
+        ([CONNECTED, DETACHED.replace(" disk:Diskless", " quorum:yes")], []),
+        ([CONNECTED, DETACHED.replace("dns", "mail")], []),
+        ([DETACHED], []),
+        ([CONNECTED, GONE, DETACHED], []),
+        ([CONNECTED, "destroy connection name:dns peer-node-id:0 conn-name:peer", DETACHED], []),
+        ([CONNECTED, "what is this"], [None]),
+    ],
+)
+def test_an_event_tells_of_which_copy_the_disk_went_away_while_it_was_connected(
+    lines: list[str], away: list[str | None]
+) -> None:
+    stream = Stream()
+    *_, last = map(stream.heard, lines)
+    assert list(last.away) == away
 
 
 @pytest.mark.parametrize("disk", [Disk.INCONSISTENT, Disk.OUTDATED])

@@ -22,7 +22,7 @@ from saltern.guarding.agents import Fenced
 from saltern.guarding.doing import Ended as Came
 from saltern.guarding.ending import PATIENCE_S
 from saltern.guarding.journal import Journal
-from saltern.guarding.looking import Look
+from saltern.guarding.looking import Happened, Look
 from saltern.guarding.service import GuardService
 from saltern.guarding.settings import GuardedDomain, GuardSettings, Party, Place
 from saltern.guarding.store import GuardStore
@@ -42,7 +42,7 @@ SETTINGS = GuardSettings(
     witness=PARTY,
     domains=(DNS,),
 )
-RUNS = Seen(running=frozenset({"dns"}), connected=frozenset({"dns"}))
+RUNS = Seen(running=frozenset({"dns"}), connected=frozenset({"dns"}), mirrored=frozenset({"dns"}))
 
 
 class Bench:
@@ -299,16 +299,27 @@ def test_a_partner_is_answered_when_it_is_known_whether_the_copy_here_is_outdate
 def test_copies_that_have_met_are_told_until_the_guard_has_acted_on_that(bench: Bench) -> None:
     """Two looks may end before the guard has a turn: it is busy with its disk."""
     looking, told = bench.service._looking, []
-    for met in (frozenset({"dns"}), frozenset[str]()):
+    for happened in (Happened(("dns",), ("dns",)), Happened()):
         bench.now_s += 1
-        looking._keep(Look(bench.now_s, RUNS, {}), met)
+        looking._keep(Look(bench.now_s, RUNS, {}), happened)
         assert looking.latest is not None
-        told.append(looking.latest.seen.met)
+        told.append((looking.latest.seen.met, looking.latest.seen.away))
     bench.turn()
-    looking._keep(Look(bench.now_s + 1, RUNS, {}), frozenset())
+    looking._keep(Look(bench.now_s + 1, RUNS, {}), Happened())
     assert looking.latest is not None
-    told.append(looking.latest.seen.met)
-    assert told == [{"dns"}, {"dns"}, frozenset()]
+    told.append((looking.latest.seen.met, looking.latest.seen.away))
+    assert told == [({"dns"}, {"dns"}), ({"dns"}, {"dns"}), (frozenset(), frozenset())]
+
+
+def test_that_copies_are_in_sight_counts_from_the_look_after_the_one_that_has_seen_that_drbd_asks(bench: Bench) -> None:
+    """A look reads first what is connected, and then whether DRBD asks: in between it may have gone on alone unasked."""
+    looking, told = bench.service._looking, []
+    for unfenced in (frozenset({"dns"}), frozenset[str](), frozenset[str](), None, frozenset[str]()):
+        bench.now_s += 1
+        looking._keep(Look(bench.now_s, replace(RUNS, unfenced=unfenced), {}), Happened())
+        assert looking.latest is not None
+        told.append(looking.latest.seen.mirrored)
+    assert told == [frozenset(), frozenset(), {"dns"}, {"dns"}, {"dns"}]
 
 
 @pytest.mark.parametrize("reason", [None, "another node is Primary"])
@@ -626,6 +637,37 @@ def test_a_guard_steps_aside_and_goes_on_until_it_is_started_anew(bench: Bench) 
     assert (status["aside"], status["ending"], status["protected"], status["current"]) == (True, False, False, False)
     assert bench.armed, "what it promised still holds"
     assert not bench.service._disarmed
+
+
+def test_a_guard_that_takes_the_place_of_one_that_has_stepped_aside_has_too_until_the_boot(bench: Bench) -> None:
+    """It was killed, and DRBD is about to be told, or was, to go on alone unasked."""
+    leased(bench)
+    bench.service._answer({"ask": "step aside"})
+    bench.begin()
+    bench.see(RUNS)
+    bench.turn()
+    assert {bench.beats(to)[-1].leaving for to in ("dom0m", WITNESS)} == {True}
+    assert not bench.service._answer({"ask": "status"})["current"], "so that the next apply starts it anew"
+    bench.host.write_text("/proc/sys/kernel/random/boot_id", "another\n", 0o444)
+    bench.begin()
+    bench.see(RUNS)
+    bench.turn()
+    assert not bench.beats(WITNESS)[-1].leaving
+
+
+def test_a_guard_that_cannot_have_its_successor_step_aside_says_so_and_does_not(bench: Bench) -> None:
+    leased(bench)
+    bench.service._store.keep_aside = full  # type: ignore[method-assign]
+    with pytest.raises(Refused, match=r"aside\.json cannot be changed: No space left"):
+        bench.service._answer({"ask": "step aside"})
+    assert not bench.service._guard.leaving
+
+
+def test_a_copy_may_have_been_away_while_no_guard_was_there_but_not_before_the_first_one_of_a_boot(
+    bench: Bench,
+) -> None:
+    assert bench.service._guard.facts.away == frozenset()
+    assert bench.begin()._guard.facts.away == {"dns"}
 
 
 def test_a_node_is_not_protected_while_drbd_may_go_on_alone_unasked(bench: Bench) -> None:
