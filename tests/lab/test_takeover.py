@@ -200,3 +200,34 @@ def test_a_guard_that_is_killed_is_back_and_nothing_has_stopped(guarded: Lab) ->
     wait_for_another_record(guarded)
     assert {guest: boots(guarded, guest) for guest in ALL} == booted
     assert "is proven dead" not in log(guarded, other(LOST))
+
+
+def test_a_copy_whose_disk_was_away_is_not_started_from_when_the_node_that_wrote_on_is_lost(guarded: Lab) -> None:
+    """DRBD asks nobody when the disk of a connected node goes away, and calls the copy Consistent when it is attached again."""
+    begin_to_watch(guarded, "dns")
+    guarded.on(PARTNER, "drbdadm detach dns")
+    guarded.wait_until(partial(is_alone_with, guarded, LOST, ["dns"]), f"{LOST} writes dns alone, and knows it")
+    wait_for_another_record(guarded, ["dns"], node=LOST)
+
+    guarded.power_cut(LOST)
+    guarded.wait_until(
+        lambda: "router" in running(guarded, PARTNER),
+        f"router runs on {PARTNER}",
+        timeout_s=TAKEOVER_TIMEOUT_S,
+    )
+    guarded.on(PARTNER, "drbdadm attach dns")
+    guarded.wait_until(
+        lambda: "had gone on alone with it" in str(guard(guarded, PARTNER).get("refused", {}).get("dns")),
+        f"{PARTNER} tells why it does not start dns",
+    )
+    assert guarded.on(PARTNER, "drbdadm dstate dns").stdout.startswith("Consistent")
+    assert guard(guarded, PARTNER)["domains"]["dns"]["not_startable"] is None, "its copy does not say so"
+    assert running(guarded, PARTNER) == ["mail", "router", "vpn"]
+
+    guarded.up()
+    converge(guarded)
+    wait_until_up_to_date(guarded)
+    guarded.wait_until(lambda: "dns" in running(guarded, LOST), f"dns runs on {LOST}", timeout_s=TAKEOVER_TIMEOUT_S)
+    wait_until_answering(guarded, ["dns"], node=LOST)
+    assert_nobody_lives_twice(guarded)
+    assert_no_record_lost(guarded, LOST)
