@@ -84,8 +84,8 @@ def _remedy(node: str, guard: Tree) -> str:
         return SEE_WHETHER_IT_IS_UP
     if guard.get("apart"):
         return f"`salt -L {','.join([node, *guard['apart']])} state.apply`"
-    installed = guard.get("configured") and guard["wanted"]
-    return _SERVICE if installed else _apply(node)
+    works = guard.get("configured") and guard["wanted"] and not guard.get("aside")
+    return _SERVICE if works else _apply(node)
 
 
 def _apply(node: str) -> str:

@@ -122,6 +122,10 @@ def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None
         (NO_GUARD, "no guard was installed yet; `salt dom0 state.apply`"),
         (guard(trouble="no guard answers"), "no guard answers; see `systemctl status saltern-guard` there"),
         (guard(ending=True, protected=False), "its guard was asked to end"),
+        (
+            guard(aside=True, protected=False),
+            "its guard has stepped aside for an apply that was not finished; `salt dom0 state.apply`",
+        ),
         (guard(protected=False), "its guard has not begun to protect it yet"),
         (guard(protected=False, unaware=["dom0m"]), "dom0m did not answer of late, without whom nobody takes it over"),
         (
