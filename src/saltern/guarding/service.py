@@ -486,7 +486,7 @@ class GuardService:
         if domain is None:
             return {"answer": "no", "why": f"{resource} is no disk of a domain that is guarded here"}
         if self._guard.may_go_on(domain.name):
-            dead = domain.partner in self._store.facts.declared
+            dead = domain.partner in self._guard.facts.declared
             self._gone_on_s[domain.name] = self._clock()
             return {
                 "answer": "dead" if dead else "alone",
@@ -523,7 +523,7 @@ class GuardService:
 
     def _status(self) -> Reply:
         now_s = self._clock()
-        look, facts = self._fresh(now_s), self._store.facts
+        look, facts = self._fresh(now_s), self._guard.facts
         unaware, apart = self._guard.unaware(now_s), self._guard.apart
         protected = (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware and not apart
         return {

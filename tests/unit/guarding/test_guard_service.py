@@ -663,6 +663,15 @@ def test_a_guard_that_cannot_have_its_successor_step_aside_says_so_and_does_not(
     assert not bench.service._guard.leaving
 
 
+def test_what_was_proven_in_another_way_than_the_topology_has_now_is_not_told_to_drbd_as_proof(bench: Bench) -> None:
+    by_lease = Facts(boot=1, met={"dom0m": 1}, declared={"dom0m": Declaration(1, 5, frozenset())})
+    bench.service._door.close()
+    assert bench.begin(by_lease)._answer({"ask": "status"})["dead"] == {"dom0m": 1}
+    bench.service._door.close()
+    bench.begin(by_lease, FENCING)
+    assert bench.service._answer({"ask": "status"})["dead"] == {}
+
+
 def test_a_copy_may_have_been_away_while_no_guard_was_there_but_not_before_the_first_one_of_a_boot(
     bench: Bench,
 ) -> None:
