@@ -26,8 +26,8 @@ class Fencing:
         machine = self._world.machines[name]
         if machine.part is not None and not machine.frozen:
             self._world.note(f"{name} is to go on alone with {domain} unasked")
-            machine.aside = True
-            machine.part.step_aside()
+            machine.aside = {*(machine.aside or ()), domain}
+            machine.part.step_aside(machine.aside)
             self._await(machine, machine.boots, domain, _PATIENCE_S)
 
     def more(self, name: str, domain: str) -> None:
@@ -38,7 +38,7 @@ class Fencing:
             if not side.fenced:
                 self._world.note(f"DRBD asks on {name} about {domain}")
                 side.fenced = True
-            if machine.part.leaving and machine.aside:
+            if machine.part.leaving and machine.aside is not None:
                 self._restart(machine, machine.part, machine.boots)
 
     def _await(self, machine: "Machine", boots: int, domain: str, left_s: float) -> None:
@@ -63,5 +63,5 @@ class Fencing:
             self._world.at(_POLL_S, self._restart, machine, guard, boots)
             return
         self._world.note(f"the guard of {machine.name} is started again")
-        machine.part, machine.watchdog_s, machine.aside = None, None, False
+        machine.part, machine.watchdog_s, machine.aside = None, None, None
         self._world.revive(machine.name)

@@ -249,7 +249,7 @@ class Unsuspecting(Heedless):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.facts = self.facts._replace(away=frozenset())
+        self._unseen = frozenset()
 
     def act(self, seen: Seen, now_s: float) -> list[Act]:
         return Guard.act(self, replace(seen, unasked=seen.unasked - seen.connected), now_s)

@@ -99,7 +99,7 @@ class Machine:
     )  # domains that were connected at any moment since its guard has looked last
     away: set[str] = field(default_factory=set)  # the same of those whose disk went away
     guarded_boot: int = 0  # the last one in which a guard was there
-    aside: bool = False  # a guard that begins has stepped aside, as the one before it had
+    aside: set[str] | None = None  # the domains for which a guard has stepped aside, and one that begins has as well
     heard: set[str] = field(default_factory=set)  # the nodes that its guard has heard since the boot
     stuck: bool = False  # a domain of it does not die
     mute: bool = False  # DRBD's handler ends with an error, and tells DRBD nothing
@@ -287,9 +287,6 @@ class World:
             for domain, (home, other) in self.homes.items()
             if machine.name in (home, other)
         }
-        if machine.guarded_boot == machine.boots:
-            machine.facts = machine.facts.after_restart(partners)
-        machine.guarded_boot = machine.boots
         machine.part = make_guard(
             machine.name,
             partners,
@@ -299,12 +296,14 @@ class World:
             machine.renewed,
             proof=self.proof,
             wards=self.wards,
+            restarted=machine.guarded_boot == machine.boots,
         )
+        machine.guarded_boot = machine.boots
         machine.renewed = {}
         machine.met.clear()
         machine.away.clear()
-        if machine.aside:
-            machine.part.step_aside()
+        if machine.aside is not None:
+            machine.part.step_aside(machine.aside)
         self.at(self.noise["tick", machine.name].uniform(0, 0.5), self._tick, machine, machine.part)
 
     def _tick(self, machine: Machine, guard: Guard) -> None:
@@ -780,7 +779,7 @@ class World:
         machine.powered, machine.frozen, machine.part, machine.watchdog_s = False, False, None, None
         for held in (machine.running, machine.starting, machine.queue, machine.met, machine.away, machine.heard):
             held.clear()
-        machine.renewed, machine.aside = {}, False
+        machine.renewed, machine.aside = {}, None
         machine.thawed_s = None
         self.moves.lost(name)
         for _, _, _, side, _ in self._copies_of[name]:

@@ -27,7 +27,7 @@ def tell(world: World, share: NodeSlice, keys: Mapping[str, str] = KEYS, *, test
     return upkeep.told(world.host(share.node), told.guard_settings(share, keys), heeds, test=test)
 
 
-def heeds(word: str) -> dict[str, Any]:
+def heeds(word: str, **_: object) -> dict[str, Any]:
     """A guard that everybody has heard."""
     return {"current": True, "aside": word == "step aside"}
 

@@ -1,6 +1,6 @@
 """What a guard is told: what can prove death, what is on its disk, and what was just seen on its node."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,10 +51,6 @@ class Facts(NamedTuple):
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""
         return self._replace(boot=boot, met={}, covered=frozenset(), declared={})
-
-    def after_restart(self, guarded: Iterable[str]) -> "Facts":
-        """What is so after a while in which no guard was here: if a disk was detached then, and attached again, nobody saw it."""
-        return self._replace(away=frozenset(guarded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,6 @@ class Guard(GoingOn, Holding, Orders):
         """What to do now. To be asked at every beat, and whenever something has happened."""
         if seen.unfenced is not None:
             self._unfenced = seen.unfenced
-        self._consistent = seen.consistent
         self._renew(seen, now_s)
         acts = [*self._hold(seen, now_s), *self._vouch(seen), *self._doubt(seen)]
         acts += [*self._not_alone_any_more(seen), *self._write_alone(seen)]
@@ -187,10 +186,14 @@ class Guard(GoingOn, Holding, Orders):
 
     def _doubt(self, seen: Seen) -> Iterator[Act]:
         """A copy whose disk was away has missed what was written meanwhile, and does not say so, until it is synchronised."""
-        yield from self._keep(away=(self.facts.away | (seen.away & self._guarded)) - seen.settled)
+        if seen.replicating is None:
+            return  # nothing could be seen
+        away = self.facts.away | self._unseen | (seen.away & self._guarded)
+        self._consistent, self._unseen = seen.consistent, frozenset()
+        yield from self._keep(away=away - seen.settled)
 
     def _doubtful(self, domain: str) -> str | None:
-        if domain not in self.facts.away & self._consistent:
+        if domain not in (self.facts.away | self._unseen) & self._consistent:
             return None
         return (
             f"the disk of its copy here was away while {self._partners[domain]} could go on, or may have been while no guard was "

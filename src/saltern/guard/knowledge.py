@@ -19,7 +19,7 @@ class Knowledge:
     known of them.
 
     ``renewed`` is what the guard before this one had, since the boot. ``terms`` stand for all that it was told that a partner
-    has to be told as well, by partner.
+    has to be told as well, by partner. It is ``restarted`` where another guard was here since the boot.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Knowledge:
         proof: Proof = BY_LEASE,
         wards: Mapping[str, Ward] | None = None,
         terms: Mapping[str, str] | None = None,
+        restarted: bool = False,
     ) -> None:
         self.node = node
         self.facts = facts._replace(declared=_proven_by(proof, facts.declared))
@@ -60,7 +61,9 @@ class Knowledge:
             (name, peer) for name, peer in self._peers.items() if name != WITNESS
         ]  # the partners, without it
         self._unfenced = self._guarded  # as was seen last; nothing yet
-        self._consistent = frozenset[str]()  # the same
+        self._consistent = self._guarded  # the same
+        # Disks that were detached while no guard was here, and attached again, nobody has seen.
+        self._unseen = self._guarded if restarted else frozenset[str]()
         self._quorate_s = (
             dict(renewed or {}) if proof.quorum else {}
         )  # when a look began that has found quorum, by domain

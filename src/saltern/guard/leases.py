@@ -1,7 +1,7 @@
 """For how long this node's domains may run: beats, the answers to them, and how a guard ends without leaving anybody in doubt."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from saltern.guard.acts import Act, Disarm, Send, Stop, WindUp
@@ -19,6 +19,7 @@ class Leases(Knowledge):
     _beaten_s: float | None = None
     _leaves_from: int | None = None  # the number before the first beat that said so
     _leaves = False
+    _unasked: frozenset[str] = frozenset()  # about which DRBD is to ask no more
 
     @property
     def renewed(self) -> dict[str, float]:
@@ -56,8 +57,13 @@ class Leases(Knowledge):
         knows_s = {name: peer.knows_covered_s for name, peer in self._peers.items()}
         return [name for name, at_s in knows_s.items() if at_s is None or now_s >= at_s + self._times.takeover_s]
 
-    def step_aside(self) -> None:
-        """Tell those who could take its domains over that they must not, from now on, and for as long as this guard is there."""
+    def step_aside(self, unasked: Iterable[str] = ()) -> None:
+        """Tell those who could take its domains over that they must not, from now on, and for as long as this guard is there.
+
+        DRBD is to ask no more about the ``unasked`` ones, and for how long this guard may not live to see: it vouches for these
+        no more.
+        """
+        self._unasked = self._unasked.union(unasked)
         if self._leaves_from is None:
             self._leaves_from = self._number
 
@@ -176,11 +182,10 @@ class Leases(Knowledge):
     def _vouch(self, seen: Seen) -> Iterator[Act]:
         """What was written alone unasked, perhaps while no guard was here, is older history when the copies have met since.
 
-        Who steps aside, and not to be started again, does so for DRBD to ask no more, and may not live to see for how long.
+        Who is leaving vouches for nothing new: what it has read may be older than what DRBD was told since.
         """
         if self.leaving:
-            if not self._leaves:
-                yield from self._keep(vouched=frozenset())
+            yield from self._keep(vouched=self.facts.vouched - self._unasked)
         elif seen.unfenced is not None:
             yield from self._keep(vouched=(self.facts.vouched | (seen.mirrored & self._guarded)) - seen.unfenced)
 

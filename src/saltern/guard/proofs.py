@@ -165,8 +165,8 @@ class Proofs(Leases):
             return
         witnessed = self._has_the_witness(now_s)
         for name, declared in self.facts.declared.items():
-            stands = witnessed and (name, declared.refusal) in self._told.denies
-            if not stands and not self._domains_of(name) & self._held(seen):
+            lifted = self._told.number > 0 and (name, declared.refusal) not in self._told.denies
+            if (lifted or not witnessed) and not self._domains_of(name) & self._held(seen):
                 yield from self._keep(declared=_without(self.facts.declared, name))
 
 

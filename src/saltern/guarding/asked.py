@@ -17,8 +17,8 @@ _DECISIONS: Final = 20
 
 
 def guard(root: str) -> upkeep.Ask:
-    """How the guard of a node is asked with one word, such as ``status``."""
-    return lambda word: ask(root, {"ask": word}, ANSWER_S)
+    """How the guard of a node is asked with one word, such as ``status``, and what that is about."""
+    return lambda word, **about: ask(root, {"ask": word, **about}, ANSWER_S)
 
 
 def status(host: Host, root: str) -> Reply:

@@ -241,7 +241,8 @@ class Stream:
     """DRBD's events, from the begin of a stream on: nothing else of them is believed, and it may be over when it is looked at."""
 
     def __init__(self) -> None:
-        self._connected: set[tuple[str | None, str | None]] = set()
+        self._connected: set[tuple[str | None, str | None]] = set()  # resources, with the other node
+        self._detached: set[tuple[str | None, str | None]] = set()  # resources, with the volume
 
     def heard(self, line: str) -> Happened:
         """What a line says. One that is not understood may say anything."""
@@ -252,16 +253,27 @@ class Stream:
         name = event.fields.get("name")
         if event.kind is Kind.CONNECTION:
             return self._of_connection(name, event)
-        if event.kind is Kind.DEVICE and any(each == name for each, _ in self._connected):
-            disk = event.fields.get("disk")
-            return Happened(away=() if disk is None or disk in _ATTACHED else (name,))
+        if event.kind is Kind.DEVICE:
+            self._note_disk((name, event.fields.get("volume")), event)
+            return Happened(away=self._away(name))
         return Happened()
+
+    def _note_disk(self, device: tuple[str | None, str | None], event: DrbdEvent) -> None:
+        disk = event.fields.get("disk")
+        if event.happening is Happening.DESTROY or disk in _ATTACHED:
+            self._detached.discard(device)
+        elif disk is not None:
+            self._detached.add(device)
+
+    def _away(self, name: str | None) -> tuple[str | None, ...]:
+        connected, detached = ({each for each, _ in ways} for ways in (self._connected, self._detached))
+        return (name,) if name in connected & detached else ()
 
     def _of_connection(self, name: str | None, event: DrbdEvent) -> Happened:
         way, state = (name, event.fields.get("peer-node-id")), event.fields.get("connection")
         if state == ConnectionState.CONNECTED:
             self._connected.add(way)
-            return Happened(met=(name,))
+            return Happened(met=(name,), away=self._away(name))
         if state is not None or event.happening is Happening.DESTROY:
             self._connected.discard(way)
         return Happened()

@@ -95,15 +95,16 @@ class GuardService:
             settings.node,
             partners,
             settings.times,
-            store.facts.after_restart(self._domains) if store.restarted else store.facts,
+            store.facts,
             clock(),
             store.renewed(),
             proof=self._proof,
             wards=wards,
             terms=settings.terms,
+            restarted=store.restarted,
         )
-        if store.is_aside():
-            self._guard.step_aside()
+        if (unasked := store.aside()) is not None:
+            self._guard.step_aside(unasked)
         self._gone_on_s: dict[str, float] = {}  # when DRBD was told last that a domain goes on without its partner
         self._attached_s: dict[str, float] = {}  # when a domain was given a disk last
         self._kept: Mapping[str, float] = self._guard.renewed
@@ -383,8 +384,8 @@ class GuardService:
                 self._do(self._guard.resume())
                 self._journal.say("guard", "goes on: it takes over again", Event.GUARD_RESUMED)
                 return {"paused": None}
-            case {"ask": "step aside"}:
-                return self._step_aside()
+            case {"ask": "step aside", "resources": list(resources)}:
+                return self._step_aside(resources)
             case {"ask": "stop"}:
                 self.end()
                 return {"ending": True}
@@ -393,14 +394,16 @@ class GuardService:
                 return {"awake": True}
         return self._answer_about(question)
 
-    def _step_aside(self) -> Reply:
-        """Before anybody counts on it, so that one which takes its place does no less; raises ``Refused``."""
+    def _step_aside(self, resources: list[Any]) -> Reply:
+        """Kept before anybody counts on it, so that a guard which takes its place does no less; raises ``Refused``."""
+        unasked = frozenset(
+            each.name for each in self._settings.domains if not set(each.resources).isdisjoint(resources)
+        )
         try:
-            if not self._store.is_aside():
-                self._store.keep_aside()
+            self._store.keep_aside(unasked)
         except OSError as error:
             raise _not_kept(GUARD_ASIDE, error) from error
-        self._guard.step_aside()
+        self._guard.step_aside(unasked)
         self._wake()
         return {"aside": self._guard.aside}
 

@@ -42,9 +42,10 @@ class _Watchdog(NamedTuple):
 
 
 class _Aside(NamedTuple):
-    """A guard has stepped aside, in that boot."""
+    """A guard has stepped aside, in that boot, for DRBD to ask no more about these domains."""
 
     boot_id: str
+    unasked: frozenset[str]
 
 
 class GuardStore:
@@ -93,14 +94,18 @@ class GuardStore:
         """This node has no lease any more, and needs none: nobody takes anything over from it."""
         self._host.remove(GUARD_RENEWED)
 
-    def is_aside(self) -> bool:
-        """Whether a guard of this boot has stepped aside, for something that `state.apply` has not come to the end of."""
+    def aside(self) -> frozenset[str] | None:
+        """Of which domains DRBD is to ask no more, where a guard of this boot has stepped aside for an apply that is not over;
+        ``None`` where none has.
+        """
         found = _load(_Aside, self._host, GUARD_ASIDE)
-        return found is not None and found.boot_id == self._boot_id
+        return found.unasked if found is not None and found.boot_id == self._boot_id else None
 
-    def keep_aside(self) -> None:
+    def keep_aside(self, unasked: frozenset[str]) -> None:
         """Have a guard that takes the place of this one, which may be killed, step aside as well. Raises ``OSError``."""
-        _save(self._host, GUARD_ASIDE, _Aside(self._boot_id))
+        before = self.aside()
+        if before is None or not unasked <= before:
+            _save(self._host, GUARD_ASIDE, _Aside(self._boot_id, unasked | (before or frozenset())))
 
     def watchdog(self) -> int | None:
         """The number of the watchdog that a guard of this boot has armed."""

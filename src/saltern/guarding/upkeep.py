@@ -34,7 +34,9 @@ PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.5
 _PRIVATE: Final = 0o600
 _UNIT_FILE: Final = (GUARD_UNIT, guard_unit.render(), guard_unit.MODE)
-Ask = Callable[[str], dict[str, Any]]  # what the guard of this node answers to a word of its own; raises ``NoGuard``
+Ask = Callable[
+    ..., dict[str, Any]
+]  # what the guard of this node answers to a word, and what that is about; raises ``NoGuard``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +183,7 @@ def _not_asked(host: Host, told: Collection[str], ask: Ask, *, test: bool) -> Ke
     _require_going_on(asking, running)
     _require_one_primary(host, asking, running)
     if not test:
-        _step_aside(host, ask)
+        _step_aside(host, ask, asking)
         running = read_running(host, version)
         _require_going_on(asking, running)
         _require_one_primary(host, asking, running)
@@ -217,7 +219,7 @@ def _require_one_primary(host: Host, names: Iterable[str], running: Mapping[str,
             )
 
 
-def _step_aside(host: Host, ask: Ask) -> None:
+def _step_aside(host: Host, ask: Ask, names: Iterable[str]) -> None:
     """Have the guard tell all who could take something over that they must not; one that is dead could not, and is started."""
     if host.mode(GUARD_SETTINGS) is None:
         return
@@ -225,7 +227,12 @@ def _step_aside(host: Host, ask: Ask) -> None:
         ask("status")
     except NoGuard:
         host.run(systemd.start())
-    _await(host, "guard", lambda: _is_aside(ask), "nobody can be told yet that nothing is to be taken over from here")
+    _await(
+        host,
+        "guard",
+        lambda: _is_aside(ask, names),
+        "nobody can be told yet that nothing is to be taken over from here",
+    )
 
 
 def _await_partners(host: Host, ask: Ask) -> None:
@@ -248,9 +255,10 @@ def _are_aside(ask: Ask, partners: Set[str]) -> bool:
     return found is not None and partners <= {*found["off"], *found["dead"]}
 
 
-def _is_aside(ask: Ask) -> bool:
+def _is_aside(ask: Ask, names: Iterable[str] = ()) -> bool:
+    """Whether the guard has stepped aside, also for DRBD to ask no more about these resources."""
     try:
-        return bool(ask("step aside").get("aside"))
+        return bool(ask("step aside", resources=list(names)).get("aside"))
     except NoGuard:
         return False
 

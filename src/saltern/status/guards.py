@@ -49,7 +49,9 @@ def _why_not(guard: Tree) -> str:
         return f"DRBD was not seen to {what} {' and '.join(guard['unfenced'])}"
     if guard.get("unvouched"):
         names = " and ".join(guard["unvouched"])
-        return f"{names} was not connected to its other node since DRBD asks about it, so that newer data may be here alone"
+        return (
+            f"{names} was not seen with its other copy since DRBD asks about it, so that newer data may be here alone"
+        )
     if guard.get("apart"):
         names = " and ".join(guard["apart"])
         return f"its guard and that of {names} were not told the same, so that neither takes anything over from the other one"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from saltern.guard.acts import Act, Disarm, Fence, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
+from saltern.guard.acts import Act, Disarm, Fence, Keep, Outdate, Refuse, ResumeIo, Send, Start, Stop, WindUp
 from saltern.guard.facts import Facts, Proof, Seen
 from saltern.guard.guard import Guard
 from saltern.guard.knowledge import WITNESS
@@ -384,15 +384,20 @@ def test_what_may_have_been_written_before_drbd_asked_has_to_be_met_once_over_re
     assert after.unvouched == [], "it is started again, with a new core perhaps, and DRBD goes on asking"
 
 
-def test_who_steps_aside_vouches_for_nothing_since_drbd_is_to_ask_no_more() -> None:
+def test_who_steps_aside_vouches_no_more_for_what_drbd_is_to_ask_no_more_about_and_for_nothing_new() -> None:
     one = guard()
-    one.act(WHOLE, 1.0)
-    one.step_aside()
+    one.act(replace(WHOLE, mirrored=frozenset({"dns"})), 1.0)
+    one.step_aside({"dns"})
     one.act(WHOLE, 3.0)
     assert one.unvouched == ["dns", "web"]
     one.leave()
     one.act(WHOLE, 5.0)
     assert one.unvouched == ["dns", "web"], "what DRBD asks about was read a while ago, before it was told not to"
+    other = guard()
+    other.act(WHOLE, 1.0)
+    other.step_aside({"dns"})
+    other.act(Seen(), 3.0)
+    assert other.unvouched == ["dns"], "about web DRBD goes on asking, wherever its other copy is"
 
 
 def test_what_is_written_alone_unasked_counts_as_newer_here_until_both_copies_are_the_same() -> None:
@@ -723,9 +728,21 @@ def test_a_copy_whose_disk_was_away_is_not_started_from_while_it_is_consistent_u
     assert of(Start, one.act(replace(RUNS_DNS, free_bytes=9), 23.0)) == [Start("web")], (
         "UpToDate: it was there all the time"
     )
-    one = Guard("node1", PARTNERS, Times(), Facts(boot=1, away=frozenset(PARTNERS)), 0.0, proof=FENCING)
-    one.act(Seen(settled=frozenset({"web"})), 1.0)
-    assert one.facts.away == {"dns"}
+
+
+def test_what_was_away_while_no_guard_was_there_to_see_is_kept_until_it_is_synchronised() -> None:
+    one = guard(restarted=True)
+    assert "may be older" in str(one._doubtful("web"))
+    assert not of(Keep, one.act(Seen(running=frozenset(PARTNERS), replicating=None, unfenced=None), 0.5)), (
+        "nothing is seen yet"
+    )
+    (keep,) = of(Keep, one.act(Seen(settled=frozenset({"web"}), consistent=frozenset({"dns"})), 1.0))
+    assert keep.facts.away == {"dns"}
+    again = Guard("node1", PARTNERS, Times(), keep.facts.after_boot(2), 0.0, proof=FENCING)
+    again.act(Seen(consistent=frozenset({"dns"})), 1.0)
+    assert "may be older" in str(again._doubtful("dns"))
+    again.act(Seen(settled=frozenset({"dns"})), 2.0)
+    assert again._doubtful("dns") is None
 
 
 def test_to_the_witness_a_node_is_covered_when_it_vouches_for_everything() -> None:
@@ -733,7 +750,7 @@ def test_to_the_witness_a_node_is_covered_when_it_vouches_for_everything() -> No
     one = guard(Proof())
     answered(one, one.act(WHOLE, 1.0), 1.1, by=WITNESS)
     answered(one, one.act(WHOLE, 3.0), 3.1, by=WITNESS)
-    one.step_aside()
+    one.step_aside({"dns"})
     one.act(WHOLE, 5.0)
     again = Guard("node1", PARTNERS, Times(), one.facts, 6.0, {WITNESS: 5.0})
     said = {
@@ -757,6 +774,9 @@ def test_what_the_witness_has_lifted_proves_nothing_any_more_where_nothing_was_s
     answered(one, one.act(Seen(), 46.0), 46.1, by=WITNESS)
     one.act(Seen(running=frozenset({"web"})), 47.0)
     assert one.facts.declared.keys() == {"node2"}, "what runs here may run over there: it has to end there first"
+    begins = Guard("node1", PARTNERS, Times(), one.facts, 48.0, {WITNESS: 46.0})
+    begins.act(Seen(), 48.1)
+    assert begins.facts.declared.keys() == {"node2"}, "the witness has told this guard nothing yet"
     one.act(Seen(), 48.0)
     assert one.facts.declared == {}
 

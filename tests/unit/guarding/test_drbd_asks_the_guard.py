@@ -131,7 +131,7 @@ def test_a_kernel_that_was_told_otherwise_is_adjusted_by_an_apply(world: World) 
 def test_drbd_asks_until_everybody_knows_that_nothing_is_to_be_taken_over_from_here(world: World) -> None:
     words: list[str] = []
 
-    def known_at_the_third_time(word: str) -> dict[str, Any]:
+    def known_at_the_third_time(word: str, **_: object) -> dict[str, Any]:
         assert asking(world, "dom0") == files(world) == ALL
         words.append(word)
         return {"aside": words.count("step aside") == 3}
@@ -144,7 +144,7 @@ def test_drbd_asks_until_everybody_knows_that_nothing_is_to_be_taken_over_from_h
 
 def test_where_those_who_could_take_over_do_not_hear_it_drbd_goes_on_asking(world: World) -> None:
     with pytest.raises(Refused, match="nobody can be told yet that nothing is to be taken over from here"):
-        upkeep.guard_gone(world.host("dom0"), lambda word: {"aside": False}, test=False)
+        upkeep.guard_gone(world.host("dom0"), lambda word, **_: {"aside": False}, test=False)
     assert asking(world, "dom0") == files(world) == ALL
 
 

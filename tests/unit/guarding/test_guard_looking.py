@@ -265,6 +265,9 @@ DETACHED = "change device name:dns volume:0 minor:1 disk:Diskless"
         ([DETACHED], []),
         ([CONNECTED, GONE, DETACHED], []),
         ([CONNECTED, "destroy connection name:dns peer-node-id:0 conn-name:peer", DETACHED], []),
+        ([DETACHED, CONNECTED], ["dns"]),
+        ([DETACHED, DETACHED.replace("Diskless", "Consistent"), CONNECTED], []),
+        ([DETACHED, "destroy device name:dns volume:0 minor:1", CONNECTED], []),
         ([CONNECTED, "what is this"], [None]),
     ],
 )

@@ -66,7 +66,7 @@ class Node(LocalHost):
             self.active, self.current = verb == "restart", True
         return Completed(tuple(argv), 0, "", "")
 
-    def ask(self, word: str) -> dict[str, Any]:
+    def ask(self, word: str, **_: object) -> dict[str, Any]:
         if not self.active:
             raise NoGuard("nobody listens")
         self.asked += [word] if word != "status" else []

@@ -95,7 +95,7 @@ def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
         ({"unfenced": ["dns"], "quorum": True}, "DRBD was not seen to demand quorum for dns"),
         (
             {"unvouched": ["dns"], "unaware": ["dom0m"]},
-            "dns was not connected to its other node since DRBD asks about it, so that newer data may be here alone",
+            "dns was not seen with its other copy since DRBD asks about it, so that newer data may be here alone",
         ),
         ({"unaware": ["dom0m"]}, "dom0m did not answer of late, without whom nobody takes it over"),
         (
