@@ -20,7 +20,7 @@ from saltern.guarding.settings import (
     read_witness,
 )
 from saltern.guarding.told import Told, keys_before
-from saltern.model.places import GUARD_KEY, GUARD_SCRIPT, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
+from saltern.model.places import GUARD_ASIDE, GUARD_KEY, GUARD_SCRIPT, GUARD_SETTINGS, GUARD_UNIT, WITNESS_SETTINGS
 from saltern.model.topology import FenceAgent
 from saltern.run import Completed, LocalHost
 
@@ -165,6 +165,14 @@ def test_a_guard_with_older_settings_is_asked_to_end_and_started_again(node: Nod
     assert upkeep.guard_runs(node, node.ask, test=False).changes
     assert "restart" in node.asked
     assert "stop" not in node.asked
+
+
+def test_what_one_guard_has_stepped_aside_for_is_done_when_the_next_one_is_started(node: Node) -> None:
+    node.write_text(GUARD_ASIDE, "{}", 0o600)
+    upkeep.told(node, TOLD, node.ask, test=False)
+    assert node.mode(GUARD_ASIDE) is not None, "the files do not all say the same yet"
+    upkeep.guard_runs(node, node.ask, test=False)
+    assert node.mode(GUARD_ASIDE) is None
 
 
 def test_a_guard_that_may_not_end_yet_goes_on_and_the_state_says_so(tmp_path: Path) -> None:
