@@ -67,7 +67,7 @@ def converge(lab: Lab) -> None:
     lab.make_volume_groups()
     apply(lab)
     wait_until_settled(lab)
-    _keep_modules(lab)
+    keep_modules(lab)
 
 
 def wait_until_settled(lab: Lab) -> None:
@@ -155,7 +155,7 @@ def _wrong(returned: dict[str, Any], minions: Sequence[str]) -> Iterator[tuple[s
         yield from ((f"{minion} {name}", each["comment"]) for name, each in states.items() if each["result"] is False)
 
 
-def _keep_modules(lab: Lab) -> None:
+def keep_modules(lab: Lab) -> None:
     """The minions have Saltern's modules: asking for each of them before every apply takes a minute in emulation."""
     for node in NODES:
         lab.write_file(node, "/etc/salt/minion.d/modules.conf", "autoload_dynamic_modules: False\n")

@@ -5,6 +5,7 @@ from guests import HOMES, at_home, boots, gaps, records, running, wait_for_anoth
 from processes import counted
 
 from lab.cluster import NODES, Lab
+from lab.moments import keep_modules
 
 
 def test_from_bare_disks_to_domains_that_survive_a_migration_and_a_power_cut(bare: Lab) -> None:
@@ -14,6 +15,7 @@ def test_from_bare_disks_to_domains_that_survive_a_migration_and_a_power_cut(bar
     for node in NODES:
         assert running(bare, node) == at_home(node)
 
+    keep_modules(bare)  # they were brought by the first apply
     a_second_apply_changes_nothing(bare)
     written = {guest: records(bare, guest) for guest in HOMES}
     started = {guest: boots(bare, guest) for guest in HOMES}
