@@ -30,6 +30,7 @@ from saltern.run import LocalHost
 from saltern.sim import cluster, fence_agent
 from saltern.sim.systemctl import keeper
 
+LOST = "salt/beacon/{}/saltern_peers/lost"
 WITNESS = "witness"
 TOPOLOGY = """
 saltern:
@@ -224,6 +225,23 @@ class GuardedByStates:
         """How often the guard of a node has answered a master that it is awake."""
         answers = [each for each in self.heard(f"salt/job/*/ret/{node}", by) if each["fun"] == "guard.wake"]
         return [each["return"] for each in answers].count({"awake": True})
+
+    def wakes(self, node: str, lost: str, times: int) -> None:
+        """The guard of a node is woken that often by the event that its beacon sends of a lost node.
+
+        A busy bus of Salt may lose one, so they are sent again where nothing came of them.
+        """
+        enough, again_s = self.woken(node) + times, 0.0
+
+        def is_woken() -> bool:
+            nonlocal again_s
+            if time.monotonic() >= again_s:
+                again_s = time.monotonic() + 20
+                for _ in range(enough - self.woken(node)):
+                    self.fire(LOST.format(node), id=node, node=lost)
+            return self.woken(node) >= enough
+
+        self.eventually(f"the guard of {node} was woken {times} times", is_woken)
 
     def fire(self, tag: str, by: SaltMaster | None = None, **data: str) -> None:
         """An event on the bus of a master, from wherever."""
