@@ -212,7 +212,7 @@ class Trusting(Guard):
     """Counts on any node that it has met."""
 
     def _is_met(self, beat: Beat) -> Any:
-        return super()._is_met(beat._replace(covered=True))
+        return super()._is_met(beat._replace(covered=frozenset({self.node})))
 
 
 class Obliging(Guard):
@@ -256,10 +256,16 @@ class Unsuspecting(Heedless):
 
 
 class Reassuring(Guard):
-    """Tells the witness that it may be taken over from, whatever it vouches for."""
+    """Tells the witness that all may take over from it, whatever it vouches for."""
 
-    def _is_covered(self, by: str, seen: Seen) -> bool:
-        return super()._is_covered(by, seen) or (by == WITNESS and self._peers[by].renewed_s is not None)
+    def act(self, seen: Seen, now_s: float) -> list[Act]:
+        covered = frozenset(self._shared)
+        return [
+            Send(WITNESS, act.message._replace(covered=covered))
+            if isinstance(act, Send) and act.to == WITNESS and isinstance(act.message, Beat)
+            else act
+            for act in super().act(seen, now_s)
+        ]
 
 
 class Relentless(Witness):
@@ -267,6 +273,13 @@ class Relentless(Witness):
 
     def _protection(self, beat: Beat) -> None:
         pass
+
+
+class Lenient(Witness):
+    """Lets all partners take over from a node that is covered for one of them."""
+
+    def _protection(self, beat: Beat) -> None:
+        super()._protection(beat._replace(covered=frozenset(dict(beat.terms)) if beat.covered else beat.covered))
 
 
 class Remembering(Facts):
@@ -447,6 +460,7 @@ RULES: Final[Mapping[str, Mapping[str, Any]]] = {
     "a disk that was away is passed over": {"guard": Heedless},
     "a disk that was away while no guard was there is passed over": {"guard": Unsuspecting},
     "the witness is told that what nobody vouches for may be taken over": {"guard": Reassuring},
+    "the witness lets all take over what is covered for one": {"witness": Lenient},
     "what runs on several nodes is stopped": {"guard": Total},
     "an order is taken again": {"guard": Compliant},
     "an order that was held up is taken": {"guard": Patient},

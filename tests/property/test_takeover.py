@@ -363,6 +363,7 @@ class Mutation(NamedTuple):
     proof: Proof = LEASE
     noise: type[Noise] = Noise
     kind: type[World] = World
+    nodes: int = 2
 
 
 FENCING, BOTH = fencing(), fencing(lease=True)
@@ -412,6 +413,7 @@ MISSED: dict[str, Mutation] = {
         ]
     ),
     "the witness is told that what nobody vouches for may be taken over": Mutation(FORGOTTEN),
+    "the witness lets all take over what is covered for one": Mutation(FORGOTTEN, nodes=3),
     "what runs on several nodes is stopped": Mutation(ISOLATED),
     "a node is denied in another boot than it is in": Mutation(
         [
@@ -575,7 +577,8 @@ MISSED |= {
 
 def is_missed(mutation: Mutation, seed: int, parts: Mapping[str, Any]) -> bool:
     try:
-        run(seed, events=mutation.events, proof=mutation.proof, noise=mutation.noise, kind=mutation.kind, **parts)
+        told = {"proof": mutation.proof, "noise": mutation.noise, "kind": mutation.kind}
+        run(seed, mutation.nodes, mutation.events, **told, **parts)
     except Violation:
         return True
     return False

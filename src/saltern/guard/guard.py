@@ -140,7 +140,7 @@ class Guard(GoingOn, Holding, Orders):
         yield from self._in_boot(beat.node, beat.boot)
         covered = self.facts.covered - {beat.node}
         yield from self._keep(
-            covered=covered | {beat.node} if beat.covered else covered,
+            covered=covered | {beat.node} if self.node in beat.covered else covered,
             terms={**self.facts.terms, beat.node: dict(beat.terms).get(self.node, "")},
         )
 
@@ -149,7 +149,7 @@ class Guard(GoingOn, Holding, Orders):
         said = self.facts.off.get(beat.node)
         if beat.leaving:
             yield from self._keep(off={**self.facts.off, beat.node: (beat.boot, beat.number)})
-        elif said is not None and beat.covered and said < (beat.boot, beat.number):
+        elif said is not None and self.node in beat.covered and said < (beat.boot, beat.number):
             yield from self._keep(off={node: each for node, each in self.facts.off.items() if node != beat.node})
 
     def _orphans(self, seen: Seen, now_s: float) -> Iterator[Act]:

@@ -160,10 +160,10 @@ class Leases(Knowledge):
 
     def _beat(self, seen: Seen, now_s: float) -> Iterator[Act]:
         running = len(self._held(seen))
+        covered = frozenset(name for name, _ in self._nodes if self._is_covered(name, seen))
         for name, peer in self._peers.items():
             number = self._next()
-            covered = self._is_covered(name, seen)
-            peer.sent[number] = Sent(now_s, running, covered)
+            peer.sent[number] = Sent(now_s, running, bool(covered) if name == WITNESS else name in covered)
             while len(peer.sent) > _SENT_AT_MOST:
                 del peer.sent[next(iter(peer.sent))]
             beat = Beat(
@@ -189,13 +189,12 @@ class Leases(Knowledge):
         elif seen.unfenced is not None:
             yield from self._keep(vouched=(self.facts.vouched | (seen.mirrored & self._guarded)) - seen.unfenced)
 
-    def _is_covered(self, by: str, seen: Seen) -> bool:
-        """Whether everything that ``by`` could give away is here as well, and ends here when nobody answers any more."""
-        if self._held(seen) & self._unfenced:
+    def _is_covered(self, partner: str, seen: Seen) -> bool:
+        """Whether everything that it could take over is there as well, and ends here when nobody answers any more.
+
+        By this the witness forgets that it was to take nothing over, also where the partner has heard nothing of that.
+        """
+        domains = self._domains_of(partner)
+        if domains & self._held(seen) & self._unfenced or not domains <= self.facts.vouched:
             return False
-        if by == WITNESS:
-            # It forgets by this that nothing was to be taken over from here, also for a partner that has heard nothing since.
-            return self._peers[by].renewed_s is not None and self._guarded <= self.facts.vouched
-        if not self._domains_of(by) <= self.facts.vouched:
-            return False
-        return not self._proof.lease or self._renewed_s(by) is not None
+        return not self._proof.lease or self._renewed_s(partner) is not None

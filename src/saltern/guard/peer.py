@@ -19,7 +19,9 @@ class Declaration(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A beat that was sent: when, how many domains it said are running, and whether it said that they may be taken over."""
+    """A beat that was sent: when, how many domains it said are running, and whether it said that some may be taken over: by
+    whom it was sent to, or by any partner, where that is the witness.
+    """
 
     sent_s: float
     running: int

@@ -36,14 +36,15 @@ class Promises(NamedTuple):
     """What the witness has on its disk: ``denied`` by node and by who asked for it; ``alone``, by domain, the node whose copy is
     the only good one.
 
-    ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, with the
-    boot and the number of the beat that said so; ``terms`` those on which each node works that was ever heard, by partner.
+    ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, and for
+    each the partners that are to take nothing over from there, with the boot and the number of the beat that said so; ``terms``
+    those on which each node works that was ever heard, by partner.
     """
 
     denied: Mapping[tuple[str, str], Denial] = {}
     alone: Mapping[str, str] = {}
     refusals: int = 0
-    off: Mapping[str, tuple[int, int]] = {}
+    off: Mapping[str, Mapping[str, tuple[int, int]]] = {}
     terms: Mapping[str, frozenset[tuple[str, str]]] = {}
 
 
@@ -99,18 +100,20 @@ class Witness:
             self._promise(domain, beat.node)
 
     def _protection(self, beat: Beat) -> None:
-        """It is off from the first beat that says so to the first of a guard that stops its domains when it is not answered."""
-        off = self.promises.off.get(beat.node)
+        """It is off from the first beat that says so: for each partner to the first one that says that this one is covered."""
+        told, before = (beat.boot, beat.number), self.promises.off.get(beat.node, {})
         if beat.leaving:
-            self.promises = self.promises._replace(off={**self.promises.off, beat.node: (beat.boot, beat.number)})
-        elif off is not None and beat.covered and off < (beat.boot, beat.number):
-            others = {node: each for node, each in self.promises.off.items() if node != beat.node}
-            self.promises = self.promises._replace(off=others)
+            off = {**before, **dict.fromkeys(dict(beat.terms), told)}
+        else:
+            off = {partner: said for partner, said in before.items() if partner not in beat.covered or said >= told}
+        others = {node: each for node, each in self.promises.off.items() if node != beat.node}
+        self.promises = self.promises._replace(off={**others, beat.node: off} if off else others)
 
     def _deny(self, deny: Deny, now_s: float) -> Denied | Lives:
         heard_s = self._heard_s.get(deny.node, self._since_s)
         newer = self._heard.get(deny.node, (0, 0))[0] > deny.denied_boot
-        spared = newer or deny.node in self.promises.off or not self._on_terms(deny)
+        off = deny.by in self.promises.off.get(deny.node, {})
+        spared = newer or off or not self._on_terms(deny)
         if self._is_denied(deny.by) or spared or now_s - heard_s < self._times.dead_s:
             return Lives(deny.number)
         before = self.promises.denied.get((deny.node, deny.by))

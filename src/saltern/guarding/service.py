@@ -541,6 +541,7 @@ class GuardService:
             "leases": self._proof.ends,
             "ending": self._ending,
             "aside": self._guard.aside,
+            "leaving": self._guard.leaving,
             "current": self._is_current() and not self._guard.leaving,
             "paused": self._paused(),
             "seen": look is not None,

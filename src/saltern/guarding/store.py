@@ -134,7 +134,7 @@ class _Promised(NamedTuple):
     denied: tuple[_Denied, ...]
     alone: Mapping[str, str]
     refusals: int
-    off: Mapping[str, tuple[int, int]]
+    off: Mapping[str, Mapping[str, tuple[int, int]]]
     terms: Mapping[str, frozenset[tuple[str, str]]] = {}
 
 

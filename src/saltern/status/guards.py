@@ -44,6 +44,8 @@ def _why_not(guard: Tree) -> str:
         return "its guard was asked to end"
     if guard["aside"]:
         return "its guard has stepped aside for an apply that was not finished"
+    if guard.get("leaving"):
+        return "its guard steps aside for an apply that was not finished, and not all who have to know have taken note"
     if guard["unfenced"]:
         what = "demand quorum for" if guard.get("quorum") else "ask its guard about"
         return f"DRBD was not seen to {what} {' and '.join(guard['unfenced'])}"
@@ -86,7 +88,7 @@ def _remedy(node: str, guard: Tree) -> str:
         return SEE_WHETHER_IT_IS_UP
     if guard.get("apart"):
         return f"`salt -L {','.join([node, *guard['apart']])} state.apply`"
-    works = guard.get("configured") and guard["wanted"] and not guard.get("aside")
+    works = guard.get("configured") and guard["wanted"] and not guard.get("leaving")
     return _SERVICE if works else _apply(node)
 
 

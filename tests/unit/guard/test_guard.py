@@ -13,6 +13,7 @@ from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, No, Yes
 from saltern.guard.orphans import Ward
 from saltern.guard.peer import Declaration
 from saltern.guard.times import Times
+from saltern.guard.witness import Promises, Witness
 
 PARTNERS = {"dns": "node2", "web": "node2"}
 FENCING = Proof(lease=False, fenced=frozenset({"node2"}))
@@ -23,8 +24,9 @@ def guard(proof: Proof = FENCING, **more: Any) -> Guard:
     return Guard("node1", PARTNERS, Times(), Facts(boot=1), 0.0, proof=proof, **more)
 
 
-def heard(one: Guard, now_s: float, number: int, boot: int = 1, **said: Any) -> list[Act]:
-    _, acts = one.beat(Beat("node2", boot, number, **{"covered": True, **said}), now_s)
+def heard(one: Guard, now_s: float, number: int, boot: int = 1, *, covered: bool = True, **said: Any) -> list[Act]:
+    by = frozenset({one.node}) if covered else frozenset[str]()
+    _, acts = one.beat(Beat("node2", boot, number, covered=by, **said), now_s)
     return acts
 
 
@@ -340,7 +342,7 @@ def test_with_a_lease_a_node_whose_drbd_may_go_on_alone_unasked_is_not_denied() 
 
 
 def covered(acts: list[Act]) -> set[bool]:
-    return {each.message.covered for each in of(Send, acts) if isinstance(each.message, Beat)}
+    return {"node2" in each.message.covered for each in of(Send, acts) if isinstance(each.message, Beat)}
 
 
 BOTH = frozenset({"dns", "web"})
@@ -745,19 +747,49 @@ def test_what_was_away_while_no_guard_was_there_to_see_is_kept_until_it_is_synch
     assert again._doubtful("dns") is None
 
 
-def test_to_the_witness_a_node_is_covered_when_it_vouches_for_everything() -> None:
-    """It takes that for the word that something may be taken over from here again, by whoever asks."""
+def test_a_node_is_covered_for_each_partner_by_itself() -> None:
+    """A new domain whose partner is not there yet takes no protection from what the others could take over."""
+    both = {**PARTNERS, "mail": "node3"}
+    one = Guard("node1", both, Times(), Facts(boot=1, vouched=frozenset({"dns"})), 0.0)
+    seen = replace(WHOLE, running=frozenset({"mail"}), unfenced=frozenset({"mail"}))
+    for now_s in (1.0, 3.0):
+        answered(one, one.act(seen, now_s), now_s + 0.1, by=WITNESS)
+    told = {each.to: each.message.covered for each in of(Send, one.act(seen, 5.0)) if isinstance(each.message, Beat)}
+    assert told == dict.fromkeys((WITNESS, "node2", "node3"), frozenset({"node2"}))
+    assert one.unaware(5.0) == ["node2", "node3"], "the witness knows"
+
+
+def test_a_guard_that_has_stepped_aside_is_covered_for_nobody_until_its_domains_are_seen_again() -> None:
     one = guard(Proof())
     answered(one, one.act(WHOLE, 1.0), 1.1, by=WITNESS)
     answered(one, one.act(WHOLE, 3.0), 3.1, by=WITNESS)
     one.step_aside({"dns"})
     one.act(WHOLE, 5.0)
     again = Guard("node1", PARTNERS, Times(), one.facts, 6.0, {WITNESS: 5.0})
-    said = {
-        each.to: each.message.covered for each in of(Send, again.act(Seen(), 7.0)) if isinstance(each.message, Beat)
-    }
-    assert said == {"node2": False, WITNESS: False}
+    assert covered(again.act(Seen(), 7.0)) == {False}
     assert covered(again.act(WHOLE, 9.0)) == {True}
+
+
+def test_the_witness_lets_a_node_be_denied_again_by_those_partners_alone_that_it_is_covered_for() -> None:
+    witness = Witness(Times(), Promises(), 0.0)
+    terms = frozenset({("node2", "as ever"), ("node3", "as ever")})
+
+    def beat(number: int, now_s: float, **said: Any) -> None:
+        witness.answer(Beat("node1", 1, number, terms=terms, **said), now_s)
+
+    def denied(by: str, now_s: float, boot: int = 1) -> bool:
+        asked = Deny("node1", boot, frozenset(), by, 1, int(now_s), "as ever")
+        return isinstance(witness.answer(asked, now_s), Denied)
+
+    beat(1, 10.0, covered=frozenset({"node2", "node3"}))
+    beat(2, 11.0, covered=frozenset({"node2", "node3"}), leaving=True)
+    assert not denied("node2", 50.0)
+    beat(3, 51.0, covered=frozenset({"node2"}))
+    assert (denied("node3", 90.0), denied("node2", 91.0)) == (False, True)
+    assert dict(witness.promises.off) == {"node1": {"node3": (1, 2)}}
+    witness.answer(Beat("node1", 2, 1, covered=frozenset({"node2", "node3"}), terms=terms), 101.0)
+    assert dict(witness.promises.off) == {}
+    assert denied("node3", 150.0, boot=2)
 
 
 def test_what_the_witness_has_lifted_proves_nothing_any_more_where_nothing_was_started() -> None:

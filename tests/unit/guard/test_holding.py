@@ -27,7 +27,7 @@ def guard(**more: Any) -> Guard:
 
 
 def heard(one: Guard, now_s: float, number: int = 1, **said: Any) -> None:
-    one.beat(Beat("node2", 1, number, **{"covered": True, **said}), now_s)
+    one.beat(Beat("node2", 1, number, **{"covered": frozenset({one.node}), **said}), now_s)
 
 
 def at(one: Guard, seen: Seen, now_s: float, *kinds: type[Any]) -> list[Act]:
@@ -265,7 +265,7 @@ def test_of_what_drbd_demands_no_quorum_nothing_is_taken_over_from_here() -> Non
     lax = replace(strict, unfenced=frozenset({"dns"}))
 
     def says_covered(seen: Seen, now_s: float) -> set[bool]:
-        return {act.message.covered for act in at(one, seen, now_s, Send) if isinstance(act.message, Beat)}
+        return {"node2" in act.message.covered for act in at(one, seen, now_s, Send) if isinstance(act.message, Beat)}
 
     assert says_covered(lax, 2.0) == {False}
     heard(one, 2.5)

@@ -490,7 +490,7 @@ def test_an_order_to_the_other_node_is_sent_and_its_answer_kept_for_who_asks(ben
     question = {"ask": "end", "domain": "dns", "node": "dom0m"}
     with pytest.raises(Refused, match="not heard"):
         bench.service._answer(question)
-    bench.hear("dom0m", Beat("dom0m", 2, 5, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 5, covered=frozenset({"dom0"})))
     number = bench.service._answer(question)["number"]
     assert [message for _, message in bench.sent if isinstance(message, End)] == [
         End("dns", "dom0", bench.service._store.facts.boot, number, 2, 5)
@@ -522,7 +522,7 @@ def test_nothing_is_begun_any_more_after_the_watchdog_is_given_up(bench: Bench) 
 
 def test_a_paused_guard_has_nobody_denied(bench: Bench) -> None:
     leased(bench)
-    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=frozenset({"dom0"})))
     bench.service._answer({"ask": "pause", "who": "anna"})
     bench.turn(TIMES.dead_s + 1)
     bench.service._answer({"ask": "resume"})
@@ -566,7 +566,7 @@ def silent(bench: Bench) -> None:
     """The guard has an agent and no witness; it has heard dom0m, and then not for long."""
     bench.service._door.close()
     bench.begin(settings=FENCING)
-    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=frozenset({"dom0"})))
     bench.now_s += 100
 
 
@@ -710,7 +710,7 @@ def test_no_word_is_taken_while_what_replicates_cannot_be_seen_or_a_node_was_jus
     with pytest.raises(Refused, match="what replicates here cannot be seen now"):
         says_dead(bench)
     bench.see(LOST)
-    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=frozenset({"dom0"})))
     with pytest.raises(Refused, match=r"it was heard, or replicated, 0\.0 s ago"):
         says_dead(bench)
     bench.turn()
@@ -750,7 +750,7 @@ def test_by_quorum_nobody_is_asked_who_goes_on(bench: Bench) -> None:
     bench.turn(TIMES.beat_s)
     assert not [message for _, message in bench.sent if isinstance(message, GoOn)]
     assert {beat.alone for beat in bench.beats("dom0m")} == {frozenset()}
-    assert {beat.covered for beat in bench.beats("dom0m")} == {True}
+    assert {beat.covered for beat in bench.beats("dom0m")} == {frozenset({"dom0m"})}
 
 
 def test_by_quorum_what_was_never_seen_with_it_has_one_lease_and_the_status_does_not_take_that_for_quorum(
@@ -792,9 +792,9 @@ def test_by_quorum_a_disk_that_is_apart_is_attached_where_nobody_else_runs_its_d
     bench.service._door.close()
     bench.begin(settings=BY_QUORUM)
     bench.see(replace(quorate(bench), running=frozenset()))
-    bench.hear("dom0m", Beat("dom0m", 1, 1, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 1, 1, covered=frozenset({"dom0"})))
     bench.turn(0.1)
-    bench.hear("dom0m", Beat("dom0m", 1, 2, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 1, 2, covered=frozenset({"dom0"})))
     assert bench.service._answer({**question, "apart": False})["allowed"]
     refused = bench.service._answer({**question, "apart": True})
     assert (refused["allowed"], "out of sight" in refused["why"]) == (False, True)
@@ -846,8 +846,8 @@ def test_a_node_is_not_protected_while_its_partner_was_told_something_else(bench
     leased(bench)
     bench.turn(1.0)
     bench.lease()
-    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=True))
+    bench.hear("dom0m", Beat("dom0m", 2, 1, covered=frozenset({"dom0"})))
     assert bench.service._answer({"ask": "status"})["protected"]
-    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=True, terms=frozenset({("dom0", "older")})))
+    bench.hear("dom0m", Beat("dom0m", 2, 2, covered=frozenset({"dom0"}), terms=frozenset({("dom0", "older")})))
     status = bench.service._answer({"ask": "status"})
     assert (status["protected"], status["apart"]) == (False, ["dom0m"])

@@ -12,7 +12,7 @@ from saltern.guard.messages import Answer, Beat, Denied, Deny, End, Ended, GoOn,
 from saltern.guarding.wire import LIMIT_BYTES, WireError, decode, encode
 
 EXAMPLES = [
-    Beat("dom0", 3, 17, True, 4, frozenset({"dns", "mail"})),
+    Beat("dom0", 3, 17, frozenset({"dom0m"}), 4, frozenset({"dns", "mail"})),
     Beat("dom0", 1, 1),
     Yes(4, frozenset({("dom0", 2)}), frozenset({"dns"})),
     Deny("dom0", 3, frozenset({"dns"}), "dom0m", 5, 9),
@@ -61,7 +61,8 @@ def changed(**fields: Any) -> bytes:
         (changed(boot=1.5), "Beat:boot"),
         (changed(boot=2**63), "Beat:boot"),
         (changed(boot="1"), "Beat:boot"),
-        (changed(covered=1), "Beat:covered"),
+        (changed(covered=True), "Beat:covered"),
+        (changed(leaving=1), "Beat:leaving"),
         (changed(node=None), "Beat:node: nothing"),
         (changed(node="a\nb"), "printable"),
         (changed(alone="dns"), "Beat:alone"),

@@ -41,6 +41,7 @@ def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
         "unaware": [],
         "ending": False,
         "aside": False,
+        "leaving": False,
         "unfenced": [],
         "unvouched": [],
         "quorum": False,
@@ -90,7 +91,11 @@ def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
     ("found", "why"),
     [
         ({"ending": True}, "its guard was asked to end"),
-        ({"aside": True}, "its guard has stepped aside for an apply that was not finished"),
+        ({"aside": True, "leaving": True}, "its guard has stepped aside for an apply that was not finished"),
+        (
+            {"leaving": True, "unaware": ["dom0m"]},
+            "its guard steps aside for an apply that was not finished, and not all who have to know have taken note",
+        ),
         ({"unfenced": ["dns"], "unaware": ["dom0m"]}, "DRBD was not seen to ask its guard about dns"),
         ({"unfenced": ["dns"], "quorum": True}, "DRBD was not seen to demand quorum for dns"),
         (
@@ -123,8 +128,13 @@ def test_an_agent_that_does_not_work_is_wrong_and_one_that_does_is_not() -> None
         (guard(trouble="no guard answers"), "no guard answers; see `systemctl status saltern-guard` there"),
         (guard(ending=True, protected=False), "its guard was asked to end"),
         (
-            guard(aside=True, protected=False),
+            guard(aside=True, leaving=True, protected=False),
             "its guard has stepped aside for an apply that was not finished; `salt dom0 state.apply`",
+        ),
+        (
+            guard(leaving=True, protected=False),
+            "its guard steps aside for an apply that was not finished, and not all who have to know have taken note; "
+            "`salt dom0 state.apply`",
         ),
         (guard(protected=False), "its guard has not begun to protect it yet"),
         (guard(protected=False, unaware=["dom0m"]), "dom0m did not answer of late, without whom nobody takes it over"),
