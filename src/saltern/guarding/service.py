@@ -528,11 +528,12 @@ class GuardService:
         now_s = self._clock()
         look, facts = self._fresh(now_s), self._guard.facts
         unaware, apart = self._guard.unaware(now_s), self._guard.apart
-        protected = (self._armed or not self._proof.ends) and not self._guard.leaving and not unaware and not apart
+        works = (self._armed or not self._proof.ends) and not self._guard.leaving
+        without = {*unaware, *apart}
         return {
             "node": self._settings.node,
             "boot": facts.boot,
-            "protected": protected,
+            "protected": works and not without,
             "unaware": unaware,
             "apart": apart,
             "unfenced": self._guard.unfenced,
@@ -553,7 +554,13 @@ class GuardService:
             "doing": self._doing.busy,
             "agents": self._agents.trouble,
             "refused": dict(self._guard.refused),
-            "domains": {name: self._domain_status(name, look, now_s) for name in self._domains},
+            "domains": {
+                name: {
+                    "protected": works and without.isdisjoint((domain.partner, WITNESS)),
+                    **self._domain_status(name, look, now_s),
+                }
+                for name, domain in self._domains.items()
+            },
         }
 
     def _renewed_s_ago(self, now_s: float) -> dict[str, float]:

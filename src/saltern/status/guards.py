@@ -67,7 +67,8 @@ def faults(guards: Mapping[str, Tree]) -> Iterator[Fault]:
     for node, guard in guards.items():
         about = f"node {node}"
         if guard["why"] is not None:
-            yield Fault(about=about, what=f"is not protected: {guard['why']}", remedy=_remedy(node, guard))
+            which = f"{' and '.join(_exposed(guard))} is" if _protects(guard) else "is"
+            yield Fault(about=about, what=f"{which} not protected: {guard['why']}", remedy=_remedy(node, guard))
             continue
         if not guard["current"]:
             yield Fault(about=about, what="its guard works with what was replaced since", remedy=_apply(node))
@@ -81,6 +82,17 @@ def _agents(about: str, guard: Tree) -> Iterator[Fault]:
         if trouble is not None:
             remedy = "see what the agent speaks to, or correct its options in the topology"
             yield Fault(about=about, what=f"cannot have {other} switched off: {trouble}", remedy=remedy)
+
+
+def _protects(guard: Tree) -> list[str]:
+    """The domains that their partners would take over, some of which may be there while others are not."""
+    if "trouble" in guard or not guard["wanted"]:
+        return []
+    return [name for name, told in guard.get("domains", {}).items() if told.get("protected")]
+
+
+def _exposed(guard: Tree) -> list[str]:
+    return [name for name in guard["domains"] if name not in _protects(guard)]
 
 
 def _remedy(node: str, guard: Tree) -> str:
@@ -117,13 +129,14 @@ def guard_lines(guards: Mapping[str, Tree]) -> list[str]:
 
 
 def _line(guard: Tree) -> str:
-    if guard["why"] is not None:
+    if guard["why"] is not None and not _protects(guard):
         return "not protected"
     renewed = ", ".join(f"{name} {ago_s:g} s ago" for name, ago_s in guard["renewed_s_ago"].items())
-    paused = ", paused" if guard["paused"] is not None else ""
+    but = f" but for {' and '.join(_exposed(guard))}" if guard["why"] is not None else ""
+    shown = f"protected{but}{', paused' if guard['paused'] is not None else ''}"
     if guard.get("quorum"):
-        return f"protected{paused}; {f'had quorum for {renewed}' if renewed else 'nothing was seen with quorum yet'}"
-    return f"protected{paused}; answered by {renewed or 'nobody yet'}"
+        return f"{shown}; {f'had quorum for {renewed}' if renewed else 'nothing was seen with quorum yet'}"
+    return f"{shown}; answered by {renewed or 'nobody yet'}"
 
 
 def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
@@ -133,7 +146,7 @@ def of_domain(domain: str, guards: Mapping[str, Tree]) -> list[str]:
     """
     lines = []
     for node, guard in guards.items():
-        if guard["why"] is not None:
+        if guard["why"] is not None and domain not in _protects(guard):
             lines.append(f"{node} is not protected: {guard['why']}")
         if "domains" not in guard:
             continue

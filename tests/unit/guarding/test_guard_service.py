@@ -851,3 +851,6 @@ def test_a_node_is_not_protected_while_its_partner_was_told_something_else(bench
     bench.hear("dom0m", Beat("dom0m", 2, 2, covered=frozenset({"dom0"}), terms=frozenset({("dom0", "older")})))
     status = bench.service._answer({"ask": "status"})
     assert (status["protected"], status["apart"]) == (False, ["dom0m"])
+    assert not status["domains"]["dns"]["protected"]
+    bench.hear("dom0m", Beat("dom0m", 2, 3, covered=frozenset({"dom0"})))
+    assert bench.service._answer({"ask": "status"})["domains"]["dns"]["protected"]

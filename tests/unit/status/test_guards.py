@@ -28,6 +28,7 @@ GUARDED = {node: replace(share, guard=SPEC) for node, share in SHARES.items()}
 def guard(*, running: bool = True, **changed: Any) -> dict[str, Any]:
     """What `guard.status` returns."""
     domain = {
+        "protected": changed.get("protected", True),
         "partner": "dom0m" if running else "dom0",
         "running": running,
         "lease_left_s": 7.5,
@@ -78,6 +79,16 @@ def test_protected_nodes_are_shown_with_who_answers_them() -> None:
     found = status(guard())
     assert found["wrong"] == []
     assert "dom0: protected; answered by dom0m 0.5 s ago, the witness 0.4 s ago" in status_text(found)
+
+
+def test_a_node_of_which_one_partner_is_away_is_protected_but_for_what_that_one_shares() -> None:
+    home = guard(protected=False, unaware=["dom2"])
+    home["domains"] |= {"dns": home["domains"]["dns"] | {"protected": True}, "mail": home["domains"]["dns"]}
+    why = "dom2 did not answer of late, without whom nobody takes it over"
+    found = status(home)
+    assert any(f"node dom0: mail is not protected: {why}" in each for each in found["wrong"])
+    assert "dom0: protected but for mail; answered by dom0m 0.5 s ago" in status_text(found)
+    assert not any("not protected" in line for line in explained(home)["guards"])
 
 
 def test_by_quorum_it_is_shown_when_each_domain_had_it_last() -> None:
