@@ -703,7 +703,9 @@ class World:
             machine.met.add(domain)
         self._see_each_other(home, partner)
         self.changed()
-        if "Diskless" in (old.disk, new.disk):
+        if "Diskless" in (old.disk, new.disk):  # what DRBD has doubted of the other one it doubts no more
+            for side in (old, new):
+                side.disk = "UpToDate" if side.disk in ("Consistent", "Outdated") else side.disk
             return
         self._synchronise(domain, old, new)
 

@@ -35,6 +35,7 @@ class Facts(NamedTuple):
     one. This node has ``vouched`` for the domains whose copies were in sight of each other since DRBD asks about them: whatever
     was written here before, the other node has, or knows that it lacks it. ``away`` are those whose copy here was, or may have
     been, without its disk while the other one could be written: nobody asked for that, and only the next synchronisation tells.
+    ``partners`` has the other node of each domain, with which that was so.
     """
 
     boot: int
@@ -47,6 +48,7 @@ class Facts(NamedTuple):
     terms: Mapping[str, str] = {}
     vouched: frozenset[str] = frozenset()
     away: frozenset[str] = frozenset()
+    partners: Mapping[str, str] = {}
 
     def after_boot(self, boot: int) -> "Facts":
         """What is still so after another boot: nobody has been met, and a proof of before proves nothing now."""

@@ -41,7 +41,7 @@ class Guard(GoingOn, Holding, Orders):
         if peer is None:
             return []
         match answer:
-            case Yes() if self._is_answered(peer, answer):
+            case Yes() if self._is_answered(by, answer):
                 return list(self._is_told(answer)) if by == WITNESS else []
             case No() if answer.number in peer.sent:
                 peer.refusal = answer.refusal
@@ -74,6 +74,8 @@ class Guard(GoingOn, Holding, Orders):
         """What to do now. To be asked at every beat, and whenever something has happened."""
         if seen.unfenced is not None:
             self._unfenced = seen.unfenced
+        if seen.replicating is not None:
+            self._mirrored = seen.mirrored
         self._renew(seen, now_s)
         acts = [*self._hold(seen, now_s), *self._vouch(seen), *self._doubt(seen)]
         acts += [*self._not_alone_any_more(seen), *self._write_alone(seen)]
@@ -88,12 +90,13 @@ class Guard(GoingOn, Holding, Orders):
 
     def against_start(self, domain: str, now_s: float) -> str | None:
         """What speaks against a start by anybody else, in words: whoever could take it over has to know that this node lives."""
-        return self._against_start(domain, self._partners[domain], now_s) or self._unfenced_of(domain)
+        partner = self._partners[domain]
+        return self._against_start(domain, partner, now_s) or self._unfenced_of(domain) or self._newer_there(domain)
 
     def against_arrival(self, domain: str, now_s: float) -> str | None:
         """The same for one that comes running from its other node: what is written over there out of sight would be lost."""
         partner = self._partners[domain]
-        if (against := self.against_start(domain, now_s)) is not None:
+        if (against := self._against_start(domain, partner, now_s) or self._unfenced_of(domain)) is not None:
             return against
         if partner in self.facts.off:
             return f"the guard of {partner} has ended, or is about to"
@@ -205,6 +208,13 @@ class Guard(GoingOn, Holding, Orders):
             return None
         keeps = "demands quorum" if self._proof.quorum else "asks the guard of this node"
         return f"it was not seen that DRBD {keeps} before it goes on alone with its data"
+
+    def _newer_there(self, domain: str) -> str | None:
+        """DRBD forgets what it knew of that when the other node is connected without its disk (``sanitize_state``)."""
+        partner = self._partners[domain]
+        if domain not in self._peers[partner].alone - self._mirrored:
+            return None
+        return f"{partner} has gone on alone with it, and has not taken that back: what is here is older"
 
     def _older(self, domain: str, declared: Declaration) -> str | None:
         if domain in declared.alone:

@@ -37,7 +37,10 @@ class Knowledge:
         restarted: bool = False,
     ) -> None:
         self.node = node
-        self.facts = facts._replace(declared=_proven_by(proof, facts.declared))
+        self.facts = facts._replace(
+            declared=_proven_by(proof, facts.declared),
+            vouched=frozenset(each for each in facts.vouched if facts.partners.get(each) == partners.get(each)),
+        )
         self._partners = partners
         self._guarded = frozenset(partners)
         self._shared = {
@@ -62,6 +65,7 @@ class Knowledge:
         ]  # the partners, without it
         self._unfenced = self._guarded  # as was seen last; nothing yet
         self._consistent = self._guarded  # the same
+        self._mirrored = frozenset[str]()  # the same
         # Disks that were detached while no guard was here, and attached again, nobody has seen.
         self._unseen = self._guarded if restarted else frozenset[str]()
         self._quorate_s = (

@@ -19,6 +19,7 @@ class Leases(Knowledge):
     _beaten_s: float | None = None
     _leaves_from: int | None = None  # the number before the first beat that said so
     _leaves = False
+    _covered: frozenset[str] = frozenset()  # the partners, as was said last
     _unasked: frozenset[str] = frozenset()  # about which DRBD is to ask no more
 
     @property
@@ -123,8 +124,9 @@ class Leases(Knowledge):
         renewed_s = self._peers[WITNESS].renewed_s
         return renewed_s is not None and now_s < renewed_s + self._times.lease_s
 
-    def _is_answered(self, peer: Peer, answer: Yes) -> bool:
+    def _is_answered(self, by: str, answer: Yes) -> bool:
         """Whether that answers a beat of this guard; then the lease goes on."""
+        peer = self._peers[by]
         sent = peer.sent.get(answer.number)
         if sent is None:
             return False
@@ -132,7 +134,7 @@ class Leases(Knowledge):
         peer.told, peer.refusal = sent.running, None
         if self._is_latest(peer, answer.number):
             peer.taken_over_s = None
-        if sent.covered:
+        if by in sent.covered or (by == WITNESS and sent.covered and sent.covered >= self._covered):
             peer.knows_covered_s = peer.renewed_s
         peer.knows_off |= self._leaves_from is not None and answer.number > self._leaves_from
         return True
@@ -161,9 +163,12 @@ class Leases(Knowledge):
     def _beat(self, seen: Seen, now_s: float) -> Iterator[Act]:
         running = len(self._held(seen))
         covered = frozenset(name for name, _ in self._nodes if self._is_covered(name, seen))
+        if WITNESS in self._peers and not covered <= self._covered:
+            self._peers[WITNESS].knows_covered_s = None
+        self._covered = covered
         for name, peer in self._peers.items():
             number = self._next()
-            peer.sent[number] = Sent(now_s, running, bool(covered) if name == WITNESS else name in covered)
+            peer.sent[number] = Sent(now_s, running, covered)
             while len(peer.sent) > _SENT_AT_MOST:
                 del peer.sent[next(iter(peer.sent))]
             beat = Beat(
@@ -184,17 +189,18 @@ class Leases(Knowledge):
 
         Who is leaving vouches for nothing new: what it has read may be older than what DRBD was told since.
         """
+        vouched = self.facts.vouched
         if self.leaving:
-            yield from self._keep(vouched=self.facts.vouched - self._unasked)
+            vouched -= self._unasked
         elif seen.unfenced is not None:
-            yield from self._keep(vouched=(self.facts.vouched | (seen.mirrored & self._guarded)) - seen.unfenced)
+            vouched = (vouched | (seen.mirrored & self._guarded)) - seen.unfenced
+        yield from self._keep(vouched=vouched, partners=self._partners)
 
     def _is_covered(self, partner: str, seen: Seen) -> bool:
         """Whether everything that it could take over is there as well, and ends here when nobody answers any more.
 
         By this the witness forgets that it was to take nothing over, also where the partner has heard nothing of that.
         """
-        domains = self._domains_of(partner)
-        if domains & self._held(seen) & self._unfenced or not domains <= self.facts.vouched:
+        if self._held(seen) & self._unfenced or not self._domains_of(partner) <= self.facts.vouched:
             return False
         return not self._proof.lease or self._renewed_s(partner) is not None

@@ -19,13 +19,11 @@ class Declaration(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A beat that was sent: when, how many domains it said are running, and whether it said that some may be taken over: by
-    whom it was sent to, or by any partner, where that is the witness.
-    """
+    """A beat that was sent: when, how many domains it said are running, and by whom it said that they may be taken over."""
 
     sent_s: float
     running: int
-    covered: bool
+    covered: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +42,8 @@ class Peer:
 
     After a start of the guard that is unknown, and therefore now. ``alone`` and ``running`` are what it said last.
     ``renewed_s`` is when the latest beat was sent that it has answered, ``told`` how many domains that said are running here,
-    ``knows_covered_s`` when the latest of them was sent that said ``covered``; ``sent`` has the beats that it may still
-    answer, by number.
+    ``knows_covered_s`` when the latest of them was sent that said that it may take over, or to the witness for all of which that
+    is so; ``sent`` has the beats that it may still answer, by number.
     """
 
     answered_s: float

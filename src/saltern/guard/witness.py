@@ -36,16 +36,17 @@ class Promises(NamedTuple):
     """What the witness has on its disk: ``denied`` by node and by who asked for it; ``alone``, by domain, the node whose copy is
     the only good one.
 
-    ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, and for
-    each the partners that are to take nothing over from there, with the boot and the number of the beat that said so; ``terms``
-    those on which each node works that was ever heard, by partner.
+    ``refusals`` is the greatest number that was ever given. ``off`` has the nodes whose guard was stopped on purpose, with
+    the boot and the number of the beat that said so, and ``covered`` for each of these the partners that may take over from it
+    since; ``terms`` those on which each node works that was ever heard, by partner.
     """
 
     denied: Mapping[tuple[str, str], Denial] = {}
     alone: Mapping[str, str] = {}
     refusals: int = 0
-    off: Mapping[str, Mapping[str, tuple[int, int]]] = {}
+    off: Mapping[str, tuple[int, int]] = {}
     terms: Mapping[str, frozenset[tuple[str, str]]] = {}
+    covered: Mapping[str, frozenset[str]] = {}
 
 
 class Witness:
@@ -82,13 +83,13 @@ class Witness:
         return None
 
     def _beat(self, beat: Beat, now_s: float) -> Yes | No:
+        self._protection(beat)
+        self.promises = self.promises._replace(terms={**self.promises.terms, beat.node: beat.terms})
         denials = [denial for (node, _), denial in self.promises.denied.items() if node == beat.node]
         if any(denial.stands(beat) for denial in denials):
             return No(beat.number, max(denial.refusal for denial in denials), declared=False)
         if denials:
             self._lift({(node, by) for node, by in self.promises.denied if node == beat.node})
-        self._protection(beat)
-        self.promises = self.promises._replace(terms={**self.promises.terms, beat.node: beat.terms})
         if beat.alone:
             self._learn(beat)
         denies = frozenset((node, each.refusal) for (node, by), each in self.promises.denied.items() if by == beat.node)
@@ -100,19 +101,21 @@ class Witness:
             self._promise(domain, beat.node)
 
     def _protection(self, beat: Beat) -> None:
-        """It is off from the first beat that says so: for each partner to the first one that says that this one is covered."""
-        told, before = (beat.boot, beat.number), self.promises.off.get(beat.node, {})
+        """It is off from the first beat that says so: for each partner to the first one that says that this one is covered.
+
+        Also for whom it says nothing of: that may be a partner of a guard before, or of the next one.
+        """
+        off, covered = self.promises.off, self.promises.covered
         if beat.leaving:
-            off = {**before, **dict.fromkeys(dict(beat.terms), told)}
-        else:
-            off = {partner: said for partner, said in before.items() if partner not in beat.covered or said >= told}
-        others = {node: each for node, each in self.promises.off.items() if node != beat.node}
-        self.promises = self.promises._replace(off={**others, beat.node: off} if off else others)
+            off, covered = {**off, beat.node: (beat.boot, beat.number)}, {**covered, beat.node: frozenset()}
+        elif beat.node in off and off[beat.node] < (beat.boot, beat.number):
+            covered = {**covered, beat.node: covered.get(beat.node, frozenset()) | beat.covered}
+        self.promises = self.promises._replace(off=off, covered=covered)
 
     def _deny(self, deny: Deny, now_s: float) -> Denied | Lives:
         heard_s = self._heard_s.get(deny.node, self._since_s)
         newer = self._heard.get(deny.node, (0, 0))[0] > deny.denied_boot
-        off = deny.by in self.promises.off.get(deny.node, {})
+        off = deny.node in self.promises.off and deny.by not in self.promises.covered.get(deny.node, ())
         spared = newer or off or not self._on_terms(deny)
         if self._is_denied(deny.by) or spared or now_s - heard_s < self._times.dead_s:
             return Lives(deny.number)

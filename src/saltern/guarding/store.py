@@ -134,8 +134,9 @@ class _Promised(NamedTuple):
     denied: tuple[_Denied, ...]
     alone: Mapping[str, str]
     refusals: int
-    off: Mapping[str, Mapping[str, tuple[int, int]]]
+    off: Mapping[str, tuple[int, int]]
     terms: Mapping[str, frozenset[tuple[str, str]]] = {}
+    covered: Mapping[str, frozenset[str]] = {}
 
 
 class WitnessStore:
@@ -151,13 +152,13 @@ class WitnessStore:
         if found is None:
             return Promises()
         denied = {(each.node, each.by): each.denial for each in found.denied}
-        return Promises(denied, found.alone, found.refusals, found.off, found.terms)
+        return Promises(denied, found.alone, found.refusals, found.off, found.terms, found.covered)
 
     def keep(self, promises: Promises) -> None:
         """Have the promises on the disk. Raises ``OSError``."""
         if promises != self.promises:
             denied = tuple(_Denied(*key, denial) for key, denial in sorted(promises.denied.items()))
-            promised = _Promised(denied, promises.alone, promises.refusals, promises.off, promises.terms)
+            promised = _Promised(denied, *promises[1:])
             _save(self._host, WITNESS_PROMISES, promised)
             self.promises = promises
 

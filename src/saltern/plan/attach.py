@@ -102,6 +102,15 @@ def connected(side: RunningResource) -> bool:
     return any(each.state is ConnectionState.CONNECTED for each in side.connections)
 
 
+def is_without_disk(connection: Connection) -> bool:
+    """True when the partner is in sight and has no disk: DRBD 8.4 then calls a copy UpToDate that is Consistent or Outdated.
+
+    (``sanitize_state``: "D_CONSISTENT and D_OUTDATED vanish when we get connected".)
+    """
+    there = connection.volumes[0].disk if 0 in connection.volumes else None
+    return connection.state is ConnectionState.CONNECTED and there in (DiskState.DISKLESS, DiskState.FAILED)
+
+
 def _require_good(side: RunningResource) -> None:
     if side.devices.keys() != {0}:
         raise Refused(

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from saltern.errors import Refused
 from saltern.model.action import ForgetStop, StartDomain
-from saltern.model.desired import DomainSpec, NodeSlice
+from saltern.model.desired import DomainSpec, NodeSlice, domain_file
 from saltern.model.observed import XenDomain
 from saltern.model.running import Connection, ConnectionState, DiskState, ReplicationState, Role, RunningResource
-from saltern.plan import settled
+from saltern.plan import attach, settled
 from saltern.plan.step import Step, Wait
 from saltern.plan.view import View
 from saltern.units import format_size
@@ -183,6 +183,24 @@ def _obstacles(domain: DomainSpec, sides: list[RunningResource]) -> Iterator[Wai
                 remedy=f"Look at {domain.name} on {domain.partner} with `xl list`",
             )
         yield from _disk_obstacles(domain, side, connection)
+        yield from _partner_obstacles(domain, side, connection)
+
+
+def _partner_obstacles(domain: DomainSpec, side: RunningResource, connection: Connection) -> Iterator[Wait]:
+    """What a partner without its disk wrote alone is on that disk, and DRBD calls the copy here UpToDate by connecting."""
+    if attach.is_without_disk(connection):
+        raise Refused(
+            f"domain {domain.name}",
+            f"{side.name} has no disk on {domain.partner}, which may have written it alone: what is here may be older, though it "
+            "is called UpToDate",
+            f"Give {domain.partner} its disk back (`drbdadm attach {side.name}` there, or docs/howto/rebuild-a-replica.md), then "
+            f"apply again; where it is known that nothing newer is on that disk, `xl create {domain_file(domain.name)}` here",
+        )
+    if connection.volumes[0].disk in (DiskState.ATTACHING, DiskState.NEGOTIATING, DiskState.DETACHING):
+        yield Wait(
+            reason=f"the disk of {side.name} is {connection.volumes[0].disk} on {domain.partner}",
+            remedy="Apply again when that is over",
+        )
 
 
 def _disk_obstacles(domain: DomainSpec, side: RunningResource, connection: Connection) -> Iterator[Wait]:

@@ -735,9 +735,8 @@ def test_a_copy_whose_disk_was_away_is_not_started_from_while_it_is_consistent_u
 def test_what_was_away_while_no_guard_was_there_to_see_is_kept_until_it_is_synchronised() -> None:
     one = guard(restarted=True)
     assert "may be older" in str(one._doubtful("web"))
-    assert not of(Keep, one.act(Seen(running=frozenset(PARTNERS), replicating=None, unfenced=None), 0.5)), (
-        "nothing is seen yet"
-    )
+    one.act(Seen(running=frozenset(PARTNERS), replicating=None, unfenced=None), 0.5)
+    assert not one.facts.away, "nothing is seen yet"
     (keep,) = of(Keep, one.act(Seen(settled=frozenset({"web"}), consistent=frozenset({"dns"})), 1.0))
     assert keep.facts.away == {"dns"}
     again = Guard("node1", PARTNERS, Times(), keep.facts.after_boot(2), 0.0, proof=FENCING)
@@ -750,8 +749,8 @@ def test_what_was_away_while_no_guard_was_there_to_see_is_kept_until_it_is_synch
 def test_a_node_is_covered_for_each_partner_by_itself() -> None:
     """A new domain whose partner is not there yet takes no protection from what the others could take over."""
     both = {**PARTNERS, "mail": "node3"}
-    one = Guard("node1", both, Times(), Facts(boot=1, vouched=frozenset({"dns"})), 0.0)
-    seen = replace(WHOLE, running=frozenset({"mail"}), unfenced=frozenset({"mail"}))
+    one = Guard("node1", both, Times(), Facts(boot=1), 0.0)
+    seen = replace(WHOLE, running=frozenset({"mail"}), mirrored=frozenset({"dns", "web"}))
     for now_s in (1.0, 3.0):
         answered(one, one.act(seen, now_s), now_s + 0.1, by=WITNESS)
     told = {each.to: each.message.covered for each in of(Send, one.act(seen, 5.0)) if isinstance(each.message, Beat)}
@@ -770,26 +769,64 @@ def test_a_guard_that_has_stepped_aside_is_covered_for_nobody_until_its_domains_
     assert covered(again.act(WHOLE, 9.0)) == {True}
 
 
-def test_the_witness_lets_a_node_be_denied_again_by_those_partners_alone_that_it_is_covered_for() -> None:
-    witness = Witness(Times(), Promises(), 0.0)
-    terms = frozenset({("node2", "as ever"), ("node3", "as ever")})
+class Asked:
+    """A witness, and what it says to the one node that is heard there and to those who would have it denied."""
 
-    def beat(number: int, now_s: float, **said: Any) -> None:
-        witness.answer(Beat("node1", 1, number, terms=terms, **said), now_s)
+    def __init__(self) -> None:
+        self.witness, self._number = Witness(Times(), Promises(), 0.0), 0
 
-    def denied(by: str, now_s: float, boot: int = 1) -> bool:
+    def beat(
+        self,
+        now_s: float,
+        *partners: str,
+        covered: tuple[str, ...] = (),
+        boot: int = 1,
+        leaving: bool = False,
+        answer: type[Yes | No] = Yes,
+    ) -> None:
+        self._number += 1
+        terms = frozenset((partner, "as ever") for partner in partners)
+        beat = Beat("node1", boot, self._number, frozenset(covered), leaving=leaving, terms=terms)
+        assert isinstance(self.witness.answer(beat, now_s), answer)
+
+    def denied(self, by: str, now_s: float, boot: int = 1) -> bool:
         asked = Deny("node1", boot, frozenset(), by, 1, int(now_s), "as ever")
-        return isinstance(witness.answer(asked, now_s), Denied)
+        return isinstance(self.witness.answer(asked, now_s), Denied)
 
-    beat(1, 10.0, covered=frozenset({"node2", "node3"}))
-    beat(2, 11.0, covered=frozenset({"node2", "node3"}), leaving=True)
-    assert not denied("node2", 50.0)
-    beat(3, 51.0, covered=frozenset({"node2"}))
-    assert (denied("node3", 90.0), denied("node2", 91.0)) == (False, True)
-    assert dict(witness.promises.off) == {"node1": {"node3": (1, 2)}}
-    witness.answer(Beat("node1", 2, 1, covered=frozenset({"node2", "node3"}), terms=terms), 101.0)
-    assert dict(witness.promises.off) == {}
-    assert denied("node3", 150.0, boot=2)
+
+def test_the_witness_lets_a_node_be_denied_again_by_those_partners_alone_that_it_is_covered_for() -> None:
+    one, both = Asked(), ("node2", "node3")
+    one.beat(10.0, *both, covered=both)
+    one.beat(11.0, *both, covered=both, leaving=True)
+    assert not one.denied("node2", 50.0)
+    one.beat(51.0, *both, covered=("node2",))
+    assert (one.denied("node3", 90.0), one.denied("node2", 91.0)) == (False, True)
+    one.beat(101.0, *both, covered=both, boot=2)
+    assert one.denied("node3", 150.0, boot=2)
+
+
+def test_the_witness_spares_a_node_from_a_partner_of_a_guard_before_which_has_not_heard_that_it_is_off() -> None:
+    """It was covered there when it was heard last, and the guard that has ended since did not know it."""
+    one = Asked()
+    one.beat(10.0, "node2", "node3", covered=("node2", "node3"))
+    one.beat(20.0, "node2", covered=("node2",))
+    one.beat(21.0, "node2", covered=("node2",), leaving=True)
+    one.beat(30.0, "node2", covered=("node2",))
+    one.beat(40.0, "node2", "node3", covered=("node2",))
+    assert not one.denied("node3", 90.0)
+
+
+def test_the_witness_has_to_answer_anew_when_more_is_covered() -> None:
+    one = Guard("node1", {**PARTNERS, "mail": "node3"}, Times(), Facts(boot=1), 0.0)
+    seen = Seen(mirrored=frozenset(PARTNERS))
+    for now_s in (1.0, 3.0):
+        answered(one, one.act(seen, now_s), now_s + 0.1, by=WITNESS)
+    assert one.unaware(3.2) == ["node2", "node3"]
+    seen = Seen(mirrored=frozenset({"mail"}))
+    acts = one.act(seen, 5.0)
+    assert WITNESS in one.unaware(5.0)
+    answered(one, acts, 5.1, by=WITNESS)
+    assert WITNESS not in one.unaware(5.1)
 
 
 def test_what_the_witness_has_lifted_proves_nothing_any_more_where_nothing_was_started() -> None:
@@ -830,3 +867,37 @@ def test_the_terms_of_a_partner_are_said_in_beats_and_when_it_is_to_be_denied() 
     said = [act.message for act in of(Send, one.act(RUNS_DNS, 20.0))]
     assert {each.terms for each in said if isinstance(each, Beat)} == {frozenset({("node2", "new")})}
     assert [each.terms for each in said if isinstance(each, Deny)] == ["new"]
+
+
+def test_nobody_starts_here_what_the_other_node_has_written_alone_until_both_copies_are_seen_to_be_the_same() -> None:
+    """Its own copy is called UpToDate, by connecting to the other node while that has no disk."""
+    one = guard()
+    answered(one, one.act(WHOLE, 1.0), 1.1, by="node2")
+    heard(one, 1.2, 1, alone=frozenset({"dns"}))
+    one.act(replace(WHOLE, mirrored=frozenset(), settled=frozenset()), 2.0)
+    assert "node2 has gone on alone with it" in str(one.against_start("dns", 2.0))
+    assert one.against_start("web", 2.0) is None
+    assert one.against_arrival("dns", 2.0) is None, "it comes running, from there"
+    one.act(WHOLE, 3.0)
+    assert one.against_start("dns", 3.0) is None
+
+
+def test_what_was_vouched_for_with_another_partner_is_not_with_this_one() -> None:
+    """That one has seen nothing of what was written with the other, and may say so never: it is away."""
+    one = guard(Proof())
+    one.act(WHOLE, 1.0)
+    assert one.facts.vouched == {"dns", "web"}
+    moved = Guard("node1", {"dns": "node3", "web": "node2"}, Times(), one.facts, 2.0)
+    assert moved.facts.vouched == {"web"}
+    moved.act(replace(WHOLE, unfenced=None), 3.0)
+    back = Guard("node1", PARTNERS, Times(), moved.facts, 4.0)
+    assert back.facts.vouched == {"web"}
+
+
+def test_the_witness_takes_note_of_who_is_covered_also_of_one_that_it_does_not_answer() -> None:
+    one, both = Asked(), ("node2", "node3")
+    one.beat(10.0, *both, covered=both, leaving=True)
+    one.beat(11.0, *both, covered=("node3",))
+    assert one.denied("node3", 50.0)
+    one.beat(51.0, *both, covered=both, answer=No)
+    assert one.denied("node2", 90.0)

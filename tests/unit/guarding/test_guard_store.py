@@ -94,7 +94,7 @@ def test_nobody_else_can_read_what_is_kept(host: LocalHost) -> None:
 def test_promises_are_the_same_after_a_restart_of_the_witness(host: LocalHost) -> None:
     assert WitnessStore(host).promises == Promises()
     denied = {("dom0", "dom0m"): Denial(3, 1, frozenset({"dns"}))}
-    promises = Promises(denied, {"dns": "dom0m"}, 1, {"dom0": {"dom0m": (3, 7)}})
+    promises = Promises(denied, {"dns": "dom0m"}, 1, {"dom0": (3, 7)}, {}, {"dom0": frozenset({"dom0m"})})
     WitnessStore(host).keep(promises)
     assert WitnessStore(host).promises == promises
     host.write_text(WITNESS_PROMISES, "{", 0o600)

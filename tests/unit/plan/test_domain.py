@@ -32,6 +32,17 @@ def test_a_partner_that_is_being_synchronised_does_not_keep_a_domain_from_starti
     assert at_home(resources=source).actions
 
 
+@pytest.mark.parametrize("disk", [DiskState.DISKLESS, DiskState.FAILED])
+def test_what_a_partner_without_its_disk_may_have_written_alone_is_not_started_over(disk) -> None:
+    with pytest.raises(Refused, match="no disk on dom0m, which may have written it alone: what is here may be older"):
+        at_home(resources=running(peer_disk=disk))
+
+
+@pytest.mark.parametrize("disk", [DiskState.ATTACHING, DiskState.NEGOTIATING, DiskState.DETACHING])
+def test_a_disk_of_the_partner_that_comes_or_goes_is_waited_for(disk) -> None:
+    assert isinstance(at_home(resources=running(peer_disk=disk)), Wait)
+
+
 def test_the_partner_does_not_start_what_belongs_elsewhere() -> None:
     assert step(AWAY.domains["dns"], AWAY, view(resources=running())).actions == ()
 

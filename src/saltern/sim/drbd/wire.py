@@ -342,9 +342,9 @@ def _establish(
 ) -> None:
     """Both sides agreed to be connected: settle the size, start what must be copied."""
     device.replication = peer_device.replication = ESTABLISHED
-    for own, far in ((device, peer_device), (peer_device, device)):
-        if not store.attached(own) and store.attached(far):  # it takes what the other one says (receive_sizes)
-            own.size_sectors = far.size_sectors
+    for own, (owner, _), far in ((device, other, peer_device), (peer_device, end, device)):
+        if not store.attached(own) and store.attached(far):
+            _establish_with_diskless(own, owner, far)
     if not (store.attached(device) and store.attached(peer_device)):
         return
     agree_on_size(end[0], device, other[0], peer_device)
@@ -361,8 +361,20 @@ def _establish(
     elif peer_decision.outcome is Outcome.SOURCE and decision.outcome is Outcome.TARGET:
         resync.start(world, other, peer_device, end, device, full=decision.full or peer_decision.full)
     else:
-        for own in (device, peer_device):  # Consistent and Outdated vanish when the sides are connected
-            own.disk = Disk.UP_TO_DATE if own.disk > Disk.INCONSISTENT else own.disk
+        for own in (device, peer_device):
+            _forget_doubt(own)
+
+
+def _establish_with_diskless(own: Device, owner: "SimNode", far: Device) -> None:
+    """One without a disk takes what the other one says (receive_sizes). Of 8.4 that one does not doubt its data any more."""
+    own.size_sectors = far.size_sectors
+    if owner.drbd_version == "8.4":
+        _forget_doubt(far)
+
+
+def _forget_doubt(own: Device) -> None:
+    """Consistent and Outdated vanish when the sides are connected (sanitize_state)."""
+    own.disk = Disk.UP_TO_DATE if own.disk > Disk.INCONSISTENT else own.disk
 
 
 def agree_on_size(node: "SimNode", device: Device, peer_node: "SimNode", peer_device: Device) -> bool:

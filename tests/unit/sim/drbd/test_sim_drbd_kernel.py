@@ -686,6 +686,25 @@ def test_a_primary_without_a_disk_works_on_the_peer(pair: Pair) -> None:
     assert pair.records("node1") == pair.records("node2")
 
 
+def test_data_that_are_older_are_called_up_to_date_by_a_partner_that_has_lost_its_disk(pair: Pair) -> None:
+    """sanitize_state of 8.4: "D_CONSISTENT and D_OUTDATED vanish when we get connected"; 9 has made an end of that."""
+    called = {"8.4": "UpToDate", "9": "Outdated"}[pair.world.nodes["node2"].drbd_version]
+    pair.ok("node2", "disconnect")
+    pair.ok("node2", "outdate")
+    pair.ok("node1", "primary")
+    assert pair.write("node1", 4)
+    pair.ok("node1", "secondary")
+    pair.ok("node1", "detach")
+    pair.ok("node2", "connect")
+    pair.wait()
+    assert pair.state("node2") == f"Established Secondary/Secondary {called}/Diskless"
+    assert 4 not in pair.records("node2")
+    pair.ok("node1", "attach")
+    pair.wait()
+    assert pair.state("node2") == "Established Secondary/Secondary UpToDate/UpToDate"
+    assert 4 in pair.records("node2")
+
+
 def test_a_primary_alone_keeps_its_disk(pair: Pair) -> None:
     pair.ok("node2", "down")
     pair.ok("node1", "primary")
