@@ -11,11 +11,10 @@ class Beat(NamedTuple):
 
     ``covered`` names the partners that may take over what it runs of theirs when it is proven dead. DRBD asks its guard about all
     of that before it goes on alone; and with leases it has been answered since its boot, and stops it when it is not any more.
-    With ``released`` it says
-    that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it goes on with alone.
-    ``running`` is how many domains it runs. A guard that is ``leaving`` ends as soon as that is known: then nobody is to take
-    anything over from it. ``terms`` are those on which it works, by partner: where these were told something else, neither takes
-    anything over from the other one.
+    With ``released`` it says that it runs none since it was told ``No`` of that number; ``alone`` names the domains whose data it
+    goes on with alone. ``running`` is how many domains it runs. A guard that is ``leaving`` ends as soon as that is known: then
+    nobody is to take anything over from it. ``terms`` are those on which it works, by partner: where these were told something
+    else, neither takes anything over from the other one.
     """
 
     node: str

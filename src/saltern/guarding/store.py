@@ -152,13 +152,13 @@ class WitnessStore:
         if found is None:
             return Promises()
         denied = {(each.node, each.by): each.denial for each in found.denied}
-        return Promises(denied, found.alone, found.refusals, found.off, found.terms, found.covered)
+        return Promises(**{**found._asdict(), "denied": denied})
 
     def keep(self, promises: Promises) -> None:
         """Have the promises on the disk. Raises ``OSError``."""
         if promises != self.promises:
             denied = tuple(_Denied(*key, denial) for key, denial in sorted(promises.denied.items()))
-            promised = _Promised(denied, *promises[1:])
+            promised = _Promised(**{**promises._asdict(), "denied": denied})
             _save(self._host, WITNESS_PROMISES, promised)
             self.promises = promises
 

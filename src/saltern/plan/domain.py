@@ -196,9 +196,10 @@ def _partner_obstacles(domain: DomainSpec, side: RunningResource, connection: Co
             f"Give {domain.partner} its disk back (`drbdadm attach {side.name}` there, or docs/howto/rebuild-a-replica.md), then "
             f"apply again; where it is known that nothing newer is on that disk, `xl create {domain_file(domain.name)}` here",
         )
-    if connection.volumes[0].disk in (DiskState.ATTACHING, DiskState.NEGOTIATING, DiskState.DETACHING):
+    there = connection.volumes[0].disk if 0 in connection.volumes else DiskState.UNKNOWN
+    if 0 not in connection.volumes or there in (DiskState.ATTACHING, DiskState.NEGOTIATING, DiskState.DETACHING):
         yield Wait(
-            reason=f"the disk of {side.name} is {connection.volumes[0].disk} on {domain.partner}",
+            reason=f"the disk of {side.name} is {there} on {domain.partner}",
             remedy="Apply again when that is over",
         )
 

@@ -69,7 +69,7 @@ def _disk_reasons(name: str, side: DiskSide, node: str, other: str) -> Iterator[
     elif side.connection == "Connected":
         if side.partner_role != "Secondary":
             yield f"{name} is {side.partner_role} on {other}"
-        if side.partner_disk == "Diskless":
+        if side.partner_disk in ("Diskless", "Failed"):
             yield f"{name} has no disk on {other}, which may have written it alone: what is on {node} may be older"
         if side.disk != "UpToDate" and side.synchronised_percent is None:
             yield f"{name} is {side.disk} on {node}, and no synchronisation is going on"

@@ -43,6 +43,12 @@ def test_a_disk_of_the_partner_that_comes_or_goes_is_waited_for(disk) -> None:
     assert isinstance(at_home(resources=running(peer_disk=disk)), Wait)
 
 
+def test_a_disk_of_the_partner_of_which_nothing_was_told_yet_is_waited_for() -> None:
+    found = running()
+    connection = found["dns"].connections[0]._replace(volumes={})
+    assert isinstance(at_home(resources={"dns": found["dns"]._replace(connections=(connection,))}), Wait)
+
+
 def test_the_partner_does_not_start_what_belongs_elsewhere() -> None:
     assert step(AWAY.domains["dns"], AWAY, view(resources=running())).actions == ()
 
