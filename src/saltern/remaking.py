@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 from saltern import controller, remake_entries
@@ -54,7 +55,7 @@ class Run:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """The steps of one domain, or of those that share a name: what is entered, noted and taken up as one.
 
@@ -67,7 +68,7 @@ class Part:
     new: tuple[Domain, ...]
     steps: tuple[Step, ...]
 
-    @property
+    @cached_property
     def plan(self) -> str:
         """The same for the same steps."""
         steps = [{**step_to_plain(step), "words": ""} for step in self.steps]

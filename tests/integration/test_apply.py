@@ -11,14 +11,14 @@ NOTHING: dict[str, dict[str, object]] = {"dom0": {}, "dom0m": {}}
 
 
 def test_a_dry_run_on_a_fresh_minion_says_what_it_lacks(fresh: Salted) -> None:
-    returned = fresh.try_apply(target="dom0", test=True)["dom0"]
+    returned = fresh.try_apply(target="dom0", test=True, fresh=True)["dom0"]
     (failed,) = [each for each in returned.values() if each["result"] is False]
     assert "state.apply core" in failed["name"]
     assert not fresh.core("dom0").exists()
 
 
 def test_one_apply_takes_fresh_minions_and_empty_nodes_to_running_domains(fresh: Salted) -> None:
-    fresh.apply()
+    fresh.apply(fresh=True)
     assert {node: fresh.domains(node) for node in NODES} == RUNNING
     assert not (fresh.core("dom0") / "topology").exists(), "a node needs nothing of the master's part"
 

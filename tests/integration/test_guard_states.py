@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from guarded_by_states import AGENTS, LEASES, LOST, NONE, WITNESS, GuardedByStates
-from minions import NODES, START_S, Salted, minion_python
+from minions import NODES, START_S, Salted, minion_python, minion_settings
 from saltfactories.daemons.minion import SaltMinion
 
 from saltern.model.places import GUARD_KEY, GUARD_SETTINGS
@@ -29,11 +29,7 @@ def _witness(_salted: Salted) -> Iterator[SaltMinion]:
     minion = _salted.master.salt_minion_daemon(
         WITNESS,
         overrides={
-            "user": getpass.getuser(),
-            "enable_fqdns_grains": False,
-            "enable_gpu_grains": False,
-            "log_level_logfile": "warning",
-            "saltern": {"root": str(root)},
+            **minion_settings(root),
             "engines": [{"saltern_witness": {"address": loopback("192.168.1.192")}}],
         },
         start_timeout=START_S,

@@ -117,10 +117,10 @@ class Remade(SimFleet):
     """The nodes, a remake of them, and what must hold at every moment. ``kill_at`` ends the runner after that many answers."""
 
     def __init__(self, world: World, what: str) -> None:
-        fragment, self.names = {**CHANGES, NOT_BY_A_PROGRAM: _NOT_BY_A_PROGRAM}[what]
-        self.before, self.after = clusters(fragment)
-        super().__init__(world, compile_slices(self.before))
-        self.plan = remake(self.before, self.after, self.names)
+        fragment, names = {**CHANGES, NOT_BY_A_PROGRAM: _NOT_BY_A_PROGRAM}[what]
+        before, after = clusters(fragment)
+        super().__init__(world, compile_slices(before))
+        self.change(before, after, names)
         assert self.plan.refusals == ()
         self.kill_at: int | None = None
         self.crash: tuple[str, int] | None = None
@@ -130,6 +130,14 @@ class Remade(SimFleet):
         self.answered = 0
         self.runs = 0
         self.recorded: list[Mapping[str, Sequence[str]]] = []
+
+    def change(self, before: Cluster, after: Cluster, names: Sequence[str]) -> None:
+        """What is to be remade; the nodes are as ``before`` says."""
+        self.before, self.after, self.names = before, after, names
+        self.before_shares, self.after_shares = compile_slices(before), compile_slices(after)
+        self.shares = self.before_shares
+        self.plan = remake(before, after, names)
+        self._copies = self._find_copies()
 
     def _ask(self, nodes: Sequence[str], function: str, *args: Any) -> dict[str, Any]:
         if self.kill_at == self.answered and not self.lose_answer:
@@ -148,14 +156,14 @@ class Remade(SimFleet):
     def check(self) -> None:
         self._follow_names()
         try:
-            check_safety(self.world, compile_slices(self.after))
+            check_safety(self.world, self.after_shares)
         except AssertionError:  # names of disks are those of one topology or of the other
-            check_safety(self.world, compile_slices(self.before))
+            check_safety(self.world, self.before_shares)
         for node in self.world.nodes.values():
             for domain in node.domains:
                 if domain.running:
                     check_disks(node, domain)
-        for uuid, volumes in self._data().items():
+        for uuid, volumes in self._copies.items():
             assert any(self._is_whole(*place) for place in volumes), f"no complete copy of {uuid}"
 
     def _follow_names(self) -> None:
@@ -169,11 +177,10 @@ class Remade(SimFleet):
                 former = {downs[step.domain, step.disk]} - {step.resource.name}
                 device.writers[:] = [writer for writer in device.writers if writer not in former]
 
-    def _data(self) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+    def _find_copies(self) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
         """Where the copies may be of what must not be lost: node, volume and resource, by domain and device of BEFORE."""
         kept = {}
-        after = compile_slices(self.after)
-        for share in compile_slices(self.before).values():
+        for share in self.before_shares.values():
             for name, spec in share.domains.items():
                 for disk in spec.disks:
                     if {name, f"{name}/{disk.device}"} & set(self.names):
@@ -183,7 +190,7 @@ class Remade(SimFleet):
                     places.append((share.node, resource.on(share.node).disk, resource.name))
                     places += [
                         (node, other.resources[each.resource].on(node).disk, each.resource)
-                        for node, other in after.items()
+                        for node, other in self.after_shares.items()
                         for theirs in other.domains.values()
                         for each in theirs.disks
                         if (theirs.uuid, each.device) == (spec.uuid, disk.device)
@@ -230,10 +237,10 @@ class Remade(SimFleet):
 
     def _record(self, what: Mapping[str, Sequence[str]]) -> None:
         self.recorded.append(what)
-        self.shares = compile_slices(self.after)
+        self.shares = self.after_shares
 
     def assert_is_after(self) -> None:
-        shares = compile_slices(self.after)
+        shares = self.after_shares
         self.world.advance(60)
         for node, outcomes in converge(self.world, shares).items():
             assert (failures(outcomes), changes(outcomes)) == ([], {}), node

@@ -228,10 +228,7 @@ def test_a_remake_and_its_way_back_can_be_carried_out_again_and_again(worlds: Wo
         there = Remade(world, "a partner is replaced")
         there.carry_out()
         back = Remade(world, "a partner is replaced")
-        back.before, back.after = there.after, there.before
-        back.names = ["dns@dom1"]
-        back.plan = remake(back.before, back.after, back.names)
-        back.shares = compile_slices(back.before)
+        back.change(there.after, there.before, ["dns@dom1"])
         back.carry_out()
         back.assert_is_after()
 
@@ -335,7 +332,7 @@ def test_a_copy_of_a_remake_that_was_given_up_is_started_from_when_it_follows_ag
 def test_nothing_else_is_done_with_a_domain_that_is_remade_nor_settled(worlds: Worlds, waited_s: float) -> None:
     nodes = started(worlds)
     nodes.sleep(waited_s)
-    nodes.shares = compile_slices(nodes.before)
+    nodes.shares = nodes.before_shares
     with pytest.raises(SalternError, match="remake of dns"):
         controller.begin(
             nodes.fleet, Selection(kind=OperationKind.STOP, domain="dns"), identifier="ffff", owner="root", since="now"
