@@ -1,11 +1,17 @@
 """The story that CI runs: two bare nodes converge, a domain moves by hand, a node loses power and returns, no record is lost."""
 
 from applying import NOTHING, apply, assert_converged, changes, converge, failures, wait_until_up_to_date
+from by_hand import assert_settled, migrate
 from guests import HOMES, at_home, boots, gaps, records, running, wait_for_another_record, wait_until_answering
 from processes import counted
 
 from lab.cluster import NODES, Lab
 from lab.moments import keep_modules
+
+# libxl ends a hotplug script after 40 s, whatever the machine (LIBXL_HOTPLUG_TIMEOUT, libxl_internal.h). On an emulated node the
+# one of an interface can take longer. The guest goes on where it was then, and a person would try again.
+LIBXL_GAVE_UP = "killing execution of /etc/xen/scripts/vif-bridge online because of timeout"
+MIGRATIONS = 3
 
 
 def test_from_bare_disks_to_domains_that_survive_a_migration_and_a_power_cut(bare: Lab) -> None:
@@ -49,7 +55,12 @@ def a_second_apply_changes_nothing(lab: Lab) -> None:
 
 def a_domain_migrates_by_hand(lab: Lab, written: list[int]) -> None:
     """With the tool of Xen alone: the block script makes its disk Primary there and Secondary here."""
-    lab.on("node1", "xl migrate dns node2", timeout_s=300)
+    for _ in range(MIGRATIONS):
+        moved = migrate(lab, "dns", "node1")
+        if LIBXL_GAVE_UP not in moved.stderr:
+            break
+        assert_settled(lab, "dns", "node1")
+    assert moved.returncode == 0, moved.stderr
     assert running(lab, "node1") == ["router"]
     assert running(lab, "node2") == ["dns", "mail", "vpn"]
     lab.wait_until(
