@@ -41,6 +41,7 @@ _OF_ORDERS: Final = (End, Ended)
 # Whether there is a lease, and whether there are fence agents. Seldom neither: then people say what is dead.
 _PROOFS: Final = (*((True, False), (True, True), (False, True)) * 3, (False, False))
 _MIRRORS: Final = ("UpToDate", "Inconsistent")
+_PARTIAL: Final = ("Diskless", "Inconsistent")
 EVERYWHERE: Final = frozenset({"router"})  # it runs on all nodes at once, and is none of the guards'
 
 
@@ -58,7 +59,10 @@ class Noise(dict[tuple[str, ...], random.Random]):
 
 @dataclass(slots=True)
 class Side:
-    """One copy of a domain's data. ``version`` counts its writes; ``wrote_alone``: some came while it was not connected."""
+    """One copy of a domain's data. ``version`` counts its writes; ``wrote_alone``: some came while it was not connected.
+
+    Whose copy is not ``whole`` writes on that of the other side, in sight of it only; ``used`` counts what was written then.
+    """
 
     version: int = 0
     disk: str = "UpToDate"
@@ -69,6 +73,12 @@ class Side:
     attaches: str = "UpToDate"  # what a copy is by its metadata, while it is Diskless
     handler: Any = None  # the guard that the fence-peer handler has asked, since the other side was lost
     synchronises_until_s: float | None = None
+    used: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it could be the last good one."""
+        return self.disk not in _PARTIAL
 
 
 @dataclass(slots=True)
@@ -411,7 +421,7 @@ class World:
                 [
                     domain
                     for domain, _, _, side, _ in copies
-                    if domain in machine.running | machine.starting and not side.connected
+                    if domain in machine.running | machine.starting and not side.connected and side.whole
                 ]
             ),
             unfenced=frozenset([domain for domain, _, _, side, _ in copies if not side.fenced]),
@@ -419,7 +429,7 @@ class World:
                 [
                     domain
                     for domain, _, _, side, there in copies
-                    if domain in machine.running and not side.suspended
+                    if domain in machine.running and side.whole and not side.suspended
                     if not side.connected or there.disk not in _MIRRORS
                 ]
             ),
@@ -683,7 +693,7 @@ class World:
         for machine, side in ((home, mine), (partner, theirs)):
             if side.connected and machine.powered and not machine.frozen:
                 side.connected, side.synchronises_until_s, side.handler = False, None, None
-                side.suspended = side.fenced and domain in self._primaries(machine.name)
+                side.suspended = side.fenced and side.whole and domain in self._primaries(machine.name)
                 self.changed()
 
     def _meet(self, copies: Copies) -> None:
@@ -696,8 +706,10 @@ class World:
         if old.version > new.version:
             raise Violation("no split-brain", f"{domain}: the side that did not write alone is the newer one")
         old_machine = home if old is mine else partner
-        if old.version < new.version and domain in self._primaries(old_machine.name):
+        if old.version < new.version and domain in self._primaries(old_machine.name) and old.whole:
             return  # "I shall become SyncTarget, but I am primary!"
+        if domain in old_machine.running and old.disk == "Diskless" and old.used != new.version:
+            return  # "Can only connect to data with current UUID"
         for machine, side in ((home, mine), (partner, theirs)):
             side.connected, side.suspended, side.wrote_alone = True, False, False
             machine.met.add(domain)
@@ -735,6 +747,9 @@ class World:
             return
         if side.connected and not (peer.connected and reached):
             return  # it hangs: nothing is acknowledged
+        if not side.whole:
+            self._write_over_there(domain, machine, side, peer)
+            return
         if side.version != self.acknowledged[domain]:
             raise Violation(
                 "no acknowledged write is lost",
@@ -746,6 +761,18 @@ class World:
         elif not side.connected:
             side.wrote_alone = True
         self.acknowledged[domain] = side.version
+
+    def _write_over_there(self, domain: str, machine: Machine, side: Side, peer: Side) -> None:
+        """Where no good copy is in sight it waits (on-no-data-accessible)."""
+        if not side.connected or peer.disk != "UpToDate":
+            return
+        if side.used != self.acknowledged[domain] or peer.version != side.used:
+            raise Violation(
+                "no acknowledged write is lost",
+                f"{machine.name} has written {domain} up to {side.used}, and goes on with {peer.version} of the other copy; "
+                f"{self.acknowledged[domain]} was acknowledged",
+            )
+        self.acknowledged[domain] = peer.version = side.used = side.used + 1
 
     def _check_instances(self) -> None:
         """Rule 1: one live instance; beside it, for the time of a lease, one that was frozen and cannot know yet."""
@@ -897,14 +924,27 @@ class World:
                 self._end(machine, domain, machine.boots)
 
     def detach(self, name: str, domain: str) -> None:
-        """The disk of a copy that nobody writes on that node fails, and DRBD goes on without it, or a person detaches it."""
+        """The disk of a copy fails, and DRBD goes on without it, or a person detaches it; the last good one of a domain never."""
         machine, side = self.machines[name], self.sides[domain, name]
-        if machine.powered and not machine.frozen and side.disk != "Diskless" and domain not in self._primaries(name):
-            self.note(f"the disk of {domain} on {name} is detached")
-            side.attaches, side.disk, side.synchronises_until_s = side.disk, "Diskless", None
-            self.sides[domain, self._other(domain, name)].synchronises_until_s = None
-            if side.connected:
-                machine.away.add(domain)
+        if not machine.powered or machine.frozen or side.disk == "Diskless" or not self._can_do_without(name, domain):
+            return
+        self.note(f"the disk of {domain} on {name} is detached")
+        side.used = side.version
+        side.attaches, side.disk, side.synchronises_until_s = side.disk, "Diskless", None
+        self.sides[domain, self._other(domain, name)].synchronises_until_s = None
+        if side.connected:
+            machine.away.add(domain)
+
+    def _can_do_without(self, name: str, domain: str) -> bool:
+        """Whether a domain does not write on the copy of that node, or goes on with the other one."""
+        there = self._other(domain, name)
+        side, peer = self.sides[domain, name], self.sides[domain, there]
+        if domain in self.machines[there].running and not peer.whole:
+            return False
+        if domain not in self._primaries(name):
+            return True
+        good = side.connected and peer.connected and peer.disk == "UpToDate" and self.reachable(name, there)
+        return good and side.whole and domain in self.machines[name].running and domain not in self.moves.going
 
     def attach(self, name: str, domain: str) -> None:
         """It is attached again: what it has missed DRBD knows where the other copy is in sight."""
@@ -916,6 +956,8 @@ class World:
         if side.connected and not (peer.connected and self.reachable(name, there)):
             self.at(STEP_S, self.attach, name, domain)  # it waits for the other one's answer
             return
+        if domain in machine.running and not side.connected:
+            return  # "Can only attach to data with current UUID", or else it waits for the other copy all the same
         self.note(f"the disk of {domain} on {name} is attached")
         side.disk = "Consistent" if side.attaches == "UpToDate" else side.attaches
         if side.connected and peer.disk != "Diskless":

@@ -148,9 +148,11 @@ class SimulatorTarget:
         assert drbd.open(self.world, node, minor, "dd", True)
         for block in range(int(words["seek"]), int(words["seek"]) + int(words["count"])):
             self.world.writes += 1
-            assert drbd.write(self.world, node, minor, block, self.world.writes)
+            written = drbd.write(self.world, node, minor, block, self.world.writes)
+            if not written:
+                break
         drbd.close(self.world, node, minor, "dd")
-        return DONE
+        return DONE if written else Answer(1, "", f"dd: error writing '{words['of']}': Input/output error\n")
 
     def _mount(self, node: str, argv: list[str]) -> Answer:
         if argv[1].startswith("/dev/drbd"):

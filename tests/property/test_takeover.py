@@ -52,6 +52,23 @@ def test_by_quorum_no_schedule_of_faults_starts_anything_twice_or_on_old_data(no
     assert sum(trial.world.taken_over for trial in trials) > 0
 
 
+def test_a_domain_whose_own_disk_has_failed_goes_on_and_starts_from_the_copy_that_has_it_all() -> None:
+    events = [
+        Event(20, "detach", ("node1", "a0")),
+        Event(60, "power_off", ("node1",)),
+        Event(100, "power_on", ("node1",)),
+    ]
+    world = run(3, events=events, proof=LEASE, without=frozenset(NOISE))
+    told = [
+        line[9:]
+        for line in world.log
+        if line[9:].endswith(("a0 on node1 is detached", "loses its power", "takes over: a0"))
+    ]
+    assert told == ["the disk of a0 on node1 is detached", "node1 loses its power", "node2 takes over: a0"]
+    assert {world.sides["a0", node].version for node in ("node1", "node2")} == {world.acknowledged["a0"]}
+    assert world.sides["a0", "node1"].disk == "UpToDate"  # synchronised since
+
+
 def test_by_quorum_a_lost_node_is_taken_over_from_when_what_was_promoted_was_held() -> None:
     world = run(3, events=[Event(30, "power_off", ("node1",))], kind=QuorumWorld, without=frozenset(NOISE))
     told = [line for line in world.log if "a0" in line]

@@ -113,6 +113,8 @@ def attach(
     if remembered.node_id not in (-1, resource.node_id):
         info = f"ambiguous node id: meta-data: {remembered.node_id}, config: {resource.node_id}\n"
         raise Failure(Code.MD_INVALID, info)
+    if resource.primary and not resource.connected and not device.has_exposed(remembered.current):
+        raise Failure(Code.DATA_NOT_CURRENT)
     room = metadata.capacity_sectors(data, meta_device, slot, remembered.max_peers)
     if remembered.consistent and room < remembered.agreed_sectors:
         raise Failure(Code.DISK_TOO_SMALL)
@@ -195,6 +197,7 @@ def _let_go(world: "World", node: "SimNode", resource: Resource, device: Device)
     if not resource.primary:  # the activity log of a Primary is to be applied (transcript 461)
         remembered.clean = True
         remembered.active_extents = []
+    device.exposed = remembered.current if resource.primary else 0
     remembered.current &= ~1
     for below in {device.backing, device.meta}:
         held = node.device(below)

@@ -81,8 +81,8 @@ class Device:
     it last told. ``sync_blocks`` is how much the running synchronisation set out to copy, ``sync_credit`` the part of a
     block that time has already paid for, ``sync_bytes_per_s`` its speed; the same serve a comparison of both sides.
     ``paused`` and ``peer_paused`` tell on which side an administrator holds synchronisations back. ``openers`` maps who
-    holds the device to whether for writing. ``new_generation`` is due as soon as I/O goes on (NEW_CUR_UUID). A ``client`` is
-    without a disk on purpose.
+    holds the device to whether for writing. ``new_generation`` is due as soon as I/O goes on (NEW_CUR_UUID). ``exposed`` is the
+    generation that a Primary has used last which is without a disk (ed_uuid). A ``client`` is without one on purpose.
     """
 
     minor: int
@@ -108,6 +108,7 @@ class Device:
     peer_paused: bool = False
     al_suspended: bool = False  # everything is out of sync in any case: writes are not noted
     new_generation: bool = False
+    exposed: int = 0
     failed_s: float = 0.0  # since when its disk is Failed
     peer_options: dict[str, str] = field(default_factory=dict)  # generation 9: options of the peer device
     client: bool = False
@@ -118,6 +119,10 @@ class Device:
     def holder(self) -> str:
         """The name under which DRBD holds the devices below."""
         return f"drbd{self.minor}"
+
+    def has_exposed(self, generation: int) -> bool:
+        """Whether that is what its users have seen last, but for the lowest bit, which tells a role."""
+        return self.exposed in (0, generation) or (self.exposed ^ generation) == 1
 
     @property
     def syncing(self) -> bool:

@@ -125,8 +125,16 @@ def tell(world: "World", node: "SimNode", resource: Resource) -> None:
             see_peer_disk(world, peer_node, other, peer_device, device.disk)
             device.peer_paused, peer_device.peer_paused = peer_device.paused, device.paused
             store.write_flags(peer_node, other, peer_device)
+            _expose(resource, device, peer_node, peer_device)
+            _expose(other, peer_device, node, device)
     for device in resource.devices.values():
         store.write_flags(node, resource, device)
+
+
+def _expose(resource: Resource, device: Device, far_node: "SimNode", far: Device) -> None:
+    """What a Primary without a disk uses is the peer's copy, of which it hears (receive_uuids)."""
+    if resource.primary and not store.attached(device) and store.attached(far):
+        device.exposed = store.meta(far_node, far).current
 
 
 def see_peer_disk(world: "World", node: "SimNode", resource: Resource, device: Device, disk: Disk) -> None:
@@ -295,7 +303,10 @@ def _decide(
     connected = Decision(Outcome.CONNECTED, False, None)
     drop = Decision(Outcome.DROP, False, None)
     if not (store.attached(device) and store.attached(peer_device)):
-        return connected, connected
+        return (
+            drop if _misses_its_data(end[1], device, other[0], peer_device) else connected,
+            drop if _misses_its_data(other[1], peer_device, end[0], device) else connected,
+        )
     me, peer = _side(end, device, other), _side(other, peer_device, end)
     me = replace(me, attaching=attaching)
     if me.primary and peer.primary and _options(end).get("allow-two-primaries") != "yes":
@@ -307,6 +318,12 @@ def _decide(
         drop if too_small else decide(me, peer, _options(end)),
         drop if peer_too_small else decide(peer, me, _options(other)),
     )
+
+
+def _misses_its_data(resource: Resource, device: Device, far_node: "SimNode", far: Device) -> bool:
+    """Whether a Primary would go on with data of somebody else ("Can only connect to data with current UUID", receive_uuids)."""
+    lacks_disk = resource.primary and not store.attached(device) and store.attached(far)
+    return lacks_disk and not device.has_exposed(store.meta(far_node, far).current)
 
 
 def _options(end: End) -> dict[str, str]:
