@@ -763,7 +763,7 @@ class World:
         self.acknowledged[domain] = side.version
 
     def _write_over_there(self, domain: str, machine: Machine, side: Side, peer: Side) -> None:
-        """Where no good copy is in sight it waits (on-no-data-accessible)."""
+        """Where no good copy is in sight its writes fail (recordings 498, 503): nothing is acknowledged."""
         if not side.connected or peer.disk != "UpToDate":
             return
         if side.used != self.acknowledged[domain] or peer.version != side.used:
@@ -957,7 +957,7 @@ class World:
             self.at(STEP_S, self.attach, name, domain)  # it waits for the other one's answer
             return
         if domain in machine.running and not side.connected:
-            return  # "Can only attach to data with current UUID", or else it waits for the other copy all the same
+            return  # "Can only attach to the data we lost last" (recording 499); these are left out here
         self.note(f"the disk of {domain} on {name} is attached")
         side.disk = "Consistent" if side.attaches == "UpToDate" else side.attaches
         if side.connected and peer.disk != "Diskless":

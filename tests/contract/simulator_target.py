@@ -146,13 +146,14 @@ class SimulatorTarget:
         words = dict(word.split("=") for word in argv[1:])
         minor = int(words["of"].removeprefix("/dev/drbd"))
         assert drbd.open(self.world, node, minor, "dd", True)
+        answer = DONE
         for block in range(int(words["seek"]), int(words["seek"]) + int(words["count"])):
             self.world.writes += 1
-            written = drbd.write(self.world, node, minor, block, self.world.writes)
-            if not written:
+            if not drbd.write(self.world, node, minor, block, self.world.writes):
+                answer = Answer(1, "", f"dd: error writing '{words['of']}': Input/output error\n")
                 break
         drbd.close(self.world, node, minor, "dd")
-        return DONE if written else Answer(1, "", f"dd: error writing '{words['of']}': Input/output error\n")
+        return answer
 
     def _mount(self, node: str, argv: list[str]) -> Answer:
         if argv[1].startswith("/dev/drbd"):

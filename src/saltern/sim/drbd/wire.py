@@ -131,9 +131,14 @@ def tell(world: "World", node: "SimNode", resource: Resource) -> None:
         store.write_flags(node, resource, device)
 
 
+def _uses(resource: Resource, device: Device, far: Device) -> bool:
+    """Whether what a Primary uses is the peer's copy, since it has none."""
+    return resource.primary and not store.attached(device) and store.attached(far)
+
+
 def _expose(resource: Resource, device: Device, far_node: "SimNode", far: Device) -> None:
-    """What a Primary without a disk uses is the peer's copy, of which it hears (receive_uuids)."""
-    if resource.primary and not store.attached(device) and store.attached(far):
+    """A Primary hears of which generation the copy is that it uses (receive_uuids)."""
+    if _uses(resource, device, far):
         device.exposed = store.meta(far_node, far).current
 
 
@@ -322,8 +327,7 @@ def _decide(
 
 def _misses_its_data(resource: Resource, device: Device, far_node: "SimNode", far: Device) -> bool:
     """Whether a Primary would go on with data of somebody else ("Can only connect to data with current UUID", receive_uuids)."""
-    lacks_disk = resource.primary and not store.attached(device) and store.attached(far)
-    return lacks_disk and not device.has_exposed(store.meta(far_node, far).current)
+    return _uses(resource, device, far) and not device.has_exposed(store.meta(far_node, far).current)
 
 
 def _options(end: End) -> dict[str, str]:
