@@ -18,14 +18,6 @@ from saltfactories.manager import FactoriesManager
 salt._logging.shutdown_temp_handler()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups from the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file is run by one worker, which has a master and minions of its own for all files that it runs."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
     """Short, because the paths of Unix sockets under it are limited to 107 characters."""

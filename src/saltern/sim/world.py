@@ -152,7 +152,7 @@ class World:
 
     def linked(self, a: str, b: str) -> bool:
         """Whether two nodes are up and can talk to each other."""
-        return self.nodes[a].powered and self.nodes[b].powered and self._link(a, b) not in self.cut_links
+        return self.nodes[a].powered and self.nodes[b].powered and frozenset((a, b)) not in self.cut_links
 
     def reachable(self, a: str, b: str) -> bool:
         """Whether one node can log in to the other."""

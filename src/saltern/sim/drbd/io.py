@@ -72,8 +72,7 @@ def write(world: "World", node: str, minor: int, block: int, value: int) -> bool
     if found is None or not found[0].primary:
         return False
     resource, device = found
-    wire.notice_silence(world, here, resource)  # a write waits for the peer's answer
-    end = wire.reachable(world, here, resource)
+    end = wire.notice_silence(world, here, resource)  # a write waits for the peer's answer
     far = end[1].devices.get(device.volume) if end is not None else None
     quorum.settle(world, here, resource)
     if resource.frozen or not resource.quorum or resource.due:

@@ -98,10 +98,12 @@ def reachable(world: "World", node: "SimNode", resource: Resource) -> End | None
     return end if end is not None and world.linked(node.name, end[0].name) else None
 
 
-def notice_silence(world: "World", node: "SimNode", resource: Resource) -> None:
-    """What waits for the peer's answer finds out that it is gone."""
-    if resource.connected and reachable(world, node, resource) is None:
+def notice_silence(world: "World", node: "SimNode", resource: Resource) -> End | None:
+    """The other end, if it answers: what waits for that finds out that it is gone."""
+    end = reachable(world, node, resource)
+    if end is None and resource.connected:
         lose(world, node, resource, NETWORK_FAILURE)
+    return end
 
 
 def pairs(resource: Resource, other: Resource) -> Iterator[tuple[Device, Device]]:
@@ -185,9 +187,12 @@ def lose(world: "World", node: "SimNode", resource: Resource, state: str, since_
 
 def deliver(world: "World", node: "SimNode", resource: Resource) -> None:
     """The peer takes over the options on which both must agree, as soon as it hears of them (P_PROTOCOL_UPDATE)."""
+    mine = resource.connection
+    if mine is None or mine.unsent is None:
+        return
     end = reachable(world, node, resource)
-    mine, theirs = resource.connection, None if end is None else end[1].connection
-    if mine is not None and theirs is not None and mine.unsent is not None:
+    theirs = None if end is None else end[1].connection
+    if theirs is not None:
         kept = {name: value for name, value in theirs.options.items() if name not in AGREED}
         theirs.options, mine.unsent = kept | mine.unsent, None
 
