@@ -7,7 +7,7 @@ master, and may end with it at any time: what it has promised is on the disk bef
 
 .. versionadded:: 0.1.0
 
-Configuration of the minion, or of a master on a machine whose minion is the witness:
+Configuration of the minion (the settings and the key are root's, so it is none for a master that runs as another user):
 
 .. code-block:: yaml
 

@@ -78,7 +78,7 @@ def pause(who=None):
 
     .. code-block:: bash
 
-        salt dom0 guard.pause who='maria: the switch is replaced'
+        salt dom0 guard.pause who='maria: works on dom0'
     """
     return _core(asked.pause, who or __opts__["id"])
 

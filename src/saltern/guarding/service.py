@@ -450,7 +450,7 @@ class GuardService:
         if self._fresh(now_s) is not None:
             against, acts = self._guard.confirm_dead(node, now_s)
         if against is not None:
-            remedy = "See `cluster.status`. A node counts as off only when it neither is heard nor replicates"
+            remedy = "See `cluster.status`, and docs/howto/survive-a-lost-node.md: *Say that a node is dead*, and what is below"
             raise Refused(f"node {node}", f"it is not taken for dead: {against}", remedy)
         self._journal.tell(f"node {node}", f"{who} has looked, and says that it is off", Event.DEATH_CONFIRMED)
         self._do(acts)
