@@ -335,8 +335,12 @@ class Doing:
 
     def _stop(self, domain: str) -> None:
         reason, event = None, None
+        with self._lock:
+            starting = domain in self._starting  # none begins while it is being stopped
         try:
             words = stop(self._host, self._domains[domain])
+            if starting:  # what Xen does not list may be there in a moment
+                raise Refused(f"domain {domain}", "a start of it was under way", "It is tried again")
         except (SalternError, OSError) as error:
             reason, event = str(error), Event.DOMAIN_NOT_ENDED
             words = f"could not be ended: {reason}"

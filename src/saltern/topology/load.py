@@ -159,9 +159,9 @@ class _Loader(Reader):
         disks = self._disks(name, found["disks"], f"{path}:disks", self._drbd(found, path, drbd))
         interfaces = self._interfaces(found["interfaces"], f"{path}:interfaces")
         xl = self._passed_through(schema.XL, found["xl"], f"{path}:xl")
-        cpus = xl.get("maxvcpus")
-        if isinstance(cpus, int) and cpus < found["vcpus"]:
-            wrong = Wrong("vcpus", f"{cpus}", f"{found['vcpus']} or more, which is `vcpus`", "write it higher")
+        cpus = str(xl.get("maxvcpus", ""))  # xl takes a number as a string as well
+        if cpus.isdigit() and int(cpus) < found["vcpus"]:
+            wrong = Wrong("vcpus", cpus, f"{found['vcpus']} or more, which is `vcpus`", "write it higher")
             self.refuse(f"{path}:xl:maxvcpus", wrong)
         if not schema.DOMAIN.is_complete(found):
             return None

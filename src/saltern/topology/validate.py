@@ -368,7 +368,8 @@ def witness_among_nodes(cluster: Cluster) -> Iterator[Violation]:
     if witness is None:
         return
     for name in sorted(_holders(cluster)):
-        same = {"minion": witness.minion == name, "address": witness.address == cluster.nodes[name].address}
+        node = cluster.nodes[name]
+        same = {"minion": witness.minion == name, "address": witness.address in (node.address, node.migration_address)}
         paths = [f"{TAKEOVER}:witness:{key}" for key, is_same in same.items() if is_same]
         if paths:
             yield Violation(

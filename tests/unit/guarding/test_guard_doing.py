@@ -1,5 +1,7 @@
-"""Changing the role of all resources of a domain."""
+"""Changing the role of all resources of a domain, and ending one that is being started."""
 
+import time
+from threading import Event
 from typing import Any
 
 import pytest
@@ -48,3 +50,35 @@ def test_each_resource_is_demoted_that_can_be_also_after_one_that_is_in_use(monk
     with pytest.raises(SalternError):
         doing.demote(host, TWO_DISKS)
     assert done == [Demote(resource="dns.log")]
+
+
+def test_a_domain_that_is_being_started_is_not_told_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    creating, created = Event(), Event()
+
+    def start(*_: object, **__: object) -> str:
+        creating.set()
+        created.wait()
+        return "started"
+
+    monkeypatch.setattr(doing, "start", start)
+    monkeypatch.setattr(doing, "stop", lambda *_: "it is gone")  # Xen does not list it yet
+    journal = type("Journal", (), {"tell": lambda *_: None, "say": lambda *_: None})()
+    host: Any = None
+    one = doing.Doing(host, {"dns": TWO_DISKS}, time.monotonic, lambda: None, journal, witnessed=True)
+    one.start("dns")
+    creating.wait()
+
+    one.stop("dns")
+    assert ended(one) == [("stop", "domain dns: a start of it was under way. It is tried again")]
+    created.set()
+    assert ended(one) == [("start", None)]
+    one.stop("dns")
+    assert ended(one) == [("stop", None)]
+
+
+def ended(one: doing.Doing) -> list[tuple[str, str | None]]:
+    found: list[doing.Ended] = []
+    while not found:
+        time.sleep(0.01)
+        found = one.ended()
+    return [(each.what, each.reason) for each in found]

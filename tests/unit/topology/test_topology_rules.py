@@ -147,6 +147,11 @@ CASES = {
         "vcpus",
         [f"{A}:xl:maxvcpus"],
     ),
+    "fewer CPUs at most than at the start, as xl takes them too": (
+        "domains: {a: {vcpus: 2, xl: {maxvcpus: '1'}}}",
+        "vcpus",
+        [f"{A}:xl:maxvcpus"],
+    ),
     "a shared secret that drbdadm cannot read": (
         f"drbd: {{net: {{shared-secret: {'x' * 64}}}}}",
         "unsafe-text",
@@ -165,6 +170,11 @@ CASES = {
         "takeover: {witness: {minion: dom0, address: 192.168.1.10}}",
         "witness-apart",
         ["saltern:takeover:witness:minion", "saltern:nodes:dom0"],
+    ),
+    "a witness at the other address of a node": (
+        "nodes: {dom0: {migration_address: 10.0.0.1}}\ntakeover: {witness: {minion: master, address: 10.0.0.1}}",
+        "witness-apart",
+        ["saltern:takeover:witness:address", "saltern:nodes:dom0"],
     ),
     "a fence agent with a directory": (
         "takeover: {fencing: {dom0: {agent: /sbin/fence_apc}, dom0m: {agent: fence_apc}}}",
