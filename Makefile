@@ -39,6 +39,7 @@ lab-packages: ## Install what the lab needs from Debian, with apt and as root (l
 
 .PHONY: test
 test: $(READY) ## Run every test
+	@# One at a time to whoever has nothing to do: some take a millisecond, some a minute.
 	@$(BIN)/pytest --numprocesses 2 --maxschedchunk 1 --ignore-glob='tests/integration/test_guard*'
 	@# Guards keep real time, and a machine that is busy with something else looks like a node that is lost.
 	@$(BIN)/pytest tests/integration/test_guard*.py

@@ -159,9 +159,11 @@ class _Loader(Reader):
         disks = self._disks(name, found["disks"], f"{path}:disks", self._drbd(found, path, drbd))
         interfaces = self._interfaces(found["interfaces"], f"{path}:interfaces")
         xl = self._passed_through(schema.XL, found["xl"], f"{path}:xl")
-        cpus = str(xl.get("maxvcpus", ""))  # xl takes a number as a string as well
-        if cpus.isdigit() and int(cpus) < found["vcpus"]:
-            wrong = Wrong("vcpus", cpus, f"{found['vcpus']} or more, which is `vcpus`", "write it higher")
+        cpus = xl.get("maxvcpus", found["vcpus"])
+        if not isinstance(cpus, int) or cpus < found["vcpus"]:  # xl reads a text as a number too, in its own way
+            wrong = Wrong(
+                "vcpus", f"{cpus!r}", f"{found['vcpus']} or more, which is `vcpus`", "write a number, without quotes"
+            )
             self.refuse(f"{path}:xl:maxvcpus", wrong)
         if not schema.DOMAIN.is_complete(found):
             return None

@@ -147,8 +147,18 @@ CASES = {
         "vcpus",
         [f"{A}:xl:maxvcpus"],
     ),
-    "fewer CPUs at most than at the start, as xl takes them too": (
+    "fewer CPUs at most than at the start, below nothing": (
+        "domains: {a: {vcpus: 2, xl: {maxvcpus: -1}}}",
+        "vcpus",
+        [f"{A}:xl:maxvcpus"],
+    ),
+    "fewer CPUs at most than at the start, as a text": (
         "domains: {a: {vcpus: 2, xl: {maxvcpus: '1'}}}",
+        "vcpus",
+        [f"{A}:xl:maxvcpus"],
+    ),
+    "CPUs at most in a digit that is no number": (
+        "domains: {a: {vcpus: 2, xl: {maxvcpus: '²'}}}",
         "vcpus",
         [f"{A}:xl:maxvcpus"],
     ),
