@@ -18,6 +18,7 @@ from pathlib import Path
 
 from demo.cluster import Cluster, end_on_signals
 from demo.guards import Guards
+from saltern.sim import fork_server
 
 WIDTH = 100
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -283,7 +284,7 @@ def main() -> int:
         "minion is a simulated Xen host: its LVM, DRBD and Xen tools answer from a model, Salt is real.",
     )
     try:
-        with Cluster() as cluster:
+        with fork_server.serving(), Cluster() as cluster:
             for step in (apply_first, show_status, apply_again, repair, migrate, evacuate, refuse, take_over):
                 step(cluster)
             heading(

@@ -33,7 +33,11 @@ from saltern.sim.world import NodeSpec, World
 WITNESS = "witness"
 _SOURCE = str(Path(cluster.__file__).parents[2])
 _LIBC = ctypes.CDLL(None)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": _SOURCE}
+
+
+def environment() -> dict[str, str]:
+    """That of this process, in which Saltern is found."""
+    return {**os.environ, "PYTHONPATH": _SOURCE}
 
 
 def directory() -> Path:
@@ -235,7 +239,7 @@ class Services:
             with Path(self.directory, f"{name}.out").open("ab") as out:
                 self._processes[name] = subprocess.Popen(
                     [sys.executable, *argv],
-                    env=ENVIRONMENT,
+                    env=environment(),
                     stdout=out,
                     stderr=out,
                     stdin=subprocess.DEVNULL,

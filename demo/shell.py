@@ -5,6 +5,7 @@ import sys
 from demo.cluster import Cluster, end_on_signals
 from demo.control import Control
 from demo.prompt import shell
+from saltern.sim import fork_server
 
 WELCOME = """
 A Salt master and the minions {nodes}; nothing has been applied yet. Files are under {directory},
@@ -33,7 +34,7 @@ def main() -> int:
     """Start the cluster, then a shell; returns 0 however the last command in it ended."""
     end_on_signals()
     print("Starting a Salt master and two minions ...", flush=True)
-    with Cluster() as cluster:
+    with fork_server.serving(), Cluster() as cluster:
         first, *_, last = cluster.nodes
         pillar = cluster.pillar / "saltern"
         print(

@@ -14,6 +14,8 @@ import salt._logging
 from minions import CHECKOUT, NODES, Salted, master_daemon, node_daemon
 from saltfactories.manager import FactoriesManager
 
+from saltern.sim import fork_server
+
 # What is logged before Salt's logging is set up, it prints at its end, to a stream that pytest has closed by then.
 salt._logging.shutdown_temp_handler()
 
@@ -38,8 +40,15 @@ def salt_factories_config(directory: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> Iterator[None]:
+    """Simulated programs start fast, whoever starts them: every process of these tests comes from this one."""
+    with fork_server.serving():
+        yield
+
+
 @pytest.fixture(scope="session")
-def _salted(salt_factories: FactoriesManager, directory: Path) -> Iterator[Salted]:
+def _salted(_programs: None, salt_factories: FactoriesManager, directory: Path) -> Iterator[Salted]:
     pillar = directory / "pillar"
     shutil.copytree(CHECKOUT / "pillar", pillar)
     site = directory / "site"  # states of the user's own

@@ -10,7 +10,7 @@ from fenced import TAKEOVER, fence_all
 from pair import NODES, converge, empty_world, failures, slices
 from relay import Relay
 
-from demo.services import ENVIRONMENT, WITNESS, Services, directory, remove, times
+from demo.services import WITNESS, Services, directory, environment, remove, times
 from saltern.guard.times import Times
 from saltern.model.desired import NodeSlice
 
@@ -83,7 +83,7 @@ class Guarded(Services):
         """The exit code of DRBD's handler."""
         code = "import sys; from saltern.guarding.command import main; sys.exit(main())"
         argv = [sys.executable, "-c", code, "fence-peer", "--root", self.root(node), "--patience", "30"]
-        return subprocess.run(argv, env={**ENVIRONMENT, "DRBD_RESOURCE": resource}, check=False).returncode
+        return subprocess.run(argv, env={**environment(), "DRBD_RESOURCE": resource}, check=False).returncode
 
     def watchdog_is_armed(self, node: str) -> bool:
         return Path(self.root(node), "proc/xen/watchdog").exists()

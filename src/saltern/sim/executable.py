@@ -35,7 +35,7 @@ def _script(world_file: str, node: str, program: str) -> str:
     """A script that starts fast: no site-packages, no environment, the package found by its path."""
     package = str(Path(__file__).parents[2])
     code = (
-        f"import sys; sys.path.insert(0, {package!r}); from saltern.sim.executable import main; "
+        f"import sys; sys.path.insert(0, {package!r}); from saltern.sim.fork_client import main; "
         f"sys.exit(main([{world_file!r}, {node!r}, {program!r}, *sys.argv[1:]]))"
     )
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S -c {shlex.quote(code)} "$@"\n'
