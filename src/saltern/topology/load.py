@@ -21,7 +21,9 @@ from saltern.model.topology import (
 from saltern.topology import lockfile, schema, values
 from saltern.topology.allocate import Allocation
 from saltern.topology.read import Reader
-from saltern.topology.values import Wrong
+from saltern.topology.values import Wrong, describe
+from saltern.topology.xl_keys import XL_WORDS
+from saltern.units import MIB
 
 ROOT: Final = "saltern"
 NODES: Final = f"{ROOT}:nodes"
@@ -159,12 +161,7 @@ class _Loader(Reader):
         disks = self._disks(name, found["disks"], f"{path}:disks", self._drbd(found, path, drbd))
         interfaces = self._interfaces(found["interfaces"], f"{path}:interfaces")
         xl = self._passed_through(schema.XL, found["xl"], f"{path}:xl")
-        cpus = xl.get("maxvcpus", found["vcpus"])
-        if not isinstance(cpus, int) or cpus < found["vcpus"]:  # xl reads a text as a number too, in its own way
-            wrong = Wrong(
-                "vcpus", f"{cpus!r}", f"{found['vcpus']} or more, which is `vcpus`", "write a number, without quotes"
-            )
-            self.refuse(f"{path}:xl:maxvcpus", wrong)
+        self._check_xl(xl, found["vcpus"], found["memory"], f"{path}:xl")
         if not schema.DOMAIN.is_complete(found):
             return None
         return Domain(
@@ -183,6 +180,25 @@ class _Loader(Reader):
             uuid=found["uuid"],
             xl=xl,
         )
+
+    def _check_xl(self, xl: Mapping[str, Any], vcpus: int, memory_bytes: int | None, path: str) -> None:
+        """What of the keys that are passed through must fit the domain, or must be one of few words."""
+        for key, words in XL_WORDS.items():
+            if key in xl and xl[key] not in words:
+                self.refuse(
+                    f"{path}:{key}", Wrong("xl-word", describe(xl[key]), ", ".join(words), "write it as in xl.cfg(5)")
+                )
+        memory_mib = 0 if memory_bytes is None else memory_bytes // MIB
+        for key, rule, least, own in (
+            ("maxvcpus", "vcpus", vcpus, "vcpus"),
+            ("maxmem", "maxmem", memory_mib, "memory"),
+        ):
+            value = xl.get(key, least)
+            if not isinstance(value, int) or value < least:  # xl reads a text as a number too, in its own way
+                wrong = Wrong(
+                    rule, describe(value), f"{least} or more, which is `{own}`", "write a number, without quotes"
+                )
+                self.refuse(f"{path}:{key}", wrong)
 
     def _disks(
         self, domain: str, data: Mapping[object, object] | None, path: str, drbd: DrbdOptions

@@ -20,6 +20,23 @@ OWNED: Final = {
     "vif": "`interfaces` of the domain",
 }
 
+_ACTIONS: Final = (
+    "destroy",
+    "restart",
+    "rename-restart",
+    "preserve",
+    "coredump-destroy",
+    "coredump-restart",
+    "soft-reset",
+)
+# The words that a key may have. A domain that was shut down, by an operation too, has to be gone: with any other word than the
+# one it would run again, or keep its disks.
+XL_WORDS: Final = {
+    "type": ("pv", "pvh", "hvm"),
+    "on_poweroff": ("destroy",),
+    **dict.fromkeys(("on_reboot", "on_crash", "on_watchdog", "on_soft_reset"), _ACTIONS),
+}
+
 XL_KEYS: Final = _words(
     """
     acpi acpi_firmware acpi_laptop_slate acpi_s3 acpi_s4 altp2m altp2m_count altp2mhvm apic arm_sci

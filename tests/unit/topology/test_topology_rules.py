@@ -121,6 +121,8 @@ CASES = {
     "an address that is a name": ("nodes: {dom0: {address: dom0.example}}", "address", ["saltern:nodes:dom0:address"]),
     "an address for everybody": ("nodes: {dom0: {address: 0.0.0.0}}", "address", ["saltern:nodes:dom0:address"]),
     "an address of this node alone": ("nodes: {dom0: {address: 127.0.0.1}}", "address", ["saltern:nodes:dom0:address"]),
+    "an address of a link alone": ("nodes: {dom0: {address: 'fe80::1'}}", "address", ["saltern:nodes:dom0:address"]),
+    "an address of this network": ("nodes: {dom0: {address: 0.0.0.7}}", "address", ["saltern:nodes:dom0:address"]),
     "an address of all hosts": ("nodes: {dom0: {address: 255.255.255.255}}", "address", ["saltern:nodes:dom0:address"]),
     "an IPv4 address in IPv6": (
         "nodes: {dom0: {address: '::ffff:10.0.0.1'}}",
@@ -162,6 +164,19 @@ CASES = {
         "vcpus",
         [f"{A}:xl:maxvcpus"],
     ),
+    "less memory at most than at the start": (
+        "domains: {a: {memory: 64M, xl: {maxmem: 63}}}",
+        "maxmem",
+        [f"{A}:xl:maxmem"],
+    ),
+    "memory at most as a text": (
+        "domains: {a: {memory: 64M, xl: {maxmem: 1G}}}",
+        "maxmem",
+        [f"{A}:xl:maxmem"],
+    ),
+    "a type of domain that Xen does not have": ("domains: {a: {xl: {type: pvm}}}", "xl-word", [f"{A}:xl:type"]),
+    "a shutdown that is a restart": ("domains: {a: {xl: {on_poweroff: restart}}}", "xl-word", [f"{A}:xl:on_poweroff"]),
+    "an end that xl does not know": ("domains: {a: {xl: {on_crash: explode}}}", "xl-word", [f"{A}:xl:on_crash"]),
     "a shared secret that drbdadm cannot read": (
         f"drbd: {{net: {{shared-secret: {'x' * 64}}}}}",
         "unsafe-text",
