@@ -105,11 +105,12 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessSettings:
-    """All that a witness is told: ``nodes`` has the public key of each."""
+    """All that a witness is told: ``nodes`` has the public key of each, ``holders`` the two that hold the data of a domain."""
 
     version: int
     listen: Place
     nodes: Mapping[str, str]
+    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
 
 
