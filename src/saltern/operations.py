@@ -42,6 +42,7 @@ from saltern.run import Host
 _MODE: Final = 0o600
 _POLL_S: Final = 0.5
 _SETTLE_S: Final = 60.0
+_GIVEN_UP_S: Final = 5.0  # within which a start that waits sees that it is
 
 
 def entries(host: Host, domains: Mapping[str, DomainSpec]) -> Entries:
@@ -303,6 +304,47 @@ def settle_left(host: Host, domain: str) -> str:
         return f"{left} was left half-done: {plan.told(settle_half(host, left))}"
 
 
+def settle_idle(host: Host, domain: str) -> str | None:
+    """Settle the half of a node that has nothing to do, where nobody works on it and what became of the other one can be told.
+
+    Returns what was found and done, in words, or ``None`` for nothing. It is what a guard does while the other node is in sight:
+    a stop that no guest has obeyed would bar every takeover once that is lost. Raises what a read raises, and as ``held``.
+    """
+    found = read_standing(host, domain)
+    if found is None or found.alive or found.other_at_work or not plan.follows(found.operation):
+        return None
+    with held(host, domain):
+        left = require(host, domain, found.operation.id)
+        xen, wanted = _look(host, found)
+        if isinstance(wanted, Wait):
+            return None
+        for action in wanted:
+            _settle(host, left, action, here=xen.by_uuid(left.uuid) is not None)
+        return f"{left} was left half-done: {plan.told(wanted)}"
+
+
+def make_way(host: Host, domain: str) -> None:
+    """End what is entered of a domain that is to be started since its other node is proven dead.
+
+    Raises ``Refused`` for what bars that, and for what does not end in time.
+    """
+    found = read_standing(host, domain)
+    if found is None:
+        return
+    operation = found.operation
+    if plan.bars_takeover(found):
+        raise busy(found, domain)
+    if not found.alive:
+        settle_left(host, domain)
+    elif operation.taken and not found.held:
+        finish(host, domain, operation.id)
+    else:
+        give_up(host, [domain], operation.id)
+        deadline_s = host.now() + _GIVEN_UP_S
+        while host.is_held(operation_lock(domain)) and host.now() < deadline_s:
+            host.sleep(_POLL_S)
+
+
 def settle_step(host: Host, operation: Operation, action: Action) -> None:
     """One action of settling an operation that was left, as it was decided upon without the lock, and what has to come before it.
 
@@ -344,9 +386,10 @@ def settle_half(host: Host, operation: Operation) -> list[Action]:
 
 
 def _look(host: Host, left: Standing) -> tuple[Xen, tuple[Action, ...] | Wait]:
-    """What Xen has, and what settles this half; DRBD is asked only for one that is settled by what became of the other."""
+    """What Xen has, and what settles this half; DRBD is asked only where what became of the other one tells that."""
     xen = read_xen(host)
-    running = read_running(host, read_version(host)) if plan.follows(left.operation) else {}
+    asks = plan.heeds_other(left.operation) and xen.by_uuid(left.operation.uuid) is None
+    running = read_running(host, read_version(host)) if asks else {}
     return xen, plan.settle(left, xen, running)
 
 

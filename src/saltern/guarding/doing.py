@@ -25,6 +25,7 @@ from saltern.guarding.quorumless import Quorumless
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import Demote, Promote, StartDomain
+from saltern.model.operation import Half
 from saltern.model.places import operation_log
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version
@@ -33,6 +34,7 @@ from saltern.run import Host
 _NOT_GOOD = (DiskState.OUTDATED, DiskState.INCONSISTENT)
 # How long the side that does not write may believe in a lost connection: DRBD's ping-int and ping-timeout, and a bit more.
 _UNNOTICED_S = 12
+_SETTLE_AGAIN_S = 60.0
 
 
 class Ended(NamedTuple):
@@ -50,13 +52,11 @@ def start(
 ) -> str:
     """Start a domain whose other node is proven dead; returns what was done, in words.
 
-    An operation that was left is settled first. ``may_start`` is asked again before each command. Where the proof is ``quorum``,
+    What is entered of it is ended first. ``may_start`` is asked again before each command. Where the proof is ``quorum``,
     its resources are Primary already, or nothing is proven: none is promoted now. Raises ``Refused``, and what the tools end
     with.
     """
-    standing = read_standing(host, domain.name)
-    if standing is not None:
-        operations.settle_left(host, domain.name)
+    operations.make_way(host, domain.name)
     with operations.held(host, domain.name):
         # What this was decided on may be some seconds old.
         found = look(host, [domain], 0.0, Quorumless(host) if quorum else None, witnessed=witnessed)
@@ -163,6 +163,15 @@ def _good(host: Host, domain: GuardedDomain) -> dict[str, DiskState | None]:
     return {name: disk for name, disk in disks.items() if disk not in _NOT_GOOD}
 
 
+def _is_brought(host: Host, domain: str) -> bool:
+    """Whether an operation starts a domain here, or takes it in; one that only waits is given up. Raises what a read raises."""
+    found = read_standing(host, domain)
+    if found is None or not found.held or found.operation.half is not Half.TARGET:
+        return False
+    operations.give_up(host, [domain], found.operation.id)
+    return True
+
+
 class Doing:
     """What is being done with domains. ``wake`` is called when something has come to its end, which ``ended`` then tells."""
 
@@ -191,8 +200,9 @@ class Doing:
         self._resuming: set[str] = set()
 
     def begin(self) -> None:
-        """Go on where a guard before this one was killed."""
-        threading.Thread(target=self._take_up, daemon=True).start()
+        """Go on where a guard before this one was killed, and settle from then on what is left to this node."""
+        for work in (self._take_up, self._settle_idle):
+            threading.Thread(target=work, daemon=True).start()
 
     def start(self, domain: str) -> None:
         """Start a domain, unless that is going on."""
@@ -277,6 +287,20 @@ class Doing:
             self._journal.say("domains", f"cannot be seen, in case one was left half ended: {error}")
         self._wake()
 
+    def _settle_idle(self) -> None:
+        """Half of an operation may be left to this node for good: whoever has begun it may be dead, and nobody apply."""
+        preference.give_up()
+        pause = threading.Event()
+        while True:
+            for domain in self._domains:
+                try:
+                    words = operations.settle_idle(self._host, domain)
+                    if words is not None:
+                        self._journal.tell(f"operation on {domain}", words)
+                except (SalternError, OSError) as error:
+                    self._journal.say(f"operation on {domain}", f"what was left of one stays: {error}")
+            pause.wait(_SETTLE_AGAIN_S)
+
     def _start(self, domain: str) -> None:
         preference.give_up()
         reason = None
@@ -339,7 +363,7 @@ class Doing:
             starting = domain in self._starting  # none begins while it is being stopped
         try:
             words = stop(self._host, self._domains[domain])
-            if starting:  # what Xen does not list may be there in a moment
+            if starting or _is_brought(self._host, domain):  # what Xen does not list may be there in a moment
                 raise Refused(f"domain {domain}", "a start of it was under way", "It is tried again")
         except (SalternError, OSError) as error:
             reason, event = str(error), Event.DOMAIN_NOT_ENDED

@@ -27,6 +27,7 @@ from saltern.model.running import ConnectionState, DiskState, Role, RunningResou
 from saltern.observe import note_of, read_free_memory_bytes, read_running, read_standing, read_version, read_xen
 from saltern.parse.drbdsetup_events2 import Event as DrbdEvent
 from saltern.parse.drbdsetup_events2 import Happening, Kind, parse_line
+from saltern.plan.operation import bars_takeover
 from saltern.run import Host, LocalHost
 
 _GAP_S: Final = 0.2  # between two looks, however much happens
@@ -217,8 +218,11 @@ def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str
     for each in domains:
         standing = read_standing(host, each.name)
         stopped = note_of(host.read_text(stopped_file(each.name)), each.uuid)
-        if standing is not None and standing.alive:
-            yield each.name, f"it is busy: {standing.operation}"
+        if standing is not None and bars_takeover(standing):
+            yield (
+                each.name,
+                f"it is busy: {standing.operation}" if standing.alive else f"left half-done: {standing.operation}",
+            )
         elif stopped is not None and not _was_started(standing):
             yield each.name, f"it stays stopped: {stopped}"
         elif standing is not None and standing.operation.kind is OperationKind.STOP and standing.operation.taken:

@@ -63,7 +63,7 @@ def step(domain: DomainSpec, view: View) -> Step | Wait:
         return Step(comment=f"nothing is being done with {domain.name}")
     if found.alive or found.operation.kind is OperationKind.REMAKE:
         return left_alone(found)
-    settled = settle(found, view.xen, view.running if follows(found.operation) else {})
+    settled = settle(found, view.xen, view.running if heeds_other(found.operation) else {})
     if isinstance(settled, Wait):
         return settled
     return Step(
@@ -85,7 +85,7 @@ def settle(left: Standing, xen: Xen, running: Mapping[str, RunningResource]) -> 
     """What makes this half whole, one action at a time; the last one ends the operation here.
 
     Only to be asked while no process of the operation is left on this node. A half that was never begun has left nothing:
-    whatever is to be seen is somebody else's. ``running`` is what DRBD tells, for a half that ``follows`` the other one.
+    whatever is to be seen is somebody else's. ``running`` is what DRBD tells, for a half that ``heeds_other``.
     Raises ``Refused`` for what it does not leave.
     """
     operation = left.operation
@@ -112,11 +112,35 @@ def follows(operation: Operation) -> bool:
     return operation.taken and idle.get(operation.kind) is operation.half
 
 
+def bars_takeover(found: Standing) -> bool:
+    """Whether a guard whose partner is proven dead leaves a domain alone, since something of an operation may be going on here.
+
+    What this node has yet to begin, or has left to the other one, comes to nothing now, whoever still renews it; and a start that
+    waits for the other node can be given up. What is between two topologies is settled by no rule.
+    """
+    operation = found.operation
+    if operation.kind is OperationKind.REMAKE:
+        return True
+    offline = operation.kind is OperationKind.OFFLINE
+    if found.held:
+        return not (operation.half is Half.TARGET and (offline or operation.kind is OperationKind.START))
+    handed_over = offline and operation.half is Half.SOURCE
+    return found.alive and operation.taken and not follows(operation) and not handed_over
+
+
+def heeds_other(operation: Operation) -> bool:
+    """Whether DRBD is asked what the other node is, to settle this half of a domain that is not here.
+
+    A start is over when it runs, wherever: a node that was lost while it started it may find it on the other one.
+    """
+    return operation.taken and (follows(operation) or operation.kind is OperationKind.START)
+
+
 def _gone(left: Standing, running: Mapping[str, RunningResource]) -> tuple[Action, ...] | Wait:
     """Of a domain that is not here. What was to be stopped, and is down, stays so, whoever has lived to see it."""
     operation = left.operation
     over = EndOperation(domain=operation.domain)
-    if not follows(operation):
+    if not heeds_other(operation):
         return (keep_stopped(operation), over) if operation.kind is OperationKind.STOP else (over,)
     roles = {role for name in operation.resources for role in _roles_elsewhere(running.get(name))}
     return (
@@ -144,7 +168,7 @@ def _started_there(left: Standing, roles: Set[Role | None], over: EndOperation) 
     """It was to run: only what is seen not to have been started, and not to be about to, stays stopped."""
     if roles != {Role.SECONDARY}:
         return (ForgetStop(domain=left.operation.domain), over)
-    if left.other_at_work:
+    if left.other_at_work and follows(left.operation):
         return _wait(left.operation, f"starting on {left.operation.target}")
     return (over,)
 

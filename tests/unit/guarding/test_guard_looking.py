@@ -1,9 +1,12 @@
 """What a look at a node means for its domains, and what is done with them: on simulated nodes, without the guard."""
 
+from dataclasses import replace
+
 import pytest
 from fenced import Handler
 from one_domain import SHARES, converged
 
+from saltern import remake_entries
 from saltern.errors import CommandFailed, CommandTimeout, Refused
 from saltern.guarding import doing
 from saltern.guarding.looking import Stream, look
@@ -11,10 +14,14 @@ from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
 from saltern.model.places import DRBD_HELPER, operation_log, stopped_file
-from saltern.operations import begin, expect
+from saltern.model.remake import Remaking
+from saltern.observe import read_operation
+from saltern.operations import begin, expect, hand_over, taken_up
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim.drbd.kernel import Disk
+from saltern.sim.host import SimHost
 from saltern.sim.world import World
+from saltern.start_stop import starting
 
 SPEC = SHARES["dom0"].domains["dns"]
 RESOURCES = tuple(disk.resource for disk in SPEC.disks)
@@ -333,33 +340,100 @@ def test_what_was_being_started_when_everybody_was_lost_is_kept_stopped_by_no_ol
     assert reason == (None if begun else "it stays stopped: stopped by anna")
 
 
-def enter(world: World, kind: OperationKind = OperationKind.MIGRATE, half: Half = Half.TARGET) -> None:
-    begin(
-        world.host("dom0m"),
-        Operation(
-            id="0a1b2c3d",
-            kind=kind,
-            domain="dns",
-            uuid=DNS.uuid,
-            half=half,
-            source="dom0",
-            target="dom0m",
-            address="192.168.1.191",
-            resources=RESOURCES,
-            owner="anna",
-            since="noon",
-            renewed_s=0.0,
-            taken=False,
-        ),
+def operation(kind: OperationKind, half: Half) -> Operation:
+    return Operation(
+        id="0a1b2c3d",
+        kind=kind,
+        domain="dns",
+        uuid=DNS.uuid,
+        half=half,
+        source="dom0",
+        target="dom0m",
+        address="192.168.1.191",
+        resources=RESOURCES,
+        owner="anna",
+        since="noon",
+        renewed_s=0.0,
+        taken=False,
     )
+
+
+def enter(world: World, kind: OperationKind = OperationKind.MIGRATE, half: Half = Half.TARGET) -> None:
+    begin(world.host("dom0m"), operation(kind, half))
 
 
 def test_what_somebody_works_on_is_not_startable_and_not_started(world: World) -> None:
     enter(world)
+    with taken_up(world.host("dom0m"), "dns", "0a1b2c3d", Half.TARGET):
+        lose(world)
+        enter_again = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
+        assert "it is busy: migrate of dns" in enter_again.reasons["dns"]
+        with pytest.raises(Refused, match="busy"):
+            doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True)
+
+
+@pytest.mark.parametrize("kind", [OperationKind.MIGRATE, OperationKind.OFFLINE, OperationKind.START])
+@pytest.mark.parametrize("half", [Half.SOURCE, Half.TARGET])
+def test_what_was_entered_and_not_begun_keeps_nothing_from_a_start(
+    world: World, kind: OperationKind, half: Half
+) -> None:
+    """Whoever has entered it may go on renewing it, and wait for a node that is dead."""
+    enter(world, kind, half)
     lose(world)
-    enter_again = look(world.host("dom0m"), [DNS], 0.0, witnessed=True)
-    assert "it is busy: migrate of dns" in enter_again.reasons["dns"]
+    assert "dns" not in look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons
+    assert doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True) == "started"
+    assert read_operation(world.host("dom0m"), "dns") is None
+    with pytest.raises(Refused, match="taken back"):  # a message of it may come late
+        enter(world, kind, half)
+
+
+def test_what_this_node_has_left_to_the_dead_one_keeps_nothing_from_a_start(world: World) -> None:
+    enter(world, OperationKind.START, Half.SOURCE)
+    world.host("dom0m").write_text(stopped_file("dns"), f"{DNS.uuid} stopped by anna\n", 0o600)
+    expect(world.host("dom0m"), "dns", "0a1b2c3d")
+    lose(world)
+    assert doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True) == "started"
+    assert world.host("dom0m").read_text(stopped_file("dns")) is None
+
+
+def test_what_was_shut_down_here_for_the_dead_node_is_started_here_again(world: World) -> None:
+    enter(world, OperationKind.OFFLINE, Half.SOURCE)
+    with taken_up(world.host("dom0m"), "dns", "0a1b2c3d", Half.SOURCE) as operation:
+        hand_over(world.host("dom0m"), operation)
+    lose(world)
+    assert doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True) == "started"
+    assert read_operation(world.host("dom0m"), "dns") is None
+
+
+@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START])
+def test_a_start_that_waits_for_the_dead_node_is_given_up(
+    world: World, kind: OperationKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(world, kind)
+    waiting = starting(world.host("dom0m"), "dns", "0a1b2c3d")
+    next(waiting)
+    lose(world)
     with pytest.raises(Refused, match="busy"):
+        doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True)  # its process hangs
+
+    class Others(SimHost):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if seconds:
+                next(waiting, None)
+
+    assert doing.start(Others(world, "dom0m"), DNS, lambda: True, witnessed=True) == "started"
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_is_between_two_topologies_is_not_started(world: World, alive: bool) -> None:
+    entry = replace(operation(OperationKind.REMAKE, Half.TARGET), id="aabbccddeeff0011-1")
+    remake_entries.enter(world.host("dom0m"), Remaking(operation=entry, steps=5, reached=2))
+    world.advance(0 if alive else 2 * LEFT_AFTER_S)
+    lose(world)
+    words = "it is busy: remake of dns" if alive else "left half-done: remake of dns"
+    assert look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons["dns"].startswith(words)
+    with pytest.raises(Refused, match="remake of dns"):
         doing.start(world.host("dom0m"), DNS, lambda: True, witnessed=True)
 
 
