@@ -301,7 +301,7 @@ def settle_left(host: Host, domain: str) -> str:
     with held(host, domain):
         # Somebody may have settled it before us, and begun another one since.
         left = require(host, domain, found.operation.id)
-        return f"{left} was left half-done: {plan.told(settle_half(host, left))}"
+        return f"{left} was left half-done: {plan.told(settle_half(host, left, begun_here=False))}"
 
 
 def settle_idle(host: Host, domain: str) -> str | None:
@@ -334,15 +334,15 @@ def make_way(host: Host, domain: str) -> None:
     operation = found.operation
     if plan.bars_takeover(found):
         raise busy(found, domain)
-    if not found.alive:
-        settle_left(host, domain)
-    elif operation.taken and not found.held:
-        finish(host, domain, operation.id)
-    else:
+    if found.held or not operation.taken:
         give_up(host, [domain], operation.id)
         deadline_s = host.now() + _GIVEN_UP_S
         while host.is_held(operation_lock(domain)) and host.now() < deadline_s:
             host.sleep(_POLL_S)
+    elif found.alive or plan.heeds_other(operation):  # which nobody can be asked about any more
+        finish(host, domain, operation.id)
+    else:
+        settle_left(host, domain)
 
 
 def settle_step(host: Host, operation: Operation, action: Action) -> None:
@@ -354,7 +354,7 @@ def settle_step(host: Host, operation: Operation, action: Action) -> None:
     with held(host, operation.domain):
         found = read_operation(host, operation.domain)
         if found is not None and found.operation == operation:
-            xen, wanted = _look(host, found)
+            xen, wanted = _look(host, replace(found, held=False))  # as it was decided upon; the lock is ours
             if not isinstance(wanted, Wait) and action in wanted:
                 for each in wanted[: wanted.index(action) + 1]:
                     _settle(host, operation, each, here=xen.by_uuid(operation.uuid) is not None)
@@ -364,15 +364,15 @@ def settle_step(host: Host, operation: Operation, action: Action) -> None:
         )
 
 
-def settle_half(host: Host, operation: Operation) -> list[Action]:
+def settle_half(host: Host, operation: Operation, *, begun_here: bool = True) -> list[Action]:
     """Settle a half whose lock is held by the caller, with no other process of the operation on this node.
 
-    Returns what was done.
+    ``begun_here`` says that whoever has begun it is still there, and ends it. Returns what was done.
     """
     done: list[Action] = []
     deadline_s = host.now() + _SETTLE_S
     while True:
-        xen, wanted = _look(host, plan.standing(operation, held=True, now_s=host.now()))
+        xen, wanted = _look(host, plan.standing(operation, held=begun_here, now_s=host.now()))
         if isinstance(wanted, Wait):
             if host.now() >= deadline_s:
                 raise Refused(f"domain {operation.domain}", wanted.reason, wanted.remedy)

@@ -143,9 +143,9 @@ def _gone(left: Standing, running: Mapping[str, RunningResource]) -> tuple[Actio
     if not heeds_other(operation):
         return (keep_stopped(operation), over) if operation.kind is OperationKind.STOP else (over,)
     roles = {role for name in operation.resources for role in _roles_elsewhere(running.get(name))}
-    return (
-        _stopped_there(left, roles, over) if operation.kind is OperationKind.STOP else _started_there(left, roles, over)
-    )
+    if operation.kind is OperationKind.STOP:
+        return _stopped_there(left, roles, over)
+    return _started_there(left, roles, over) if follows(operation) else _lost_while_starting(left, roles, over)
 
 
 def _stopped_there(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...] | Wait:
@@ -168,9 +168,23 @@ def _started_there(left: Standing, roles: Set[Role | None], over: EndOperation) 
     """It was to run: only what is seen not to have been started, and not to be about to, stays stopped."""
     if roles != {Role.SECONDARY}:
         return (ForgetStop(domain=left.operation.domain), over)
-    if left.other_at_work and follows(left.operation):
+    if left.other_at_work:
         return _wait(left.operation, f"starting on {left.operation.target}")
     return (over,)
+
+
+def _lost_while_starting(left: Standing, roles: Set[Role | None], over: EndOperation) -> tuple[Action, ...] | Wait:
+    """On the node that was to start it. Whoever has begun that and ends it knows that nothing was started, here or there."""
+    operation = left.operation
+    if left.held or roles == {Role.SECONDARY}:
+        return (over,)
+    if Role.PRIMARY in roles:  # its guard has taken it over
+        return (ForgetStop(domain=operation.domain), over)
+    return Wait(
+        reason=f"whether {operation.domain} was started on {operation.source} meanwhile is unknown: not all of "
+        f"{', '.join(operation.resources)} is connected",
+        remedy=f"Bring {operation.source} back, or see to the replication network; then try again",
+    )
 
 
 def _wait(operation: Operation, doing: str) -> Wait:

@@ -29,8 +29,9 @@ def settle(
     resources: Mapping[str, RunningResource] | None = None,
     *,
     other_at_work: bool = True,
+    held: bool = False,
 ) -> tuple[Action, ...] | Wait:
-    left = Standing(operation=operation, alive=False, other_at_work=other_at_work)
+    left = Standing(operation=operation, alive=held, held=held, other_at_work=other_at_work)
     return plan.settle(left, xen, resources or {})
 
 
@@ -122,12 +123,32 @@ def test_a_domain_with_some_of_its_disks_is_going_and_is_waited_for() -> None:
         ({"state": None}, (ForgetStop(domain="dns"), *OVER)),
     ],
 )
-@pytest.mark.parametrize("half", [Half.SOURCE, Half.TARGET])
-def test_a_domain_that_was_to_be_started_and_is_not_here_no_longer_stays_stopped(half, side, settled) -> None:
-    """The target as well: it may have been lost while it started it, and the guard of the other one have done so since."""
-    waiting = replace(MIGRATION, kind=OperationKind.START, half=half)
+def test_the_other_node_keeps_a_domain_no_longer_stopped_that_was_to_be_started(side, settled) -> None:
+    waiting = replace(MIGRATION, kind=OperationKind.START, half=Half.SOURCE)
     assert settle(waiting, NOWHERE, running(**side), other_at_work=False) == settled
     assert settle(replace(waiting, taken=False), NOWHERE, running(**side)) == OVER
+
+
+@pytest.mark.parametrize(
+    ("side", "settled"),
+    [
+        ({"peer_role": Role.PRIMARY}, (ForgetStop(domain="dns"), *OVER)),
+        ({}, OVER),
+        ({"state": ConnectionState.CONNECTING}, "whether dns was started on dom0 meanwhile is unknown"),
+        ({"state": None}, "whether dns was started on dom0 meanwhile is unknown"),
+    ],
+)
+def test_a_node_that_was_lost_while_it_started_a_domain_sees_whether_the_other_one_has_done_so(side, settled) -> None:
+    left = replace(MIGRATION, kind=OperationKind.START, half=Half.TARGET)
+    assert (
+        settle(left, NOWHERE, running(**side), held=True) == OVER
+    )  # whoever has begun it knows that it was not started
+    found_so = settle(left, NOWHERE, running(**side))
+    if isinstance(settled, str):
+        assert isinstance(found_so, Wait)
+        assert settled in found_so.reason
+    else:
+        assert found_so == settled
 
 
 def test_a_start_that_may_still_come_is_waited_for_before_it_counts_as_none() -> None:
