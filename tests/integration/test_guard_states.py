@@ -13,6 +13,7 @@ from guarded_by_states import AGENTS, LEASES, LOST, NONE, WITNESS, GuardedByStat
 from minions import NODES, START_S, Salted, minion_python, minion_settings
 from saltfactories.daemons.minion import SaltMinion
 
+from saltern.argv import systemd
 from saltern.model.places import GUARD_KEY, GUARD_SETTINGS
 from saltern.render import drbd_resource
 from saltern.sim import fence_agent
@@ -198,6 +199,34 @@ def test_where_no_agent_can_be_asked_the_word_of_a_person_is_taken_of_a_node_tha
         "her word is taken", lambda: fenced.salted.run("cluster.confirm_dead", "dom0", "dom0", "who=anna") == said
     )
     fenced.eventually("dns runs on dom0m", lambda: fenced.runs("dns", "dom0m"))
+
+
+def test_a_guard_that_nobody_takes_note_of_is_taken_away_by_a_person_where_nothing_runs(
+    well: GuardedByStates, _witness: SaltMinion
+) -> None:
+    """docs/howto/survive-a-lost-node.md, *Take a guard away that nobody takes note of*"""
+    lost = next(node for node in NODES if well.runs("dns", node))
+    left = next(node for node in NODES if node != lost)
+    _witness.terminate()
+    well.cut_power(lost)
+    well.eventually(f"{left} has ended its domains", lambda: not well.live()[left])
+
+    well.write(NONE)
+    for argv in (systemd.disable(), systemd.stop()):
+        well.salted.on(left, *argv)
+    well.eventually("its guard has ended", lambda: keeper(well.root(left)) is None)
+    well.file(left, GUARD_SETTINGS).unlink()
+    gone = well.salted.try_apply(target=left)[left]["guard is gone guard.absent"]
+    assert gone["result"] and gone["changes"].keys() >= {"fencing of dns", "fencing of mail"}, gone
+    assert well.asking()[left] == set()
+    for domain in ("dns", "mail"):
+        well.salted.on(left, "drbdadm", "primary", domain)
+        well.salted.on(left, "xl", "create", f"/etc/xen/{domain}.cfg")
+    assert well.live()[left].keys() == {"dns", "mail"}
+
+    _witness.start()
+    well.boot(lost)
+    well.use(LEASES)
 
 
 # The last one of this file: what it leaves is a split-brain.

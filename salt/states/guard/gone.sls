@@ -3,7 +3,11 @@
 {%- from "map.jinja" import guard, root with context %}
 include:
   - share
-{%- if not guard and 'guard.status' in salt and salt['file.file_exists'](root ~ '/etc/saltern/guard.json') %}
+{%- set there = [] %}
+{%- for path in ('/etc/saltern/guard.json', '/etc/systemd/system/saltern-guard.service') if salt['file.file_exists'](root ~ path) %}
+{%- do there.append(path) %}
+{%- endfor %}
+{%- if not guard and there and 'guard.status' in salt %}
 guard is gone:
   guard.absent: []
 {%- endif %}
