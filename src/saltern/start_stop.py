@@ -18,7 +18,7 @@ from saltern.plan.step import Wait
 from saltern.run import Host
 
 _POLL_S: Final = 1.0
-# A guest that restarts itself is gone for as long as xl sleeps before it creates it anew (2 s, main_create of xl_vmcontrol.c).
+# A guest that restarts itself is gone for as long as xl sleeps before it creates it anew (2 s, create_domain of xl_vmcontrol.c).
 _REBOOT_S: Final = 5.0
 
 
