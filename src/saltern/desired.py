@@ -129,7 +129,6 @@ def witness_spec(cluster: Cluster) -> WitnessSpec | None:
         address=witness.address,
         port=witness.port,
         nodes=tuple(sorted({name for each in cluster.domains.values() for name in (each.home, each.partner)})),
-        holders={name: (each.home, each.partner) for name, each in sorted(cluster.domains.items())},
         times=cluster.takeover.times,
     )
 
@@ -344,9 +343,7 @@ def guard_to_pillar(guard: GuardSpec) -> dict[str, Any]:
 
 def witness_to_pillar(witness: WitnessSpec) -> dict[str, Any]:
     """What the witness is told, as plain data, for the key ``saltern`` of its pillar."""
-    holders = {domain: list(nodes) for domain, nodes in witness.holders.items()}
-    told = {**asdict(witness), "nodes": list(witness.nodes), "holders": holders}
-    return {"witness": {"slice_version": SLICE_VERSION, **told}}
+    return {"witness": {"slice_version": SLICE_VERSION, **asdict(witness), "nodes": list(witness.nodes)}}
 
 
 def slice_from_pillar(data: Mapping[str, Any]) -> NodeSlice:
@@ -492,11 +489,6 @@ def _times_from_pillar(data: object) -> Times:
     return Times(**{_of(str, name): _of(float, value) for name, value in _of(dict, data).items()})
 
 
-def _pair(data: object) -> tuple[str, str]:
-    home, partner = _of(list, data)
-    return _of(str, home), _of(str, partner)
-
-
 def witness_from_pillar(data: Mapping[str, Any] | None) -> WitnessSpec:
     """What ``witness_to_pillar`` wrote. Raises ``SliceError`` for anything else."""
     try:
@@ -508,7 +500,6 @@ def witness_from_pillar(data: Mapping[str, Any] | None) -> WitnessSpec:
             address=_of(str, found["address"]),
             port=_of(int, found["port"]),
             nodes=tuple(_of(str, name) for name in _of(list, found["nodes"])),
-            holders={_of(str, domain): _pair(nodes) for domain, nodes in _of(dict, found["holders"]).items()},
             times=_times_from_pillar(found["times"]),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """The witness: the third vote. It answers nodes that live, and keeps what it has promised, also over its own restarts."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from saltern.guard.messages import (
@@ -52,17 +52,11 @@ class Promises(NamedTuple):
 class Witness:
     """What it answers. ``promises`` has to be on the disk before an answer is sent.
 
-    ``since_s`` is when it began to listen: what it heard before, it has forgotten. ``holders`` has, by domain, the nodes that
-    hold its data. Another one has nothing more to say of it: it was replaced, or the name is given to something else. What is
-    promised for a domain that is none of them stays: it may be one of them again.
+    ``since_s`` is when it began to listen: what it heard before, it has forgotten.
     """
 
-    def __init__(
-        self, times: Times, promises: Promises, since_s: float, holders: Mapping[str, Collection[str]] | None = None
-    ) -> None:
-        self._holders = holders or {}
-        alone = {domain: node for domain, node in promises.alone.items() if self._may_hold(node, domain)}
-        self.promises = promises._replace(alone=alone)
+    def __init__(self, times: Times, promises: Promises, since_s: float) -> None:
+        self.promises = promises
         self._times = times
         self._since_s = since_s
         self._heard: dict[str, tuple[int, int]] = {}
@@ -104,11 +98,7 @@ class Witness:
     def _learn(self, beat: Beat) -> None:
         """Only again what a witness knew that was lost; what is known of another node stands."""
         for domain in beat.alone.difference(self.promises.alone.keys() - self._lent(beat.node)):
-            if self._may_hold(beat.node, domain):
-                self._promise(domain, beat.node)
-
-    def _may_hold(self, node: str, domain: str) -> bool:
-        return node in self._holders.get(domain, (node,))
+            self._promise(domain, beat.node)
 
     def _protection(self, beat: Beat) -> None:
         """It is off from the first beat that says so: for each partner to the first one that says that this one is covered.

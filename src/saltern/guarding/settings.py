@@ -105,12 +105,11 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessSettings:
-    """All that a witness is told: ``nodes`` has the public key of each, ``holders`` the two that hold the data of a domain."""
+    """All that a witness is told: ``nodes`` has the public key of each."""
 
     version: int
     listen: Place
     nodes: Mapping[str, str]
-    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
 
 

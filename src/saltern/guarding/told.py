@@ -102,8 +102,7 @@ def witness_settings(witness: WitnessSpec, keys: Mapping[str, str]) -> Told:
     if not nodes:
         return Told(None, silent)
     listen = Place(address=witness.address, port=witness.port)
-    told = WitnessSettings(version=VERSION, listen=listen, nodes=nodes, holders=witness.holders, times=witness.times)
-    return Told(told, silent)
+    return Told(WitnessSettings(version=VERSION, listen=listen, nodes=nodes, times=witness.times), silent)
 
 
 def keys_before(host: Host, witness: str | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ class WitnessService:
         clock: Callable[[], float] = boottime_s,
     ) -> None:
         self._store, self._transport, self._journal, self._clock = store, transport, journal, clock
-        self._witness = Witness(settings.times, store.promises, clock(), settings.holders)
+        self._witness = Witness(settings.times, store.promises, clock())
         self._wake = Wake()
         self._unwritten = False
         self._ending = False
@@ -32,7 +32,6 @@ class WitnessService:
         """Answer, until it shall end."""
         self._transport.poller.register(self._wake.fd)
         self._journal.say("witness", "begins")
-        self._tell_over()
         while not self._ending:
             ready = dict(self._transport.poller.poll())
             self._wake.heard()
@@ -41,13 +40,6 @@ class WitnessService:
         self._transport.close()
         self._journal.say("witness", "has ended")
 
-    def _tell_over(self) -> None:
-        """What is over with the settings of now. It is written down with whatever is promised next."""
-        before, after = self._store.promises.alone, self._witness.promises.alone
-        for domain in sorted(before.keys() - after.keys()):
-            words = f"counted as good on {before[domain]} only, which does not hold them any more"
-            self._journal.say(f"data of {domain}", words)
-
     def end(self) -> None:
         """It shall end."""
         self._ending = True
@@ -55,22 +47,22 @@ class WitnessService:
 
     def _hear(self, heard: Heard) -> None:
         assert isinstance(heard.content, Message)  # noqa: S101 - it asks nobody, so nobody answers it
-        promised, before = self._witness.promises, self._store.promises
         answer = self._witness.answer(heard.content, self._clock())
+        before = self._store.promises
         try:
             self._store.keep(self._witness.promises)
         except OSError as error:
             if self._store.read() != before:  # written, and not known to stay so: it begins anew with what is there
                 raise
             # Nobody is told of it. Others, about whom nothing is to be written, live by the answers that go on.
-            self._witness.promises = promised
+            self._witness.promises = before
             self._journal.say("promises", f"cannot be written, so that no new one is given: {error.strerror}")
             self._unwritten = True
             return
         if self._unwritten and self._store.promises is not before:
             self._journal.say("promises", "are written again")
             self._unwritten = False
-        self._tell(promised, self._witness.promises)
+        self._tell(before, self._witness.promises)
         if answer is not None:
             self._transport.answer(heard, answer)
 

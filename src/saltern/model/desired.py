@@ -177,15 +177,12 @@ class GuardSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessSpec:
-    """The witness of a cluster: where it listens, the ``nodes`` that it answers, which of them are ``holders`` of each domain,
-    and the times.
-    """
+    """The witness of a cluster: where it listens, the ``nodes`` that it answers, and the times."""
 
     cluster: str
     address: str
     port: int
     nodes: tuple[str, ...]
-    holders: Mapping[str, tuple[str, str]]
     times: Times
 
 

@@ -23,14 +23,7 @@ GUARD = GuardSpec(
 )
 SHARE = replace(pair_slice(), guard=GUARD)
 KEYS = {"dom0": "d" * 40, "dom0m": "e" * 40, "master": "f" * 40}
-WITNESS = WitnessSpec(
-    cluster="test",
-    address="192.168.1.10",
-    port=7781,
-    nodes=("dom0", "dom0m"),
-    holders={"dns": ("dom0", "dom0m")},
-    times=Times(),
-)
+WITNESS = WitnessSpec(cluster="test", address="192.168.1.10", port=7781, nodes=("dom0", "dom0m"), times=Times())
 
 
 def test_a_guard_is_told_its_partners_with_their_keys_and_what_it_shares_with_them() -> None:
@@ -107,7 +100,6 @@ def test_a_witness_is_told_the_nodes_whose_keys_are_known() -> None:
     assert found.silent == ("dom0m",)
     assert isinstance(found.settings, WitnessSettings)
     assert found.settings.nodes == {"dom0": KEYS["dom0"]}
-    assert found.settings.holders == {"dns": ("dom0", "dom0m")}
     assert witness_settings(WITNESS, {}) == (None, ("dom0", "dom0m"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from saltern.guard.messages import Beat, Denied, Deny, GoOn, Granted, Message, Yes
+from saltern.guard.messages import Beat, Denied, Deny, Message, Yes
 from saltern.guarding.journal import Journal
 from saltern.guarding.settings import Place, WitnessSettings
 from saltern.guarding.store import WitnessStore
@@ -44,12 +44,11 @@ class Letters:
         """Nothing is open."""
 
 
-def told(host: LocalHost, *said: Message, holders: dict[str, tuple[str, ...]] | None = None) -> list[Any]:
+def told(host: LocalHost, *said: Message) -> list[Any]:
     """What a witness that begins now, long after it was heard last, answers to each."""
     letters = Letters()
     letters.said = list(said)
-    listen = Place(address="127.0.0.1", port=1)
-    settings = WitnessSettings(version=1, listen=listen, nodes={}, holders=holders or {})
+    settings = WitnessSettings(version=1, listen=Place(address="127.0.0.1", port=1), nodes={})
     clock = iter([0.0, *(1000.0 for _ in said)])
     letters.service = WitnessService(
         settings, WitnessStore(host), letters, Journal(host, "witness"), lambda: next(clock)
@@ -92,16 +91,3 @@ def test_a_witness_that_cannot_tell_what_its_disk_keeps_begins_anew(
     monkeypatch.setattr(host, "write_text", unsure)
     with pytest.raises(OSError, match="Input/output error"):
         told(host, Deny(LOST, 1, frozenset({"dns"}), ONE, 1, 1))
-
-
-def test_what_is_over_with_new_settings_is_told_as_that_and_written_down(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    host = LocalHost(root=str(tmp_path))
-    assert told(host, GoOn("dns", LOST, 1, 1)) == [Granted(1, "dns", given=True)]
-    capsys.readouterr()
-    told(host, Beat(ONE, 1, 1), holders={"dns": (ONE, OTHER)})
-    said = capsys.readouterr().err
-    assert f"data of dns: counted as good on {LOST} only, which does not hold them any more" in said
-    assert "are the same on both nodes" not in said
-    assert WitnessStore(host).promises.alone == {}
