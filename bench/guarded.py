@@ -12,6 +12,7 @@ from bench.apply import NODES, topology
 from bench.clocks import Clock
 from bench.converged import converge
 from demo.services import Services, directory, remove, times
+from saltern.sim import fork_server
 from saltern.sim.world import World
 from saltern.topology import compile as compile_topology
 
@@ -52,15 +53,16 @@ class Pair(Services):
 
 @contextmanager
 def pair(domains: int) -> Iterator[Pair]:
-    """Such a pair, whose guards run; nothing is left of it afterwards."""
+    """Such a pair, whose guards run; nothing is left of it afterwards. Its programs need not be imported at each start."""
     folder = directory()
     made: Pair | None = None
-    try:
-        made = Pair(folder, domains)
-        made.start_fenced()
-        made.settle()
-        yield made
-    finally:
-        if made is not None:
-            made.close()
-        remove(folder)
+    with fork_server.serving():
+        try:
+            made = Pair(folder, domains)
+            made.start_fenced()
+            made.settle()
+            yield made
+        finally:
+            if made is not None:
+                made.close()
+            remove(folder)

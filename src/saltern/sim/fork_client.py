@@ -31,7 +31,11 @@ def _ask(path: str, arguments: Sequence[str]) -> int | None:
         connection.connect(path)
     except OSError:
         return None
-    request = marshal.dumps((list(arguments), dict(os.environb)))
+    if connection.fileno() < DESCRIPTORS - 1:
+        return None  # it has taken the place of a stream that was closed
+    mask = os.umask(0)
+    os.umask(mask)
+    request = marshal.dumps((list(arguments), dict(os.environb), mask))
     here = os.open(".", os.O_RDONLY)
     # An array of C's int, without the module array.
     descriptors = b"".join(each.to_bytes(4, sys.byteorder) for each in (0, 1, 2, here))

@@ -102,12 +102,13 @@ def _become(connection: socket.socket) -> list[str]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, descriptors, _, _ = socket.recv_fds(connection, 1, fork_client.DESCRIPTORS)
     with connection.makefile("rb") as stream:
-        arguments, environ = marshal.load(stream)  # noqa: S302 - nobody but this user reaches the socket
+        arguments, environ, mask = marshal.load(stream)  # noqa: S302 - nobody but this user reaches the socket
     for stands_for, given in enumerate(descriptors[:3]):
         os.dup2(given, stands_for)
     os.fchdir(descriptors[3])
     for given in descriptors:
         os.close(given)
+    os.umask(mask)
     os.environb.clear()
     os.environb.update(environ)
     fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())

@@ -97,6 +97,23 @@ def test_what_never_ends_ends_with_whoever_started_it(node: Path, server: int) -
     eventually(lambda: not forked(server))
 
 
+def test_it_makes_files_with_the_modes_of_its_caller(node: Path) -> None:
+    argv = [f"{node}/bin/lvs"]
+    subprocess.run(["/bin/sh", "-c", 'umask 077; exec "$0"', *argv], check=True, capture_output=True)
+    assert (node / "var" / "log" / "commands.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_program_without_a_stream_is_run_by_itself_and_leaves_nothing(node: Path, server: int) -> None:
+    (node.parent / "fence_agents").write_text("hangs")
+    closed = ["/bin/sh", "-c", 'exec "$0" events2 <&-', f"{node}/bin/drbdsetup"]
+    run(node, "modprobe", "drbd")
+    with subprocess.Popen(closed, stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "exists -\n"
+        assert not forked(server)
+        listener.kill()
+
+
 def test_a_program_whose_server_is_gone_runs_by_itself(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SERVER, f"{node}/nobody")
     assert run(node, "vgs")[0] == 0
