@@ -317,9 +317,10 @@ def _is_reachable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> boo
     """Whether an address is one of a single host that another can connect to."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return False
-    special = address.is_multicast or address.is_unspecified or address.is_loopback or address.is_link_local
-    this_network = address.version == 4 and int(address) < 2**24  # 0.0.0.0/8, RFC 6890
-    return not special and not this_network and int(address) != 2**32 - 1
+    special = address.is_multicast or address.is_unspecified or address.is_loopback
+    # 0.0.0.0/8 (RFC 6890). IPv6 needs to know on which link; 169.254.0.0/16 may be that of a crossover cable.
+    nowhere = address.is_link_local if address.version == 6 else int(address) < 2**24
+    return not special and not nowhere and int(address) != 2**32 - 1
 
 
 ADDRESS: Final = Kind(name="address", allowed="an IPv4 or IPv6 address", read=_read_address)

@@ -33,6 +33,7 @@ _ACTIONS: Final = (
 # one it would run again, or keep its disks.
 XL_WORDS: Final = {
     "type": ("pv", "pvh", "hvm"),
+    "builder": ("generic", "hvm"),
     "on_poweroff": ("destroy",),
     **dict.fromkeys(("on_reboot", "on_crash", "on_watchdog", "on_soft_reset"), _ACTIONS),
 }

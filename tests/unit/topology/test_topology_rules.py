@@ -159,6 +159,7 @@ CASES = {
         "vcpus",
         [f"{A}:xl:maxvcpus"],
     ),
+    "a builder that xl does not have": ("domains: {a: {xl: {builder: nonsense}}}", "xl-word", [f"{A}:xl:builder"]),
     "CPUs at most in a digit that is no number": (
         "domains: {a: {vcpus: 2, xl: {maxvcpus: '²'}}}",
         "vcpus",
