@@ -173,7 +173,8 @@ def renew(host: Host, domain: str, identifier: str) -> None:
         standing = plan.standing(found, held=False, now_s=host.now())
         if not standing.alive:
             raise busy(standing, domain)
-        host.write_text(operation_file(domain), entry.render(_renewed(host, found)), _MODE)
+        if not plan.has_process(found):  # else that has died: nobody is at it any more
+            host.write_text(operation_file(domain), entry.render(_renewed(host, found)), _MODE)
 
 
 def renew_all(host: Host, domains: Iterable[str], identifier: str) -> None:
@@ -339,6 +340,8 @@ def make_way(host: Host, domain: str) -> None:
         deadline_s = host.now() + _GIVEN_UP_S
         while host.is_held(operation_lock(domain)) and host.now() < deadline_s:
             host.sleep(_POLL_S)
+        if operation.taken and operation.kind is OperationKind.START:
+            host.remove(stopped_file(domain))  # somebody wants it to run
     elif found.alive or plan.heeds_other(operation):  # which nobody can be asked about any more
         finish(host, domain, operation.id)
     else:

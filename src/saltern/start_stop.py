@@ -53,6 +53,12 @@ def starting(host: Host, domain: str, identifier: str) -> Iterator[float]:
 def _shut_down(host: Host, operation: Operation) -> Generator[float, None, bool]:
     """Whether the domain is gone."""
     found = read_xen(host).by_uuid(operation.uuid)
+    # Where it is started on the other node next, that one's start and a second one here exclude each other: nobody need wait.
+    gone_s = _REBOOT_S if operation.kind is OperationKind.STOP else 0.0
+    began_s = host.now()
+    while found is None and host.now() - began_s < gone_s:
+        yield _POLL_S
+        found = read_xen(host).by_uuid(operation.uuid)
     if found is None:
         return True
     if operation.kind is OperationKind.STOP:
@@ -63,10 +69,8 @@ def _shut_down(host: Host, operation: Operation) -> Generator[float, None, bool]
             _log(host, operation, f"{operation.domain} was not shut down: {reason}")
             return False
     host.run(xen.shutdown(operation.domain))
-    # Where it is started on the other node next, that one's start and a second one here exclude each other: nobody need wait.
-    gone_s = _REBOOT_S if operation.kind is OperationKind.STOP else 0.0
     deadline_s, last_seen_s = host.now() + SHUTDOWN_S, host.now()
-    while host.now() < deadline_s:
+    while last_seen_s < deadline_s:
         yield _POLL_S
         if not _is_gone(host, operation):
             last_seen_s = host.now()

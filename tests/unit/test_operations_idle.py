@@ -10,10 +10,11 @@ from pair import running
 
 from saltern import operations, start_stop
 from saltern.model.operation import Half, OperationKind
-from saltern.model.places import stopped_file
+from saltern.model.places import operation_log, stopped_file
 from saltern.observe import read_operation
 from saltern.plan.operation import over_after_s
 from saltern.sim import xen
+from saltern.sim.model import SimDomain
 from saltern.sim.world import World
 
 SPEC = SHARES["dom0"].domains["dns"]
@@ -104,22 +105,69 @@ def test_a_start_whose_node_dies_in_it_leaves_no_note_there_that_bars_the_way_ba
     assert world.host("dom0").read_text(stopped_file("dns")) is None
 
 
+def created_again(world: World, domain: SimDomain) -> None:
+    """What xl does two seconds after a guest has gone for a restart."""
+    host = world.host("dom0")
+    again = xen.new_domain(world, world.nodes["dom0"], domain.name, domain.uuid, domain.config, domain)
+    xen.bring_up(host, again)
+    again.paused = False
+
+
 def test_a_guest_that_restarts_itself_while_it_is_told_to_stop_does_not_count_as_stopped(world: World) -> None:
     enter(world, OperationKind.STOP, "dom0", "dom0m")
-    host, node = world.host("dom0"), world.nodes["dom0"]
+    host = world.host("dom0")
     process = start_stop.stopping(host, "dns", ID)
     world.advance(next(process))
-    (domain,) = (each for each in node.domains if each.name == "dns")
+    (domain,) = world.nodes["dom0"].domains
     xen.remove(host, domain)
     world.advance(next(process))  # xl sleeps for two seconds
     world.advance(next(process))
-    again = xen.new_domain(world, node, "dns", domain.uuid, domain.config, domain)
-    xen.bring_up(host, again)
-    again.paused = False
+    created_again(world, domain)
     for seconds in process:
         world.advance(seconds)
     assert running(world) == {"dns": ["dom0"]}
     assert host.read_text(stopped_file("dns")) is None
+
+
+def test_nor_does_one_that_restarts_itself_when_it_is_to_be_told(world: World) -> None:
+    enter(world, OperationKind.STOP, "dom0", "dom0m")
+    host = world.host("dom0")
+    (domain,) = world.nodes["dom0"].domains
+    xen.remove(host, domain)
+    process = start_stop.stopping(host, "dns", ID)
+    world.advance(next(process))
+    world.advance(next(process))
+    created_again(world, domain)
+    for seconds in process:
+        world.advance(seconds)
+    assert running(world) == {}  # it was told, and has obeyed
+    assert f"{SPEC.uuid} stopped by anna" in str(host.read_text(stopped_file("dns")))
+
+
+def test_a_guest_that_goes_at_the_last_moment_is_gone(world: World) -> None:
+    enter(world, OperationKind.STOP, "dom0", "dom0m")
+    host = world.host("dom0")
+    (domain,) = world.nodes["dom0"].domains
+    process = start_stop.stopping(host, "dns", ID)
+    world.advance(next(process))
+    domain.stops_at_s = world.time_s + start_stop.SHUTDOWN_S - 3
+    for seconds in process:
+        world.advance(seconds)
+    assert "goes on" not in str(host.read_text(operation_log("dns")))
+    assert f"{SPEC.uuid} stopped by anna" in str(host.read_text(stopped_file("dns")))
+
+
+def test_a_guest_that_somebody_is_starting_by_hand_is_not_ended_for_a_stop_that_was_left(world: World) -> None:
+    enter(world, OperationKind.STOP, "dom0", "dom0m")
+    operations.expect(world.host("dom0m"), "dns", ID)
+    world.power_cut("dom0")
+    world.advance(over_after_s(OperationKind.STOP))
+    host = world.host("dom0m")
+    for disk in SPEC.disks:
+        host.run(["drbdadm", "primary", disk.resource])
+    host.run(["xl", "create", "-p", "/etc/xen/dns.cfg"])  # as xl builds it: paused, without a second of its own
+    settle(world)
+    assert [each.name for each in world.nodes["dom0m"].domains] == ["dns"]
 
 
 def test_one_that_is_gone_for_good_stays_stopped(world: World) -> None:

@@ -14,7 +14,7 @@ from saltern import operations
 from saltern.act import perform
 from saltern.argv import drbd as drbd_argv
 from saltern.argv import drbdsetup
-from saltern.errors import Refused, SalternError
+from saltern.errors import ParseError, Refused, SalternError
 from saltern.guard.facts import Seen
 from saltern.guarding import preference
 from saltern.guarding.events import Event
@@ -25,8 +25,8 @@ from saltern.guarding.quorumless import Quorumless
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.stopping import stop, take_up
 from saltern.model.action import Demote, Promote, StartDomain
-from saltern.model.operation import Half
-from saltern.model.places import operation_log
+from saltern.model.operation import Half, OperationKind
+from saltern.model.places import operation_lock, operation_log
 from saltern.model.running import DiskState
 from saltern.observe import read_running, read_standing, read_version
 from saltern.run import Host
@@ -164,9 +164,14 @@ def _good(host: Host, domain: GuardedDomain) -> dict[str, DiskState | None]:
 
 
 def _is_brought(host: Host, domain: str) -> bool:
-    """Whether an operation starts a domain here, or takes it in; one that only waits is given up. Raises what a read raises."""
-    found = read_standing(host, domain)
-    if found is None or not found.held or found.operation.half is not Half.TARGET:
+    """Whether an operation starts a domain here, or takes it in; one that only waits is given up. Raises ``OSError``."""
+    try:
+        found = read_standing(host, domain)
+    except ParseError:
+        return host.is_held(operation_lock(domain))  # nobody knows what it is
+    if found is None or not found.held:
+        return False
+    if found.operation.half is not Half.TARGET or found.operation.kind is OperationKind.STOP:
         return False
     operations.give_up(host, [domain], found.operation.id)
     return True

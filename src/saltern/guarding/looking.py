@@ -120,6 +120,8 @@ def _obstacles(
             yield f"{name} is {side.devices[0].disk} here"
         elif not side.connections or any(each.state is ConnectionState.STANDALONE for each in side.connections):
             yield f"{name} does not connect (StandAlone), so that the sides may have diverged"
+        elif strange := [each.peer for each in side.connections if each.peer not in (None, domain.partner)]:
+            yield f"the other copy of {name} is on {strange[0]}, of which this guard was not told: apply this node"
         elif any(each.role is Role.PRIMARY for each in side.connections if each.state is ConnectionState.CONNECTED):
             yield f"{name} is Primary on {domain.partner}, and connected"
 
@@ -216,8 +218,12 @@ def look(
 
 def _held_up(host: Host, domains: Sequence[GuardedDomain]) -> Iterator[tuple[str, str]]:
     for each in domains:
-        standing = read_standing(host, each.name)
-        stopped = note_of(host.read_text(stopped_file(each.name)), each.uuid)
+        try:
+            standing = read_standing(host, each.name)
+            stopped = note_of(host.read_text(stopped_file(each.name)), each.uuid)
+        except (ParseError, OSError) as error:  # of one domain, and no reason to leave the others
+            yield each.name, f"what is being done with it cannot be read: {error}"
+            continue
         if standing is not None and bars_takeover(standing):
             yield (
                 each.name,

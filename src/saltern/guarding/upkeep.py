@@ -221,11 +221,11 @@ def _require_one_primary(host: Host, names: Iterable[str], running: Mapping[str,
 
 def _step_aside(host: Host, ask: Ask, names: Iterable[str]) -> None:
     """Have the guard tell all who could take something over that they must not; one that is dead could not, and is started."""
-    if host.mode(GUARD_SETTINGS) is None:
-        return
     try:
         ask("status")
     except NoGuard:
+        if host.mode(GUARD_SETTINGS) is None:
+            return
         host.run(systemd.start())
     _await(
         host,

@@ -121,11 +121,19 @@ def bars_takeover(found: Standing) -> bool:
     operation = found.operation
     if operation.kind is OperationKind.REMAKE:
         return True
-    offline = operation.kind is OperationKind.OFFLINE
     if found.held:
-        return not (operation.half is Half.TARGET and (offline or operation.kind is OperationKind.START))
-    handed_over = offline and operation.half is Half.SOURCE
-    return found.alive and operation.taken and not follows(operation) and not handed_over
+        waits = operation.kind in (OperationKind.OFFLINE, OperationKind.START)
+        return not (waits and operation.half is Half.TARGET)
+    return found.alive and has_process(operation)
+
+
+def has_process(operation: Operation) -> bool:
+    """Whether a process works on this half for as long as it is begun and not over.
+
+    Not on one that only waits for the other node: one that ``follows`` it, or has shut the domain down for it.
+    """
+    handed_over = operation.kind is OperationKind.OFFLINE and operation.half is Half.SOURCE
+    return operation.taken and not follows(operation) and not handed_over
 
 
 def heeds_other(operation: Operation) -> bool:
@@ -183,7 +191,8 @@ def _lost_while_starting(left: Standing, roles: Set[Role | None], over: EndOpera
     return Wait(
         reason=f"whether {operation.domain} was started on {operation.source} meanwhile is unknown: not all of "
         f"{', '.join(operation.resources)} is connected",
-        remedy=f"Bring {operation.source} back, or see to the replication network; then try again",
+        remedy=f"Bring {operation.source} back, or see to the replication network; then try again. Or `salt-run cluster.release "
+        f"{operation.domain}`, which keeps a note that it stays stopped",
     )
 
 
@@ -233,7 +242,8 @@ def _apart(operation: Operation, found: XenDomain, name: str) -> tuple[Action, .
             reason=f"{name} (domid {found.domid}) is being shut down",
             remedy="Apply again when `xl list` no longer shows it",
         )
-    if operation.half is Half.TARGET and found.paused and found.cpu_time_s == 0:
+    starts = operation.half is Half.TARGET and operation.kind is not OperationKind.STOP
+    if starts and found.paused and found.cpu_time_s == 0:
         return (EndDomain(domain=name),)
     return (EndOperation(domain=operation.domain),)
 

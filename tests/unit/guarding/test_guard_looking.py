@@ -1,5 +1,6 @@
 """What a look at a node means for its domains, and what is done with them: on simulated nodes, without the guard."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,10 @@ from saltern.guarding.looking import Stream, look
 from saltern.guarding.settings import GuardedDomain
 from saltern.guarding.unfenced import Unfenced
 from saltern.model.operation import Half, Operation, OperationKind
-from saltern.model.places import DRBD_HELPER, operation_log, stopped_file
+from saltern.model.places import DRBD_HELPER, operation_file, operation_log, stopped_file
 from saltern.model.remake import Remaking
 from saltern.observe import read_operation
-from saltern.operations import begin, expect, hand_over, taken_up
+from saltern.operations import begin, expect, hand_over, renew, taken_up
 from saltern.plan.operation import LEFT_AFTER_S
 from saltern.sim.drbd.kernel import Disk
 from saltern.sim.host import SimHost
@@ -423,6 +424,59 @@ def test_a_start_that_waits_for_the_dead_node_is_given_up(
                 next(waiting, None)
 
     assert doing.start(Others(world, "dom0m"), DNS, lambda: True, witnessed=True) == "started"
+
+
+def test_a_start_that_is_given_up_for_a_dead_node_is_kept_stopped_by_no_old_note(world: World) -> None:
+    """Whoever gives it up takes the entry away, by which the note counted no longer."""
+    host = world.host("dom0m")
+    host.write_text(stopped_file("dns"), f"{DNS.uuid} stopped by anna\n", 0o600)
+    enter(world, OperationKind.START)
+    waiting = starting(host, "dns", "0a1b2c3d")
+    next(waiting)
+    lose(world)
+
+    class Others(SimHost):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if seconds:
+                next(waiting, None)
+
+    assert "dns" not in look(host, [DNS], 0.0, witnessed=True).reasons
+    assert doing.start(Others(world, "dom0m"), DNS, lambda: True, witnessed=True) == "started"
+
+
+@pytest.mark.parametrize(("kind", "half"), [(OperationKind.MIGRATE, Half.TARGET), (OperationKind.START, Half.TARGET)])
+def test_a_half_whose_process_has_died_bars_a_takeover_for_two_minutes_whoever_renews_it(
+    world: World, kind: OperationKind, half: Half
+) -> None:
+    """The master does where the node that it asks as well is dead: it does not know what has become of the operation."""
+    enter(world, kind, half)
+    with taken_up(world.host("dom0m"), "dns", "0a1b2c3d", half):
+        pass
+    world.power_cut("dom0")
+    for _ in range(5):
+        world.advance(30)
+        with suppress(Refused):
+            renew(world.host("dom0m"), "dns", "0a1b2c3d")
+    assert "dns" not in look(world.host("dom0m"), [DNS], 0.0, witnessed=True).reasons
+
+
+def test_an_entry_that_cannot_be_read_bars_its_domain_alone(world: World) -> None:
+    lose(world)
+    world.host("dom0m").write_text(operation_file("dns"), "{", 0o600)
+    other = replace(DNS, name="mail")
+    found = look(world.host("dom0m"), [DNS, other], 0.0, witnessed=True)
+    assert found.reasons["dns"].startswith("what is being done with it cannot be read: ")
+    assert found.seen.startable == {"mail"}
+
+
+def test_a_guard_that_was_not_told_who_holds_the_other_copy_starts_nothing_of_it(world: World) -> None:
+    """DRBD 9 tells with whom: the replica was moved, and this node was not applied since."""
+    lose(world)
+    reason = look(world.host("dom0m"), [replace(DNS, partner="dom1")], 0.0, witnessed=True).reasons.get("dns")
+    knows = world.nodes["dom0m"].drbd_version.startswith("9")
+    told = "the other copy of dns is on dom0, of which this guard was not told: apply this node"
+    assert reason == (told if knows else None)
 
 
 @pytest.mark.parametrize("alive", [True, False])

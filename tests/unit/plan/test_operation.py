@@ -56,7 +56,15 @@ def test_a_half_is_ended_or_goes_on_by_what_it_is(half, xen, settled) -> None:
     assert settle(replace(MIGRATION, half=half), xen) == settled
 
 
-@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START, OperationKind.STOP])
+def test_of_a_stop_nothing_is_ended_that_has_never_run() -> None:
+    """Whoever shuts a domain down creates none: somebody else is just doing so."""
+    for half in Half:
+        stop = replace(MIGRATION, kind=OperationKind.STOP, half=half)
+        assert settle(stop, found("dns", paused=True, cpu_time_s=0.0)) == OVER
+        assert settle(stop, found("dns", running=True)) == OVER
+
+
+@pytest.mark.parametrize("kind", [OperationKind.OFFLINE, OperationKind.START])
 @pytest.mark.parametrize(
     ("half", "xen", "settled"),
     [
