@@ -3,10 +3,8 @@
 {%- from "map.jinja" import guard, root with context %}
 include:
   - share
-{%- set there = [] %}
-{%- for path in ('/etc/saltern/guard.json', '/etc/systemd/system/saltern-guard.service') if salt['file.file_exists'](root ~ path) %}
-{%- do there.append(path) %}
-{%- endfor %}
+{%- set told = salt['file.file_exists'](root ~ '/etc/saltern/guard.json') %}
+{%- set there = told or salt['file.file_exists'](root ~ '/etc/systemd/system/saltern-guard.service') %}
 {%- if not guard and there and 'guard.status' in salt %}
 guard is gone:
   guard.absent: []

@@ -93,8 +93,8 @@ def _run(connection: socket.socket) -> NoReturn:
         traceback.print_exc()
     finally:
         with suppress(OSError):
-            connection.send(bytes([code]))
-        os._exit(code)
+            connection.send(bytes([code & 0xFF]))  # as the kernel passes it on
+        os._exit(code & 0xFF)
 
 
 def _become(connection: socket.socket) -> list[str]:
@@ -112,9 +112,8 @@ def _become(connection: socket.socket) -> list[str]:
     os.environb.clear()
     os.environb.update(environ)
     fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(
-        connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | os.O_ASYNC
-    )  # SIGIO ends this process
+    flags = fcntl.fcntl(connection, fcntl.F_GETFL)
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags | os.O_ASYNC)  # SIGIO ends this process
     if select.select([connection], [], [], 0)[0]:
         os.kill(os.getpid(), signal.SIGIO)  # the client was gone before
     return list(arguments)

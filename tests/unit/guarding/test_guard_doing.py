@@ -15,7 +15,7 @@ from saltern.guarding import doing
 from saltern.guarding.settings import GuardedDomain
 from saltern.model.action import Demote, Promote
 from saltern.model.operation import Half, OperationKind
-from saltern.model.places import operation_file
+from saltern.model.places import operation_file, operation_lock
 from saltern.run import LocalHost
 
 TWO_DISKS = GuardedDomain(name="dns", uuid=UUID, partner="dom0m", resources=("dns", "dns.log"), memory_bytes=1)
@@ -95,23 +95,29 @@ def test_a_domain_that_an_operation_starts_is_not_told_as_gone_and_one_that_wait
     assert ended(one) == [("stop", None)]
 
 
-@pytest.mark.parametrize("text", [None, "{"])
-def test_a_domain_of_which_nobody_starts_anything_is_gone_and_a_stop_of_it_goes_on(
-    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_domain_that_an_operation_stops_elsewhere_is_gone_and_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doing, "stop", lambda *_: "it is gone")
     host, one = LocalHost(root=str(tmp_path)), service(tmp_path)
     stop = replace(MIGRATION, kind=OperationKind.STOP, half=Half.TARGET, taken=False)
     operations.begin(host, stop)
-    if text is not None:  # an entry that cannot be read is nobody's while nobody holds it
-        host.write_text(operation_file("dns"), text, 0o600)
+    with operations.held(host, "dns"):
         one.stop("dns")
-    else:
-        with operations.held(host, "dns"):
-            one.stop("dns")
-            assert ended(one) == [("stop", None)]
-        assert not operations.is_withdrawn(host, stop)
-        return
+        assert ended(one) == [("stop", None)]
+    assert not operations.is_withdrawn(host, stop)
+
+
+def test_an_entry_that_cannot_be_read_starts_nothing_while_nobody_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doing, "stop", lambda *_: "it is gone")
+    host, one = LocalHost(root=str(tmp_path)), service(tmp_path)
+    host.write_text(operation_file("dns"), "{", 0o600)
+    with host.hold(operation_lock("dns")):
+        one.stop("dns")
+        assert ended(one) == [("stop", "domain dns: a start of it was under way. It is tried again")]
+    one.stop("dns")
     assert ended(one) == [("stop", None)]
 
 
